@@ -1,0 +1,18 @@
+"""Several faithful and different high-resolution pictures for one low-resolution picture, from a frozen StyleGAN2."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multimodal_pulse.api import Result, upsample
+
+__all__ = ["Result", "__version__", "upsample"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # PEP 562: torch is imported when somebody upsamples, not when the command line prints its help.
+    if name in ("Result", "upsample"):
+        from multimodal_pulse import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

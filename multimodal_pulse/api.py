@@ -1,0 +1,100 @@
+"""The Python interface: `multimodal_pulse.upsample`, the same run as on the command line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.errors import HydraException
+from torch import Tensor
+
+from multimodal_pulse.checks import check_config
+from multimodal_pulse.config_errors import explain
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.experiment import run
+from multimodal_pulse.job import compose_job
+from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.references.in_memory import Picture
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found for one picture; everything else is in `folder`.
+
+    Attributes:
+        images: float32 RGB [K, 3, R, R] in [0, 1], the samples as they are saved, every value n / 255.
+        lr: float32 RGB [3, h, w], the reference that they must match.
+        lr_psnr: how well each does, in dB; None for a sample that is no picture.
+        diversity: RMS distance between two samples in grey levels; None for a single sample.
+        records: the lines of records.jsonl, one for each sample.
+        folder: of the reference, with grid.png and all other files.
+    """
+
+    images: Tensor
+    lr: Tensor
+    lr_psnr: list[float | None]
+    diversity: float | None
+    records: Sequence[Mapping[str, Any]]
+    folder: Path
+
+
+def upsample(
+    image: Picture,
+    method: str = "combined",
+    num_samples: int = 4,
+    seed: int = 0,
+    run_dir: str | Path | None = None,
+    **overrides: Any,
+) -> Result:
+    """Searches several high-resolution pictures for one.
+
+    Args:
+        image: a path, a Pillow picture, an array [H, W, C] or a tensor [C, H, W]: uint8, or float in [0, 1]. At least of
+            the generator's resolution it is an original, which is degraded first; of the LR size a reference.
+        method: as on the command line.
+        num_samples: K.
+        seed: of all random draws.
+        run_dir: the run directory; None: a new one under outputs/. An existing one is finished, not begun again.
+        overrides: any other of the command line, such as `steps=50`, `lr_noise="none"` or `**{"noise.lr_std": 0.05}`.
+
+    Raises:
+        UserError: the picture or an override cannot be used.
+    """
+    if run_dir is None:
+        run_dir = datetime.now().strftime(f"outputs/%Y-%m-%d/%H-%M-%S-{method}-%f")
+    settings = {"method": method, "num_samples": num_samples, "seed": seed, "tracking": "none"} | overrides
+    fixed = ["references=image", "references.path=given"]
+    arguments = fixed + [f"{key}={_as_override(value)}" for key, value in settings.items()]
+    try:
+        cfg, job = compose_job(arguments, run_dir)
+    except HydraException as error:
+        raise UserError(explain(error, arguments)) from error
+    check_config(cfg, job.choices, job.overrides)
+    finished = run(cfg, job, picture=image)
+    (entry,) = finished.entries
+    folder = finished.run_dir / "references" / entry["reference"]
+    records = entry["records"]
+    return Result(
+        images=torch.stack([load_rgb(folder / f"sr_{record['sample']:02d}.png") for record in records]),
+        lr=load_rgb(folder / "lr.png"),
+        lr_psnr=[record["lr_psnr"] for record in records],
+        diversity=entry["diversity"]["rms"],
+        records=records,
+        folder=folder,
+    )
+
+
+def _as_override(value: Any) -> str:
+    """A Python value in the words of the command line."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_as_override, value))}]"
+    if isinstance(value, str | Path):
+        escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'" if not escaped.isidentifier() else escaped
+    return str(value)

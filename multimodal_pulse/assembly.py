@@ -1,0 +1,118 @@
+"""From the nodes of a configuration to the objects of a run."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.diversity.lr_noise import lr_mask
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.generator import Generator
+from multimodal_pulse.job import Job
+from multimodal_pulse.pictures import Renderer
+from multimodal_pulse.portraits.renderer import mouth_mask
+from multimodal_pulse.references import InMemory, References
+from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.references.in_memory import Picture
+from multimodal_pulse.tracking import NullTracker
+
+OUTSIDE_THE_PORTRAITS = (
+    "generator=portraits knows rendered portraits only; a photograph lies outside of what it has seen, and its samples"
+    " will look drawn."
+)
+
+
+def factory(node: DictConfig) -> Callable[..., Any]:
+    """What `node` names, with the node's keys as its arguments, still to be called with the others."""
+    settings = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(settings, dict)
+    if "as" in settings:  # a keyword of Python's
+        settings["as_"] = settings.pop("as")
+    return instantiate(settings, _partial_=True, _convert_="all")
+
+
+def build(node: DictConfig, **arguments: Any) -> Any:
+    """The object that `node` describes; `arguments` are those that no configuration can hold.
+
+    Raises:
+        UserError: an argument does not suit.
+    """
+    try:
+        return factory(node)(**arguments)
+    except ValueError as error:
+        raise UserError(f"{node._get_full_key(None)}: {error}") from error
+
+
+def torch_device(accelerator: str) -> torch.device:
+    """The device of a trainer option.
+
+    Raises:
+        UserError: this machine has none.
+    """
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise UserError("trainer=gpu, but PyTorch finds no CUDA device on this machine: choose trainer=cpu.")
+    if accelerator == "mps" and not torch.backends.mps.is_available():
+        raise UserError("trainer=mps, but PyTorch finds no Apple GPU on this machine: choose trainer=cpu.")
+    return torch.device(accelerator)
+
+
+def build_references(
+    cfg: DictConfig, job: Job, generator: Generator, degradation: Degradation, picture: Picture | None
+) -> References:
+    """The references of a run; `picture` stands in for the file of `references=image`."""
+    arguments: dict[str, Any] = {"resolution": generator.resolution, "degradation": degradation}
+    if job.choices["references"] == "portraits":
+        return build(cfg.references, **arguments)
+    if job.choices["generator"] == "portraits":
+        arguments["domain_notice"] = OUTSIDE_THE_PORTRAITS
+    if picture is not None:
+        return InMemory(image=picture, as_=cfg.references["as"], **arguments)
+    return build(cfg.references, **arguments)
+
+
+def build_lr_noise(cfg: DictConfig, job: Job, generator: Generator, degradation: Degradation) -> Any:
+    """The LR noise of a run, with its mask as a tensor where it has one.
+
+    Raises:
+        UserError: no mask is given and these references have none of their own, or it cannot be read, or has a wrong size.
+    """
+    if job.choices["lr_noise"] != "masked":
+        return build(cfg.lr_noise)
+    resolution = generator.resolution
+    return build(cfg.lr_noise, mask=lr_mask(_mask(cfg, job, resolution), degradation.lr_size(resolution), resolution))
+
+
+def _mask(cfg: DictConfig, job: Job, resolution: int) -> Tensor:
+    """[1, H, W], 1 = noise there."""
+    if cfg.lr_noise.mask is not None:
+        return load_rgb(cfg.lr_noise.mask).mean(dim=0, keepdim=True)
+    if job.choices["references"] == "portraits":
+        return mouth_mask(resolution)[0]
+    raise UserError(
+        "lr_noise=masked needs noise.lr_mask=<image file, white = noise there>: only references=portraits have a mask of"
+        " their own."
+    )
+
+
+def build_tracker(cfg: DictConfig, job: Job) -> NullTracker:
+    """The tracker of a run."""
+    config = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
+    return build(cfg.tracking, run_dir=job.run_dir, config=config, group=job.sweep)
+
+
+def rendering_settings(cfg: DictConfig) -> dict[str, Any]:
+    """What `load_renderer` needs to draw a run's pictures again."""
+    nodes = OmegaConf.masked_copy(cfg, ["generator", "degradation", "consistency"])
+    settings = OmegaConf.to_container(nodes, resolve=True, enum_to_str=True)
+    assert isinstance(settings, dict)
+    return {str(key): value for key, value in settings.items()}
+
+
+def load_renderer(settings: Any) -> Renderer:
+    """The renderer of a finished reference, from the `settings` in its record.json."""
+    cfg = OmegaConf.create(dict(settings))
+    return Renderer(build(cfg.generator), build(cfg.degradation), build(cfg.consistency))

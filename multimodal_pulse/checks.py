@@ -1,0 +1,83 @@
+"""What a configuration must satisfy beyond its schema, checked before anything heavy is imported."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from omegaconf import DictConfig, OmegaConf
+
+from multimodal_pulse.errors import UserError
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """A knob that only some options of a slot read.
+
+    Attributes:
+        slot: the group.
+        options: of the slot, those that read the knob; the first is the one to suggest.
+        methods: those that choose one of these options.
+    """
+
+    slot: str
+    options: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+_LR_NOISE = Mechanism("lr_noise", ("gaussian", "masked"), ("lr_noise", "masked_lr_noise", "combined"))
+_MASKED = Mechanism("lr_noise", ("masked",), ("masked_lr_noise",))
+_SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "combined"))
+_BATCH_DIVERSITY = Mechanism("batch_diversity", ("pairwise",), ("batch_diversity", "combined"))
+
+READ_BY = {
+    "noise.lr_std": _LR_NOISE,
+    "noise.lr_mask": _MASKED,
+    "noise.synthesis_std": _SYNTHESIS_NOISE,
+    "noise.synthesis_resolutions": _SYNTHESIS_NOISE,
+    "objective.diversity_weight": _BATCH_DIVERSITY,
+}
+
+LOWEST = {
+    "num_samples": 1,
+    "steps": 1,
+    "film_frames": 0,
+    "shard.index": 0,
+    "shard.count": 1,
+    "noise.lr_std": 0,
+    "noise.synthesis_std": 0,
+    "trainer.references_per_group": 1,
+    "optimizer.lr": 0,
+    "metrics.lpips_download_seconds": 0,
+}
+"""The smallest value of each number that no constructor checks, or that is better refused at once."""
+
+
+def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> None:
+    """Refuses what cannot run.
+
+    Args:
+        cfg: the composed configuration.
+        choices: the option chosen for each slot.
+        overrides: as given on the command line.
+
+    Raises:
+        UserError: a value that is missing or out of range, or a knob set for a mechanism that is not there.
+    """
+    for key in sorted(OmegaConf.missing_keys(cfg)):
+        raise UserError(f"{key} is not set: add {key}=... to the command.")
+    for key, lowest in LOWEST.items():
+        value = OmegaConf.select(cfg, key)
+        if not (math.isfinite(value) and value >= lowest):
+            raise UserError(f"{key}={value}: it must be at least {lowest}.")
+    if cfg.shard.index >= cfg.shard.count:
+        raise UserError(
+            f"shard.index={cfg.shard.index}, shard.count={cfg.shard.count}: the shards are 0 to {cfg.shard.count - 1}."
+        )
+    given = {override.lstrip("+").partition("=")[0] for override in overrides}
+    for knob, mechanism in READ_BY.items():
+        chosen = choices[mechanism.slot]
+        if knob in given and chosen not in mechanism.options:
+            raise UserError(
+                f"{knob} is set, but {mechanism.slot}={chosen}: choose"
+                f" {mechanism.slot}={mechanism.options[0]} or a method that has it ({', '.join(mechanism.methods)})."
+            )

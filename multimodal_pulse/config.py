@@ -1,0 +1,211 @@
+"""The schema of `conf/`: a mistyped key or a value of another type ends with Hydra's one-line error.
+
+Every option file starts from one of the dataclasses below (`/schema/...@_here_`); what the keys mean is said in the option
+files. `references.image` and `references.folder` stay without one, because their key `as` cannot name a field in Python.
+Reached by `--help`: nothing heavy is imported here.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+
+@dataclass
+class Option:
+    """An option without numbers of its own."""
+
+    _target_: str = MISSING
+
+
+class Split(StrEnum):
+    validation = "validation"
+    test = "test"
+
+
+@dataclass
+class Portraits(Option):
+    limit: int = MISSING
+    split: Split = MISSING
+
+
+@dataclass
+class Bicubic(Option):
+    factor: int = MISSING
+
+
+@dataclass
+class Untrained(Option):
+    resolution: int = MISSING
+    seed: int = MISSING
+    z_dim: int = MISSING
+    w_dim: int = MISSING
+    mapping_layers: int = MISSING
+    channel_base: int = MISSING
+    channel_max: int = MISSING
+
+
+@dataclass
+class GeneratorFile(Option):
+    path: str = MISSING
+
+
+@dataclass
+class GaussianLrNoise(Option):
+    std: float = MISSING
+
+
+@dataclass
+class MaskedLrNoise(Option):
+    std: float = MISSING
+    mask: str | None = MISSING
+
+
+@dataclass
+class GaussianSynthesisNoise(Option):
+    std: float = MISSING
+    resolutions: list[int] | None = MISSING
+
+
+class Geodesic(StrEnum):
+    w_plus = "w_plus"
+    sphere = "sphere"
+
+
+@dataclass
+class Objective(Option):
+    l2_weight: float = MISSING
+    geodesic_weight: float = MISSING
+    diversity_weight: float = MISSING
+    eps: float = MISSING
+    geodesic: Geodesic = MISSING
+
+
+@dataclass
+class Optimizer(Option):
+    lr: float = MISSING
+
+
+@dataclass
+class Sgd(Optimizer):
+    momentum: float = MISSING
+
+
+@dataclass
+class Exact(Option):
+    rounds: int = MISSING
+
+
+class Backbone(StrEnum):
+    alex = "alex"
+    squeeze = "squeeze"
+    vgg = "vgg"
+
+
+@dataclass
+class Metrics:
+    lpips_net: Backbone | None = MISSING
+    lpips_verify: bool = MISSING
+    lpips_download_seconds: float = MISSING
+
+
+class WandbMode(StrEnum):
+    offline = "offline"
+    online = "online"
+    disabled = "disabled"
+
+
+@dataclass
+class Wandb(Option):
+    project: str = MISSING
+    mode: WandbMode = MISSING
+    limit: int = MISSING
+
+
+Precision = StrEnum("Precision", {name: name for name in ("32-true", "bf16-mixed", "64-true")})
+
+
+@dataclass
+class Trainer:
+    accelerator: str = MISSING
+    precision: Precision = MISSING
+    references_per_group: int = MISSING
+
+
+@dataclass
+class Noise:
+    lr_std: float = MISSING
+    lr_mask: str | None = MISSING
+    synthesis_std: float = MISSING
+    synthesis_resolutions: list[int] | None = MISSING
+
+
+@dataclass
+class Shard:
+    index: int = MISSING
+    count: int = MISSING
+
+
+@dataclass
+class Config:
+    """The root: the knobs, and one node per slot of `conf/config.yaml`."""
+
+    num_samples: int = MISSING
+    steps: int = MISSING
+    seed: int = MISSING
+    film_frames: int = MISSING
+    noise: Noise = field(default_factory=Noise)
+    shard: Shard = field(default_factory=Shard)
+    references: Any = MISSING
+    degradation: Any = MISSING
+    generator: Any = MISSING
+    latent_resampling: Any = MISSING
+    lr_noise: Any = MISSING
+    synthesis_noise: Any = MISSING
+    batch_diversity: Any = MISSING
+    objective: Any = MISSING
+    optimizer: Any = MISSING
+    schedule: Any = MISSING
+    search: Any = MISSING
+    consistency: Any = MISSING
+    metrics: Any = MISSING
+    tracking: Any = MISSING
+    trainer: Any = MISSING
+    method: str = MISSING
+
+
+SCHEMAS: dict[str, type] = {
+    "option": Option,
+    "references/portraits": Portraits,
+    "degradation/bicubic": Bicubic,
+    "generator/untrained": Untrained,
+    "generator/file": GeneratorFile,
+    "lr_noise/gaussian": GaussianLrNoise,
+    "lr_noise/masked": MaskedLrNoise,
+    "synthesis_noise/gaussian": GaussianSynthesisNoise,
+    "objective": Objective,
+    "optimizer": Optimizer,
+    "optimizer/sgd": Sgd,
+    "consistency/exact": Exact,
+    "metrics": Metrics,
+    "tracking/wandb": Wandb,
+    "trainer": Trainer,
+}
+
+
+def register() -> None:
+    """Makes the schemas, and the resolver of the help text, known to Hydra; more than once does no harm."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for path, node in SCHEMAS.items():
+        group, _, name = f"schema/{path}".rpartition("/")
+        store.store(group=group, name=name, node=node)
+    OmegaConf.register_new_resolver("help_text", _help_text, replace=True)
+
+
+def _help_text() -> str:
+    from multimodal_pulse.help_text import help_text
+
+    return help_text()

@@ -1,0 +1,95 @@
+"""Gaussian noise on the LR reference, drawn once per sample and kept through the search (Unalan & Alkilani)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.randomness import stream
+
+
+class NoLrNoise:
+    """Every sample is fitted to the reference itself."""
+
+    mask: Tensor | None = None
+
+    def targets(self, lr: Tensor, seed: int, name: str, num_samples: int) -> Tensor:
+        """lr [3, h, w] -> targets [K, 3, h, w], each equal to lr."""
+        return lr.expand(num_samples, -1, -1, -1)
+
+
+class GaussianLrNoise:
+    """Every sample is fitted to the reference plus noise of its own, on the whole picture.
+
+    Args:
+        std: of the noise, in units of the [0, 1] range; the report uses 0.108.
+    Raises:
+        UserError: std is negative.
+    """
+
+    mask: Tensor | None = None
+
+    def __init__(self, std: float):
+        if not std >= 0:
+            raise UserError(f"noise.lr_std={std} must not be negative; 0 means no noise.")
+        self.std = std
+
+    def targets(self, lr: Tensor, seed: int, name: str, num_samples: int) -> Tensor:
+        """lr [3, h, w] in [0, 1] -> targets [K, 3, h, w], not clamped, so that the noise keeps its mean of 0."""
+        streams = [stream(seed, name, sample, "lr_noise") for sample in range(num_samples)]
+        noise = torch.stack([torch.randn(lr.shape, generator=rng) for rng in streams])
+        return lr + self.std * noise.to(lr)
+
+
+class MaskedLrNoise:
+    """Noise as `GaussianLrNoise` draws it, only where a mask allows it: the rest of the picture stays as it is.
+
+    Args:
+        std: of the noise, in units of the [0, 1] range.
+        mask: [1, h, w] in [0, 1], 1 = full noise there. `lr_mask` makes one from a mask of either size.
+    Raises:
+        UserError: std is negative, or (on use) the mask has not the reference's size.
+    """
+
+    def __init__(self, std: float, mask: Tensor):
+        self.noise = GaussianLrNoise(std)
+        self.mask = mask
+
+    def targets(self, lr: Tensor, seed: int, name: str, num_samples: int) -> Tensor:
+        """lr [3, h, w] in [0, 1] -> targets [K, 3, h, w]; equal to lr, bit for bit, where the mask is 0."""
+        if self.mask.shape != (1, *lr.shape[1:]):
+            raise UserError(
+                f"noise.lr_mask is {_size(self.mask)} pixels, the reference '{name}' is {_size(lr)}: "
+                "give a mask of the size of the reference or of its samples."
+            )
+        mask = self.mask.to(lr)
+        noisy = self.noise.targets(lr, seed, name, num_samples)
+        return torch.where(mask > 0, lr + mask * (noisy - lr), lr)
+
+
+def lr_mask(mask: Tensor, lr_size: int, resolution: int) -> Tensor:
+    """A mask of LR or HR size, brought to LR size.
+
+    Args:
+        mask: [1, H, W] in [0, 1], white (1) = noise there; H = W = lr_size or resolution.
+        lr_size: side of the reference, in pixels.
+        resolution: side of the samples, in pixels, a multiple of lr_size.
+
+    Returns:
+        [1, lr_size, lr_size]; from HR, each pixel is the white share of what it covers.
+
+    Raises:
+        UserError: the mask has neither size.
+    """
+    if mask.shape == (1, lr_size, lr_size):
+        return mask
+    if mask.shape != (1, resolution, resolution):
+        raise UserError(
+            f"noise.lr_mask is {_size(mask)} pixels; "
+            f"it must be {lr_size} x {lr_size} (the reference) or {resolution} x {resolution} (a sample)."
+        )
+    return F.avg_pool2d(mask, resolution // lr_size)
+
+
+def _size(image: Tensor) -> str:
+    return f"{image.shape[-1]} x {image.shape[-2]}"

@@ -1,0 +1,146 @@
+"""One run, from a configuration to pictures and scores: the table of contents of the program.
+
+`cfg` goes no deeper than this module and `assembly`: everything below gets plain arguments.
+"""
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from omegaconf import DictConfig
+from PIL.Image import Image
+from torch import Tensor
+
+from multimodal_pulse.assembly import (
+    build,
+    build_lr_noise,
+    build_references,
+    build_tracker,
+    factory,
+    rendering_settings,
+    torch_device,
+)
+from multimodal_pulse.curves import Curves
+from multimodal_pulse.generator.statistics import w_statistics
+from multimodal_pulse.job import Job, settle_config
+from multimodal_pulse.latents import LatentSpace
+from multimodal_pulse.metrics import Scores, build_lpips, evaluate
+from multimodal_pulse.outcome import Outcome
+from multimodal_pulse.pictures import film_strip, grid
+from multimodal_pulse.progress import SearchProgress
+from multimodal_pulse.records import Plan, Records, settle_plan, write_provenance
+from multimodal_pulse.references.images import quantise
+from multimodal_pulse.references.in_memory import Picture
+from multimodal_pulse.report import Notices, Report, report
+
+
+def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
+    """Searches, scores and records every reference of a run, or what is missing in a run directory that has begun.
+
+    Args:
+        cfg: the configuration, without Hydra's own node, after `check_config`.
+        job: where the run goes, and how the configuration came about.
+        picture: stands in for the file of `references=image`.
+
+    Raises:
+        UserError: something in the configuration, or something it names, cannot be used.
+        KeyboardInterrupt: Ctrl-C; what is finished is recorded.
+    """
+    device = torch_device(cfg.trainer.accelerator)
+
+    generator = build(cfg.generator)
+    degradation = build(cfg.degradation)
+    references = build_references(cfg, job, generator, degradation, picture)
+    notices = Notices(references)
+    notices.say()
+    lr_noise = build_lr_noise(cfg, job, generator, degradation)
+    lpips = build_lpips(cfg.metrics.lpips_net, cfg.metrics.lpips_verify, cfg.metrics.lpips_download_seconds)
+
+    settle_config(job.run_dir, cfg, job.overrides)
+    plan = Plan.of(references.names, cfg.trainer.references_per_group)
+    settle_plan(job.run_dir, plan)
+    records = Records(job.run_dir, rendering_settings(cfg), lpips.state)
+    groups = plan.pending(records.finished(), cfg.shard.index, cfg.shard.count)
+    write_provenance(
+        job.run_dir,
+        seed=cfg.seed,
+        device=device,
+        weights_sha256=generator.sha256,
+        generator=job.choices["generator"],
+    )
+
+    search = build(
+        cfg.search,
+        references=references,
+        groups=groups,
+        generator=generator,
+        degradation=degradation,
+        latent_space=LatentSpace(w_statistics(generator), generator.num_ws),
+        latent_resampling=build(cfg.latent_resampling),
+        lr_noise=lr_noise,
+        synthesis_noise=build(cfg.synthesis_noise),
+        batch_diversity=build(cfg.batch_diversity),
+        objective=build(cfg.objective),
+        optimizer=factory(cfg.optimizer),
+        schedule=build(cfg.schedule),
+        consistency=build(cfg.consistency),
+        num_samples=cfg.num_samples,
+        steps=cfg.steps,
+        seed=cfg.seed,
+        film_frames=cfg.film_frames,
+    )
+    with build_tracker(cfg, job) as tracker:
+
+        def record(outcome: Outcome) -> None:
+            downsampled = degradation(quantise(outcome.samples))
+            scores = evaluate(outcome, degradation, lpips)
+            pictures = _pictures(outcome, downsampled, scores)
+            records.write(outcome, scores, downsampled, pictures)
+            tracker.log_reference(outcome.reference.name, scores, pictures)
+            notices.say()
+
+        curves = Curves(tracker, labels=[plan.references[group[0]] for group in groups])
+        try:
+            with _as_a_search():
+                search.run(
+                    record,
+                    accelerator=cfg.trainer.accelerator,
+                    precision=cfg.trainer.precision,
+                    callbacks=[SearchProgress(), curves],
+                )
+        finally:
+            metrics = records.derive(plan.references)
+        finished = report(job.run_dir, cfg.method, plan.references, metrics)
+        tracker.log_table(finished.records, metrics)
+    return finished
+
+
+def _pictures(outcome: Outcome, downsampled: Tensor, scores: Scores) -> dict[str, Image]:
+    """The pictures for people, by file name."""
+    reference, lr_psnr = outcome.reference, [sample.lr_psnr for sample in scores.records]
+    pictures = {"grid.png": grid(reference, outcome.samples, downsampled, lr_psnr, outcome.mask)}
+    if outcome.film is not None:
+        pictures["film.png"] = film_strip(reference.name, outcome.film, outcome.film_steps)
+    return pictures
+
+
+@contextmanager
+def _as_a_search() -> Iterator[None]:
+    """Keeps Lightning's notes on devices and products to itself, and gives Ctrl-C its meaning back.
+
+    Lightning sets its logger's level when it is imported, after Hydra has configured logging; it turns Ctrl-C into an
+    exit and ignores it from then on.
+    """
+    logger = logging.getLogger("lightning.pytorch")
+    level, handler = logger.level, signal.getsignal(signal.SIGINT)
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from error
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,85 @@
+"""Files and folders that are either whole or absent, whatever kills the process while they are written.
+
+Everything is written beside its final place (the same file system, so that a rename is one step), flushed to the disk
+and only then renamed. What a kill leaves behind carries `PARTIAL` at the front of its name.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PARTIAL = ".partial-"
+"""Prefix of everything that is not finished; no reader may look inside."""
+
+
+def _flush(path: Path) -> None:
+    """Waits until the file or folder at `path` is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, with the same suffix; what is written there replaces `path` at the end.
+
+    When the block raises, the temporary file is removed and `path` stays as it was. The name holds the process id, so
+    that two processes may write the same file: the last one wins, and both versions were whole.
+    """
+    path = Path(path)
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        _flush(partial)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _flush(path.parent)
+
+
+def write_atomic(path: str | Path, content: str | bytes) -> None:
+    """Writes `content` (text as UTF-8) to `path`, whole or not at all."""
+    with atomic_file(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def atomic_folder(folder: str | Path) -> Iterator[Path]:
+    """Yields an empty folder beside `folder` that takes its name, with all that was put into it, at the end.
+
+    When the block raises, the temporary folder is removed. What an earlier, killed attempt left is removed first: a
+    folder has one writer at a time.
+
+    Raises:
+        FileExistsError: `folder` exists; it is not touched.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already.")
+    partial = folder.with_name(f"{PARTIAL}{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for path in sorted(partial.rglob("*"), reverse=True):
+            _flush(path)
+        _flush(partial)
+        os.rename(partial, folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _flush(folder.parent)
+
+
+def remove_partial(folder: str | Path) -> None:
+    """Removes what killed writers left directly in `folder`. Only for a folder that no other process writes to."""
+    for path in Path(folder).glob(f"{PARTIAL}*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

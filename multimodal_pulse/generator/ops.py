@@ -1,0 +1,68 @@
+"""The three operations a StyleGAN2 is made of: modulated convolution, [1,3,3,1] resampling, biased activation.
+
+Written for latent search, where the weights stand still and only styles and noise move: the *activations* are scaled by
+the style, so that one convolution with one shared weight serves the whole batch, and the demodulation reads squared
+weights that can be computed once. Equations are those of Karras et al., "Analyzing and Improving the Image Quality of
+StyleGAN" (CVPR 2020), cited as [K20].
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SQRT2 = math.sqrt(2.0)
+DEMODULATION_EPSILON = 1e-8  # [K20] eq. (3)
+
+
+def blur_filter(like: Tensor, channels: int, gain: float = 1.0) -> Tensor:
+    """The separable [1,3,3,1] low-pass filter as a depthwise kernel, [channels, 1, 4, 4], summing to `gain`."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=like.dtype, device=like.device) / 8.0
+    return (gain * taps[:, None] * taps).expand(channels, 1, 4, 4).contiguous()
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Twice the resolution: zeros between the pixels, then [1,3,3,1] with gain 4. [N, C, H, W] -> [N, C, 2H, 2W].
+
+    Each output phase meets two of the four taps per axis, so it is a weighted sum of a pixel and its neighbour
+    (3/4 and 1/4); computing it so, one axis at a time, touches no inserted zero.
+    """
+    for dim in (2, 3):
+        size = x.shape[dim]
+        pad = (0, 0, 1, 1) if dim == 2 else (1, 1, 0, 0)
+        padded = F.pad(x, pad)
+        before, after = padded.narrow(dim, 0, size), padded.narrow(dim, 2, size)
+        phases = torch.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], dim=dim + 1)
+        x = phases.flatten(dim, dim + 1)
+    return x
+
+
+def conv_upsample(x: Tensor, weight: Tensor) -> Tensor:
+    """3 x 3 convolution at twice the resolution, then the low-pass filter. [N, I, H, W] -> [N, O, 2H, 2W].
+
+    A transposed convolution of stride 2 does the insertion of zeros and the convolution together; `weight` is [O, I, 3, 3].
+    """
+    doubled = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    return F.conv2d(doubled, blur_filter(x, weight.shape[0], gain=4.0), padding=1, groups=weight.shape[0])
+
+
+def squared_weight(weight: Tensor) -> Tensor:
+    """Squared weights summed over the kernel, transposed for the demodulation: [O, I, k, k] -> [I, O]."""
+    return weight.square().sum(dim=(2, 3)).T
+
+
+def demodulation(style: Tensor, weight_squared: Tensor) -> Tensor:
+    """Factors that bring each output channel to unit expected variance. [N, I], [I, O] -> [N, O]; [K20] eq. (3)."""
+    return (style.square() @ weight_squared + DEMODULATION_EPSILON).rsqrt()
+
+
+def scale_channels(x: Tensor, factors: Tensor) -> Tensor:
+    """Each channel times its factor: [N, C, H, W], [N, C] -> [N, C, H, W]."""
+    return x * factors[:, :, None, None]
+
+
+def biased_activation(x: Tensor, bias: Tensor, clamp: float | None) -> Tensor:
+    """sqrt(2) leaky_relu(x + bias, 0.2), clamped to +-`clamp` (None: not at all); channels on axis 1."""
+    x = F.leaky_relu(x + bias.reshape(-1, *[1] * (x.ndim - 2)), 0.2) * SQRT2
+    return x if clamp is None else x.clamp(-clamp * SQRT2, clamp * SQRT2)

@@ -1,0 +1,80 @@
+"""Mean and spread of the intermediate latents W, after PULSE's Gaussianisation.
+
+PULSE (Menon et al., CVPR 2020) undoes the mapping network's last leaky ReLU (slope 0.2) with one of slope 5: what comes
+out is close to a Gaussian, whose mean and standard deviation per component are all the search needs of the mapping
+network.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from multimodal_pulse.files import atomic_file
+from multimodal_pulse.generator.frozen import Generator
+
+log = logging.getLogger(__name__)
+
+CACHE_VARIABLE = "MULTIMODAL_PULSE_CACHE"
+GAUSSIANISING_SLOPE = 5.0
+_CHUNK = 10_000
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class WStatistics:
+    """Mean and standard deviation of leaky_relu(w, 5), each float32 [w_dim] on the CPU."""
+
+    mean: Tensor
+    std: Tensor
+
+
+def cache_folder() -> Path:
+    """Where computed statistics are kept: the environment's `MULTIMODAL_PULSE_CACHE`, else the platform's own place."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("multimodal-pulse"))
+
+
+def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
+    """The statistics of a generator's W, computed once per weights and kept in `cache_folder()`.
+
+    Args:
+        generator: on any device; the draws are the same on each.
+        draws: number of random z.
+    """
+    path = cache_folder() / f"w-statistics-{generator.sha256}-{draws}.safetensors"
+    try:
+        return WStatistics(**load_file(path))
+    except (OSError, SafetensorError, TypeError):  # absent, or not what we wrote: compute it
+        statistics = estimate_w_statistics(generator, draws)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path) as partial:
+            save_file({"mean": statistics.mean, "std": statistics.std}, partial)
+    except OSError as error:
+        log.warning("The statistics of W are computed again in every run: %s cannot be written (%s).", path, error)
+    return statistics
+
+
+@torch.no_grad()
+def estimate_w_statistics(generator: Generator, draws: int) -> WStatistics:
+    """Mean and standard deviation of leaky_relu(mapping(z), 5) over `draws` unit-normal z, accumulated in float64."""
+    parameter = next(generator.parameters())
+    rng = torch.Generator().manual_seed(_SEED)
+    total = torch.zeros(generator.w_dim, dtype=torch.float64, device=parameter.device)
+    total_of_squares = torch.zeros_like(total)
+    for first in range(0, draws, _CHUNK):
+        z = torch.randn(min(_CHUNK, draws - first), generator.z_dim, generator=rng)
+        w = generator.mapping(z.to(parameter))[:, 0]
+        gaussianised = F.leaky_relu(w, GAUSSIANISING_SLOPE).double()
+        total += gaussianised.sum(dim=0)
+        total_of_squares += gaussianised.square().sum(dim=0)
+    mean = total / draws
+    std = (total_of_squares / draws - mean.square()).clamp(min=0).sqrt()
+    return WStatistics(mean.float().cpu(), std.float().cpu())

@@ -1,0 +1,244 @@
+"""StyleGAN2 in plain PyTorch: mapping network and skip-architecture synthesis network.
+
+After Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (CVPR 2020), cited as [K20]. Parameter names
+are those of the official checkpoints, so a state dict is loaded as it is. Inside this folder images are in [-1, 1];
+`Generator` in `frozen.py` is what the rest of the program sees, in [0, 1].
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from multimodal_pulse.generator.ops import (
+    biased_activation,
+    conv_upsample,
+    demodulation,
+    scale_channels,
+    squared_weight,
+    upsample,
+)
+
+LOWEST_RESOLUTION = 4
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a StyleGAN2 generator is built from; stored in the header of our `safetensors` files.
+
+    Raises:
+        ValueError: a size that no such network has.
+    """
+
+    resolution: int  # of the images; a power of two from 16 to 1024
+    z_dim: int = 512  # components of the random input
+    w_dim: int = 512  # components of one style input
+    mapping_layers: int = 8
+    channel_base: int = 32768  # a layer at resolution r has min(channel_base / r, channel_max) channels
+    channel_max: int = 512
+    img_channels: int = 3
+    conv_clamp: float | None = None  # bound on activations, for networks trained in half precision; None: none
+
+    def __post_init__(self) -> None:
+        power_of_two = self.resolution > 0 and self.resolution & (self.resolution - 1) == 0
+        if not power_of_two or not 16 <= self.resolution <= 1024:
+            raise ValueError(f"resolution must be a power of two from 16 to 1024, not {self.resolution}")
+        for name in ("z_dim", "w_dim", "mapping_layers", "channel_max", "img_channels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.channel_base < self.resolution:
+            raise ValueError(f"channel_base {self.channel_base} leaves no channel at resolution {self.resolution}")
+
+    @property
+    def block_resolutions(self) -> list[int]:
+        return [2**k for k in range(int(math.log2(LOWEST_RESOLUTION)), int(math.log2(self.resolution)) + 1)]
+
+    @property
+    def noise_resolutions(self) -> list[int]:
+        """Resolution of the noise map of each synthesis layer, in layer order: 4, 8, 8, 16, 16, ..."""
+        return [LOWEST_RESOLUTION] + [r for r in self.block_resolutions[1:] for _ in range(2)]
+
+    @property
+    def num_ws(self) -> int:
+        """Style inputs: one per synthesis layer, and one for the last ToRGB."""
+        return len(self.noise_resolutions) + 1
+
+    def channels(self, resolution: int) -> int:
+        return min(self.channel_base // resolution, self.channel_max)
+
+    def as_dict(self) -> dict[str, int | float | None]:
+        return asdict(self)
+
+
+class FullyConnected(nn.Module):
+    """Linear layer with an equalised learning rate: weights are stored at unit scale and scaled when used.
+
+    Args:
+        learning_rate_multiplier: how much slower than the rest of the network this layer learns.
+        bias: initial value of the bias.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, *, learning_rate_multiplier: float = 1.0, bias: float = 0.0
+    ):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / learning_rate_multiplier)
+        self.bias = nn.Parameter(torch.full([out_features], float(bias)))
+        self.weight_gain = learning_rate_multiplier / math.sqrt(in_features)
+        self.bias_gain = learning_rate_multiplier
+
+    def linear(self, x: Tensor) -> Tensor:
+        """[N, in_features] -> [N, out_features], before the bias."""
+        return F.linear(x, self.weight * self.weight_gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, in_features] -> [N, out_features]."""
+        return self.linear(x) + self.bias * self.bias_gain
+
+
+class MappingNetwork(nn.Module):
+    """f: z -> w, normalisation and fully connected layers; keeps the running mean of w for truncation ([K20] sec. 2)."""
+
+    w_avg: Tensor
+
+    def __init__(self, z_dim: int, w_dim: int, num_layers: int):
+        super().__init__()
+        self.num_layers = num_layers
+        for index in range(num_layers):
+            layer = FullyConnected(z_dim if index == 0 else w_dim, w_dim, learning_rate_multiplier=0.01)
+            self.add_module(f"fc{index}", layer)
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """[N, z_dim] -> w [N, w_dim]."""
+        x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+        for index in range(self.num_layers):
+            layer: FullyConnected = self.get_submodule(f"fc{index}")  # type: ignore[assignment]
+            x = biased_activation(layer.linear(x), layer.bias * layer.bias_gain, clamp=None)
+        return x
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3 x 3 convolution, noise, bias, leaky ReLU ([K20] figure 2d)."""
+
+    noise_const: Tensor
+    weight_squared: Tensor | None
+
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool, clamp: float | None):
+        super().__init__()
+        self.up = up
+        self.clamp = clamp
+        self.affine = FullyConnected(w_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("weight_squared", None, persistent=False)  # filled by `freeze`
+
+    def freeze(self) -> None:
+        """Compute once what does not change while the weights stand still."""
+        self.weight_squared = squared_weight(self.weight.detach())
+
+    def forward(self, x: Tensor, w: Tensor, noise_map: Tensor) -> Tensor:
+        """x [N, I, H, W], w [N, w_dim], noise_map [N or 1, 1, r, r] -> [N, O, r, r]."""
+        style = self.affine(w)
+        weight_squared = squared_weight(self.weight) if self.weight_squared is None else self.weight_squared
+        x = scale_channels(x, style)
+        x = conv_upsample(x, self.weight) if self.up else F.conv2d(x, self.weight, padding=1)
+        x = torch.addcmul(noise_map * self.noise_strength, x, demodulation(style, weight_squared)[:, :, None, None])
+        return biased_activation(x, self.bias, self.clamp)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1 x 1 convolution to image channels, without demodulation."""
+
+    def __init__(self, in_channels: int, img_channels: int, w_dim: int, clamp: float | None):
+        super().__init__()
+        self.clamp = clamp
+        self.affine = FullyConnected(w_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(img_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(img_channels))
+        self.weight_gain = 1 / math.sqrt(in_channels)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x [N, I, r, r], w [N, w_dim] -> [N, img_channels, r, r]."""
+        x = scale_channels(x, self.affine(w) * self.weight_gain)
+        x = F.conv2d(x, self.weight) + self.bias[:, None, None]
+        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+
+
+class SynthesisBlock(nn.Module):
+    """All layers of one resolution. The lowest block starts from a learned constant, the others double the resolution."""
+
+    def __init__(self, architecture: Architecture, resolution: int):
+        super().__init__()
+        a, channels = architecture, architecture.channels(resolution)
+        self.is_first = resolution == LOWEST_RESOLUTION
+        if self.is_first:
+            self.const = nn.Parameter(torch.randn(channels, resolution, resolution))
+        else:
+            below = a.channels(resolution // 2)
+            self.conv0 = SynthesisLayer(below, channels, a.w_dim, resolution, True, a.conv_clamp)
+        self.conv1 = SynthesisLayer(channels, channels, a.w_dim, resolution, False, a.conv_clamp)
+        self.torgb = ToRGB(channels, a.img_channels, a.w_dim, a.conv_clamp)
+
+    @property
+    def layers(self) -> list[SynthesisLayer]:
+        return [self.conv1] if self.is_first else [self.conv0, self.conv1]
+
+    def forward(
+        self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise_maps: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Args: features and image of the block below; ws [N, layers + 1, w_dim]; one noise map per layer."""
+        if x is None:
+            x = self.const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        for index, (layer, noise_map) in enumerate(zip(self.layers, noise_maps, strict=True)):
+            x = layer(x, ws[:, index], noise_map)
+        rgb = self.torgb(x, ws[:, -1])
+        return x, rgb if image is None else upsample(image) + rgb
+
+
+class SynthesisNetwork(nn.Module):
+    """g: W+ and noise maps -> image, summing the ToRGB outputs of all resolutions ([K20] figure 7b)."""
+
+    def __init__(self, architecture: Architecture):
+        super().__init__()
+        self.architecture = architecture
+        for resolution in architecture.block_resolutions:
+            self.add_module(f"b{resolution}", SynthesisBlock(architecture, resolution))
+
+    @property
+    def blocks(self) -> list[SynthesisBlock]:
+        return [self.get_submodule(f"b{r}") for r in self.architecture.block_resolutions]  # type: ignore[misc]
+
+    @property
+    def layers(self) -> list[SynthesisLayer]:
+        return [layer for block in self.blocks for layer in block.layers]
+
+    def forward(self, w_plus: Tensor, noise_maps: Sequence[Tensor]) -> Tensor:
+        """w_plus [N, num_ws, w_dim], one noise map [N or 1, 1, r, r] per layer -> image [N, C, R, R] in about [-1, 1].
+
+        A block's ToRGB shares its style input with the first layer of the next block.
+        """
+        x: Tensor | None = None
+        image: Tensor | None = None
+        first = 0
+        for block in self.blocks:
+            after = first + len(block.layers)
+            x, image = block(x, image, w_plus[:, first : after + 1], noise_maps[first:after])
+            first = after
+        assert image is not None  # there are at least three blocks
+        return image
+
+
+class StyleGAN2(nn.Module):
+    """Mapping and synthesis together, trainable; `Generator` is its frozen form."""
+
+    def __init__(self, architecture: Architecture):
+        super().__init__()
+        self.architecture = architecture
+        self.mapping = MappingNetwork(architecture.z_dim, architecture.w_dim, architecture.mapping_layers)
+        self.synthesis = SynthesisNetwork(architecture)

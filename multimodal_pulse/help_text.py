@@ -1,0 +1,80 @@
+"""What `--help` prints: written here, but for the slots, options and knobs, which come from the files of `conf/`."""
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+
+import yaml
+
+USAGE = """\
+multimodal-pulse: several faithful and different high-resolution pictures for one low-resolution picture.
+
+A frozen generator's latent space is searched for K samples at once; each is scored against the reference it must match,
+and against the original where there is one. Pictures, records and scores land in a run directory under outputs/.
+
+  python run.py                                      the default: method=combined on the built-in domain
+  python run.py method=combined noise.lr_std=0.108   a knob
+  python run.py method=pulse num_samples=4 seed=0 references=folder references.path=photos/
+  python run.py -m method=lr_noise noise.lr_std=0,0.05,0.108,0.2 seed=0,1,2        a sweep: one run for each combination
+  python run.py hydra.run.dir=outputs/mine           a run directory of your choice; the same command again finishes it
+  python run.py --cfg job                            print the whole configuration instead of running it
+
+  multimodal-pulse <the same arguments>              the same, once installed
+  multimodal-pulse render <reference folder>         draw a reference's pictures again from its latents.safetensors
+"""
+
+KNOB_FILES = ("references/portraits", "references/folder", "degradation/bicubic", "generator/file", "objective/report")
+"""Option files whose keys are knobs of everyday use."""
+
+
+def help_text() -> str:
+    """The text of `--help`, for Hydra's template."""
+    knobs = list(_commented_keys("config.yaml"))
+    for name in KNOB_FILES:
+        knobs += [(f"{name.split('/')[0]}.{key}", value, said) for key, value, said in _commented_keys(f"{name}.yaml")]
+    unique = {key: f"  {key} = {value}".ljust(42) + f" {said}" for key, value, said in knobs}
+    slots = [
+        f"  {f'{slot}={option}'.ljust(40)}{'*' if chosen else ' '} {said}"
+        for slot, default in _slots()
+        for option, chosen, said in _options(slot, default)
+    ]
+    parts = [USAGE, "Knobs (key = default):", *unique.values(), "", "Slots (slot=option, * the default):", *slots]
+    return "\n".join(parts).replace("$", "$$") + "\n"
+
+
+def _read(name: str) -> str:
+    return files("multimodal_pulse").joinpath("conf", name).read_text(encoding="utf-8")
+
+
+def _commented_keys(name: str) -> Iterator[tuple[str, str, str]]:
+    """(dotted key, value, comment) of the keys in the file that a comment explains, one or two levels deep."""
+    parent = ""
+    for line in _read(name).split("\nhydra:")[0].splitlines():
+        found = re.match(r"( *)(\w+):(?: ([^#]+?))?(?: # (.*))?$", line)
+        if not found:
+            continue
+        indent, key, value, said = found.groups()
+        if not indent:
+            parent = key
+        if value and said:
+            yield (f"{parent}.{key}" if indent else key), value, said
+
+
+def _slots() -> list[tuple[str, str]]:
+    """(slot, default option), in the order of the data path."""
+    defaults = yaml.safe_load(_read("config.yaml"))["defaults"]
+    entries = [next(iter(entry.items())) for entry in defaults if isinstance(entry, dict)]
+    choice = dict(entries)
+    return [(slot, choice[option[2:-1]] if str(option).startswith("${") else option) for slot, option in choice.items() if not slot.startswith("override ")]
+
+
+def _options(slot: str, default: str) -> list[tuple[str, bool, str]]:
+    """(option, whether it is the default, its first comment), in alphabetical order."""
+    folder = files("multimodal_pulse").joinpath("conf", slot)
+    names = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return [(name, name == default, _first_comment(_read(f"{slot}/{name}.yaml"))) for name in names]
+
+
+def _first_comment(text: str) -> str:
+    comments = (line[2:] for line in text.splitlines() if line.startswith("# ") and not line.startswith("# @"))
+    return next(comments)

@@ -1,0 +1,107 @@
+"""A run before it starts: its configuration, composed as on the command line, and where it goes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import Container, DictConfig, OmegaConf, open_dict
+
+from multimodal_pulse.config import register
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.files import write_atomic
+
+CONFIG_MODULE = "multimodal_pulse.conf"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run has besides its configuration.
+
+    Attributes:
+        run_dir: the run directory.
+        choices: the option chosen for each slot.
+        overrides: as given on the command line.
+        sweep: name shared by the runs of one sweep; None for a single run.
+    """
+
+    run_dir: Path
+    choices: Mapping[str, str]
+    overrides: Sequence[str]
+    sweep: str | None = None
+
+
+def compose_job(overrides: Sequence[str], run_dir: str | Path) -> tuple[DictConfig, Job]:
+    """The configuration that `python run.py <overrides>` would run, and its job in `run_dir`.
+
+    Raises:
+        hydra.errors.HydraException: an unknown option or key, a value of another type, an override that does not parse.
+    """
+    register()
+    with _own_hydra():
+        cfg = compose("config", list(overrides), return_hydra_config=True)
+    job = Job(Path(run_dir), dict(cfg.hydra.runtime.choices), list(cfg.hydra.overrides.task))
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg, job
+
+
+def compose_config(overrides: Sequence[str] = ()) -> DictConfig:
+    """The configuration alone."""
+    return compose_job(overrides, run_dir="")[0]
+
+
+@contextmanager
+def _own_hydra() -> Iterator[None]:
+    """Hydra, set up for this program; one that is already set up (a notebook's, an application's) is put back."""
+    state = GlobalHydra.instance()
+    outer, state.hydra = state.hydra, None
+    try:
+        with initialize_config_module(CONFIG_MODULE, version_base="1.3"):
+            yield
+    finally:
+        state.hydra = outer
+
+
+def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Writes config.yaml and overrides.yaml, or finds the same configuration there (a run that is taken up again).
+
+    Raises:
+        UserError: the run directory holds a run with another configuration.
+    """
+    path = run_dir / "config.yaml"
+    now = OmegaConf.to_yaml(cfg)
+    if path.exists():
+        differing = _differences(OmegaConf.load(path), OmegaConf.create(now))
+        if differing:
+            raise UserError(
+                f"{run_dir} holds a run with another configuration ({'; '.join(differing)}): give this one a"
+                " hydra.run.dir of its own."
+            )
+        return
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_atomic(run_dir / "overrides.yaml", OmegaConf.to_yaml(list(overrides)))
+    write_atomic(path, now)
+
+
+def _differences(there: Container, now: Container) -> list[str]:
+    """A phrase for each key whose values differ; interpolations count as they are written."""
+    before, after = dict(_leaves(there)), dict(_leaves(now))
+    absent = "not set"
+    return [
+        f"{key}: {before.get(key, absent)} there, {after.get(key, absent)} now"
+        for key in {**before, **after}
+        if before.get(key, absent) != after.get(key, absent)
+    ]
+
+
+def _leaves(container: Container, prefix: str = "") -> Iterator[tuple[str, object]]:
+    plain = OmegaConf.to_container(container)
+    assert isinstance(plain, dict)
+    for name, value in plain.items():
+        if isinstance(value, dict):
+            yield from _leaves(OmegaConf.create(value), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

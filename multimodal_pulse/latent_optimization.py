@@ -1,0 +1,250 @@
+"""The search: latents are moved until the generated images, downsampled, match the reference.
+
+One `fit` of Lightning does all references. An epoch is a group of M references with K samples each, a batch of
+B = M * K, reference-major; a training step is one step of the search. Nothing is checkpointed: a group is the unit of
+work, and what is finished is handed to a recorder.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import lightning
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from multimodal_pulse.best_iterate import BestIterate
+from multimodal_pulse.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity
+from multimodal_pulse.diversity.latent_resampling import IndependentLatents, SharedLatent
+from multimodal_pulse.diversity.lr_noise import GaussianLrNoise, MaskedLrNoise, NoLrNoise
+from multimodal_pulse.diversity.synthesis_noise import (
+    GaussianSynthesisNoise,
+    NoiseMaps,
+    NoSynthesisNoise,
+    PulseNoise,
+    noise_name,
+)
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.generator.frozen import Generator
+from multimodal_pulse.latents import LatentSpace, SphericalParameters, all_parameters
+from multimodal_pulse.objective import Objective
+from multimodal_pulse.optimizers import MakeOptimizer
+from multimodal_pulse.outcome import Outcome
+from multimodal_pulse.references.base import Reference
+from multimodal_pulse.schedules import Schedule
+
+Recorder = Callable[[Outcome], None]
+
+
+class ReferenceList(Protocol):
+    """References by index, each made when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Reference: ...
+
+
+class LatentOptimization(lightning.LightningModule):
+    """The search for K samples of each reference.
+
+    Args:
+        references: the references, by index.
+        groups: which of them are searched together, in this order.
+        generator: frozen; moved to the trainer's device and precision.
+        degradation: A, of the generator's resolution to the references'.
+        latent_space: of this generator.
+        latent_resampling, lr_noise, synthesis_noise, batch_diversity: the four mechanisms, or their null objects.
+        objective: the weights of the loss.
+        optimizer: makes the optimiser of a group.
+        schedule: of its learning rate.
+        consistency: applied to the samples found.
+        num_samples: K, at least 1.
+        steps: of each search, at least 1.
+        seed: of all random draws; any integer.
+        film_frames: iterates to keep as pictures; 0: none.
+
+    Raises:
+        UserError: no sample, or no step.
+
+    Attributes:
+        group: the references of the current group.
+        outcomes: those of the group that ended last.
+    """
+
+    def __init__(
+        self,
+        *,
+        references: ReferenceList,
+        groups: Sequence[Sequence[int]],
+        generator: Generator,
+        degradation: Degradation,
+        latent_space: LatentSpace,
+        latent_resampling: IndependentLatents | SharedLatent,
+        lr_noise: NoLrNoise | GaussianLrNoise | MaskedLrNoise,
+        synthesis_noise: NoSynthesisNoise | GaussianSynthesisNoise | PulseNoise,
+        batch_diversity: NoBatchDiversity | BatchDiversity,
+        objective: Objective,
+        optimizer: MakeOptimizer,
+        schedule: Schedule,
+        consistency: NoConsistency | ExactConsistency,
+        num_samples: int,
+        steps: int,
+        seed: int,
+        film_frames: int = 0,
+    ):
+        super().__init__()
+        for name, value in (("num_samples", num_samples), ("steps", steps)):
+            if value < 1:
+                raise UserError(f"{name}={value} must be at least 1.")
+        self.automatic_optimization = False
+        self.references, self.groups = references, groups
+        self.generator, self.degradation, self.latent_space = generator, degradation, latent_space
+        self.latent_resampling, self.lr_noise = latent_resampling, lr_noise
+        self.synthesis_noise, self.batch_diversity = synthesis_noise, batch_diversity
+        self.objective, self.make_optimizer, self.schedule = objective, optimizer, schedule
+        self.consistency = consistency
+        self.num_samples, self.steps, self.seed, self.film_frames = num_samples, steps, seed, film_frames
+        self.recorder: Recorder = lambda outcome: None
+        self.group: list[Reference] = []
+        self.outcomes: list[Outcome] = []
+        # Lightning asks for an optimiser before the first group exists; this stands in until then.
+        self.variables = {"latent": SphericalParameters(torch.zeros(1, 1, 1))}
+
+    # --- the algorithm -------------------------------------------------------------------------------------------
+
+    def on_train_epoch_start(self) -> None:
+        """Begins a group: its targets, initial latents and noise maps, and a fresh optimiser and schedule."""
+        self.started = time.perf_counter()
+        self.group = [self.references[index] for index in self.groups[self.current_epoch]]
+        k, seed, like = self.num_samples, self.seed, self.latent_space.mean
+        self.targets = torch.cat([self.lr_noise.targets(r.lr, seed, r.name, k) for r in self.group]).to(like)
+        latents = [self.latent_resampling.draw(self.latent_space, seed, r.name, k) for r in self.group]
+        self.noise_maps = NoiseMaps(
+            self.generator, [self.synthesis_noise.draw(self.generator, seed, r.name, k) for r in self.group]
+        )
+        initial = {"latent": torch.cat(latents).to(like)} | self.noise_maps.initial
+        self.variables = {name: SphericalParameters(value) for name, value in initial.items()}
+        self.best = BestIterate(self.steps, self.film_frames)
+        self.trainer.strategy.setup_optimizers(self.trainer)
+
+    def training_step(self, step: int) -> dict[str, Tensor]:
+        """One step of the search, for all samples of the group at once."""
+        variables = {name: variable.stack() for name, variable in self.variables.items()}
+        w_plus, images = self.synthesise(variables)
+        with self.full_precision():
+            generated_lr = self.degradation(images)
+            fidelity = self.objective.fidelity(generated_lr, self.targets)
+            geodesic_spread = self.objective.geodesic_spread(variables["latent"], w_plus)
+            diversity = self.batch_diversity(images.unflatten(0, (len(self.group), self.num_samples)))
+            loss = self.objective(fidelity, geodesic_spread, diversity)
+        self.best.observe(step, fidelity, variables, images)
+
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
+        for variable in self.variables.values():
+            variable.return_to_sphere()
+        terms = {"loss": loss, "fidelity": fidelity, "geodesic_spread": geodesic_spread, "batch_diversity": diversity}
+        return {name: term.detach() for name, term in terms.items()}
+
+    def synthesise(self, variables: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What the search moves -> w_plus [B, num_ws, w_dim] and images [B, 3, R, R], not clamped."""
+        w_plus = self.latent_space.to_w_plus(variables["latent"])
+        images = self.generator.synthesis(w_plus, self.noise_maps.maps(variables))
+        return w_plus, images.to(w_plus.dtype)
+
+    @torch.no_grad()
+    def on_train_epoch_end(self) -> None:
+        """Ends a group: draws each sample's best iterate again, outside autocast, and hands the outcomes over."""
+        w_plus, images = self.synthesise(self.best.variables)
+        noise = {noise_name(layer): maps for layer, maps in enumerate(self.noise_maps.maps(self.best.variables))}
+        found = {"latent": self.best.variables["latent"], "w_plus": w_plus} | noise
+        samples = [
+            self.consistency(of_reference, reference.lr.to(images), self.degradation).cpu()
+            for of_reference, reference in zip(images.split(self.num_samples), self.group, strict=True)
+        ]
+        seconds = (time.perf_counter() - self.started) / len(self.group)
+        self.outcomes = [self._outcome(index, samples[index], found, seconds) for index in range(len(self.group))]
+        for outcome in self.outcomes:
+            self.recorder(outcome)
+
+    def _outcome(self, index: int, samples: Tensor, found: dict[str, Tensor], seconds: float) -> Outcome:
+        """The outcome of the group's reference number `index`, on the CPU."""
+        rows = slice(index * self.num_samples, (index + 1) * self.num_samples)
+        film = self.best.film
+        return Outcome(
+            reference=self.group[index],
+            targets=self.targets[rows].cpu(),
+            mask=self.lr_noise.mask,
+            samples=samples,
+            # Maps that all samples of the group share are [1, 1, r, r].
+            latents={name: (value[rows] if len(value) > 1 else value).cpu() for name, value in found.items()},
+            fidelity_trace=self.best.fidelity_trace[:, rows].cpu(),
+            best_step=self.best.step[rows].tolist(),
+            steps=self.steps,
+            seconds=seconds,
+            film=None if film is None else film[:, rows],
+            film_steps=self.best.film_steps,
+        )
+
+    # --- what Lightning asks for ---------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[LambdaLR]]:
+        """A fresh optimiser and schedule for the Parameters there are now."""
+        optimizer = self.make_optimizer(
+            all_parameters(self.variables.values()),
+            num_iterations=self.steps,
+            built_in_schedule=self.schedule.keeps_built_in,
+        )
+        return [optimizer], [LambdaLR(optimizer, lambda step: self.schedule(step, self.steps))]
+
+    def train_dataloader(self) -> Iterable[int]:
+        """The steps of one group."""
+        return range(self.steps)
+
+    def full_precision(self) -> torch.autocast:
+        """Mixed precision is for the generator; 8 bits of mantissa in the loss would end the search at 45 dB."""
+        return torch.autocast(self.device.type, enabled=False)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The generator is a file of its own, not part of a state."""
+        checkpoint["state_dict"] = {}
+
+    def run(self, recorder: Recorder, **trainer_options: Any) -> None:
+        """Searches all groups, one after the other; `recorder` gets each outcome when its group has ended.
+
+        Args:
+            trainer_options: of `lightning.Trainer`, such as accelerator, precision and callbacks.
+        """
+        self.recorder = recorder
+        dtype = self.latent_space.mean.dtype
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
+            warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\)")
+            try:
+                make_trainer(len(self.groups), **trainer_options).fit(self)
+            finally:
+                # 64-true leaves the generator in float64, and its next user would search in it.
+                self.to(dtype=dtype)
+
+
+def make_trainer(num_groups: int, **options: Any) -> lightning.Trainer:
+    """A trainer for `num_groups` groups on a single device. `options` are Lightning's and win over what is set here."""
+    return lightning.Trainer(
+        **{
+            "devices": 1,
+            "max_epochs": num_groups,
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_model_summary": False,
+            "enable_progress_bar": False,
+            "num_sanity_val_steps": 0,
+        }
+        | options
+    )

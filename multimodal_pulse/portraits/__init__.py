@@ -1,0 +1,1 @@
+"""The built-in domain: rendered portraits, and a generator trained on them."""

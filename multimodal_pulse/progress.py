@@ -1,0 +1,68 @@
+"""The progress bar of a run: references done, step, fidelity, time left."""
+
+import sys
+from typing import Any
+
+import lightning
+from tqdm import tqdm
+
+from multimodal_pulse.latent_optimization import LatentOptimization
+
+# Reading the fidelity waits for the device, so it is read this seldom.
+_STEPS_PER_READING = 10
+
+
+class SearchProgress(lightning.Callback):
+    """One line on stderr for the whole run; where stderr is no terminal, a line every few seconds."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Opens the bar at 0 of all steps of all groups."""
+        search = _search(pl_module)
+        self._references = sum(len(group) for group in search.groups)
+        self._bar = tqdm(
+            total=len(search.groups) * search.steps,
+            file=sys.stderr,
+            mininterval=0.1 if sys.stderr.isatty() else 5.0,
+            dynamic_ncols=True,
+            bar_format="{desc} |{bar:20}| {percentage:3.0f}%{postfix}, {remaining} left",
+        )
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Counts the references done."""
+        done = sum(len(group) for group in _search(pl_module).groups[: trainer.current_epoch])
+        self._describe(done)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Counts the step, and now and then reads the fidelity, its mean over the group's samples."""
+        step, steps = batch_idx + 1, _search(pl_module).steps
+        if batch_idx % _STEPS_PER_READING == 0 or step == steps:
+            fidelity = outputs["fidelity"].mean().item()
+            self._bar.set_postfix_str(f"step {step}/{steps}, fidelity {fidelity:.1e}", refresh=False)
+        self._bar.update()
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Closes the bar."""
+        self._describe(self._references)
+        self._bar.close()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Closes the bar where it stands, so that a message does not land in its line."""
+        if hasattr(self, "_bar"):
+            self._bar.close()
+
+    def _describe(self, done: int) -> None:
+        self._bar.set_description_str(f"{done}/{self._references} references", refresh=False)
+
+
+def _search(module: lightning.LightningModule) -> LatentOptimization:
+    assert isinstance(module, LatentOptimization)
+    return module

@@ -1,0 +1,9 @@
+"""References: HR/LR pairs from rendered portraits, picture files or memory."""
+
+from multimodal_pulse.references.base import Reference, References
+from multimodal_pulse.references.folder import Folder
+from multimodal_pulse.references.image import ImageFile
+from multimodal_pulse.references.in_memory import InMemory
+from multimodal_pulse.references.portraits import Portraits
+
+__all__ = ["Folder", "ImageFile", "InMemory", "Portraits", "Reference", "References"]

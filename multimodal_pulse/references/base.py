@@ -1,0 +1,58 @@
+"""What every source of references looks like."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.references.images import quantise
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The given LR picture and, in an evaluation, its HR original. Both float32 RGB in [0, 1], every value n / 255.
+
+    Attributes:
+        name: unique within its source and fit to be a file name; with the seed it fixes all random draws.
+        lr: [3, h, w].
+        hr: [3, R, R], or None where the original is unknown.
+    """
+
+    name: str
+    lr: Tensor
+    hr: Tensor | None
+
+
+def degraded(name: str, original: Tensor, degradation: Degradation) -> Reference:
+    """The reference of an original [3, R, R] in [0, 1]: what the degradation makes of its 8-bit values, in 8 bits."""
+    hr = quantise(original)
+    return Reference(name, lr=quantise(degradation(hr)), hr=hr)
+
+
+class References(ABC):
+    """An ordered collection of references, each made when it is asked for.
+
+    Attributes:
+        names: the references' names, in order; known without reading any picture.
+        notices: sentences the user should see once. Reading a picture may add to them.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.notices: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Reference:
+        """The reference at `index`. Raises UserError, naming the file, for a picture that cannot be used."""
+
+    def __iter__(self) -> Iterator[Reference]:
+        return (self[index] for index in range(len(self)))
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)

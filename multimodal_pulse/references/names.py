@@ -1,0 +1,29 @@
+"""Names for references: unique, and fit for a folder on any file system."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+MAX_LENGTH = 60
+"""Characters kept of a file's name; 60 take at most 240 bytes, and file systems allow 255."""
+
+
+def safe_name(text: str) -> str:
+    """Letters, digits, "_", "-" and inner dots of `text`, everything else turned into "_"; never empty."""
+    text = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", text))[:MAX_LENGTH]
+    return text.strip(".") or "picture"
+
+
+def unique_names(paths: Iterable[Path]) -> list[str]:
+    """One name per file: its stem. Where two agree (also when read without regard to case), the later gets its type
+    and, if need be, a number: `a.jpg`, `a.png` -> `a`, `a-png`."""
+    taken: set[str] = set()
+    names = []
+    for path in paths:
+        stem = safe_name(path.stem)
+        candidates = (f"{stem}-{path.suffix[1:].lower()}{count}" for count in ("", *map(str, range(2, len(taken) + 3))))
+        name = next(name for name in (stem, *candidates) if name.casefold() not in taken)
+        taken.add(name.casefold())
+        names.append(name)
+    return names

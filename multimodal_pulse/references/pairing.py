@@ -1,0 +1,69 @@
+"""From a picture of any size to a reference: is it an original or already low resolution?"""
+
+from torch import Tensor
+
+from multimodal_pulse.degradation import Degradation, bicubic_resize
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.references.base import Reference, degraded
+from multimodal_pulse.references.images import quantise
+
+READINGS = ("auto", "hr", "lr")
+
+
+class Pairing:
+    """Makes references out of pictures.
+
+    Args:
+        resolution: the generator's, R.
+        degradation: A; the LR size is R / factor.
+        as_: "hr" takes every picture for an original, to be degraded; "lr" for a reference as it is; "auto" decides by
+            size: a shorter side of at least R means an original, exactly the LR size a reference.
+    Raises:
+        UserError: `as_` is none of these, or the degradation's factor does not divide R.
+    """
+
+    def __init__(self, resolution: int, degradation: Degradation, as_: str = "auto") -> None:
+        if as_ not in READINGS:
+            raise UserError(f"references.as={as_} must be one of {', '.join(READINGS)}.")
+        self._resolution = resolution
+        self._lr_size = degradation.lr_size(resolution)
+        self._degradation = degradation
+        self._as = as_
+
+    def __call__(self, name: str, picture: Tensor, source: str) -> tuple[Reference, str | None]:
+        """A picture [3, H, W] in [0, 1] -> its reference, and a notice if it had to be cropped.
+
+        An original that is not square loses the margins of its longer side; one larger than R x R is reduced to it by
+        antialiased bicubic resizing. `source` is what messages call the picture.
+
+        Raises:
+            UserError: the size fits neither reading, or not the one asked for.
+        """
+        height, width = picture.shape[-2:]
+        side = min(height, width)
+        if self._as != "lr" and side >= self._resolution:
+            notice = f"{source} is {width} x {height}: its middle {side} x {side} is used." if height != width else None
+            return degraded(name, self._reduced(_centre_crop(picture, side)), self._degradation), notice
+        if self._as != "hr" and height == width == self._lr_size:
+            return Reference(name, lr=quantise(picture), hr=None), None
+        raise UserError(f"{source} is {width} x {height} pixels; {self._accepted()}.")
+
+    def _reduced(self, square: Tensor) -> Tensor:
+        if square.shape[-1] == self._resolution:
+            return square
+        return bicubic_resize(square, self._resolution, self._resolution)
+
+    def _accepted(self) -> str:
+        original = f"an original needs at least {self._resolution} x {self._resolution}"
+        reference = f"an LR reference exactly {self._lr_size} x {self._lr_size}"
+        return {
+            "auto": f"{original}, {reference}",
+            "hr": f"references.as=hr: {original}",
+            "lr": f"references.as=lr: {reference}",
+        }[self._as]
+
+
+def _centre_crop(picture: Tensor, side: int) -> Tensor:
+    height, width = picture.shape[-2:]
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[:, top : top + side, left : left + side]

@@ -1,0 +1,38 @@
+"""`references=portraits`: rendered portraits of the built-in domain."""
+
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.portraits.renderer import SPLITS, render_seeds, split_seeds
+from multimodal_pulse.references.base import Reference, References, degraded
+
+EVALUATION_SPLITS = ("validation", "test")
+
+
+class Portraits(References):
+    """The first portraits of a split that the built-in generator was not trained on, drawn when they are asked for.
+
+    Args:
+        resolution: the generator's, R.
+        degradation: A.
+        limit: how many.
+        split: "validation" (to choose settings) or "test" (to report).
+    Raises:
+        UserError: another split, or a `limit` outside 1 to the split's size.
+    """
+
+    def __init__(self, resolution: int, degradation: Degradation, limit: int | None = 1, split: str = "test") -> None:
+        if split not in EVALUATION_SPLITS:
+            raise UserError(f"references.split={split} must be one of {', '.join(EVALUATION_SPLITS)}.")
+        available = len(SPLITS[split])
+        if limit is None or not 1 <= limit <= available:
+            shown = "null" if limit is None else limit
+            raise UserError(f"references.limit={shown} must be a number of portraits from 1 to {available}.")
+        degradation.lr_size(resolution)
+        super().__init__([f"{split}_{index:06d}" for index in range(limit)])
+        self._resolution = resolution
+        self._degradation = degradation
+        self._seeds = split_seeds(split, limit)
+
+    def __getitem__(self, index: int) -> Reference:
+        (portrait,) = render_seeds([self._seeds[index]], self._resolution)
+        return degraded(self.names[index], portrait, self._degradation)

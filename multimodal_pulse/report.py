@@ -1,0 +1,96 @@
+"""What a run says on the terminal: notices while it works, and a short table with the path of a picture at its end."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multimodal_pulse.records import read_records
+from multimodal_pulse.references import References
+
+MOST_ROWS = 10
+"""References the table has a row for; of more it shows the first ones, and the mean of all."""
+
+COLUMNS = ("PSNR", "SSIM", "LPIPS", "LR-PSNR", "worst", "distance", "seconds")
+LEGEND = "PSNR, LR-PSNR in dB; distance: grey levels between two samples of a reference (RMS); LR-PSNR >= 27 dB is faithful"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run's end. `str()` of it is the table.
+
+    Attributes:
+        run_dir: the run directory.
+        title: of the table.
+        entries: the record.json of each finished reference, in order.
+        metrics: the content of metrics.json.
+    """
+
+    run_dir: Path
+    title: str
+    entries: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, Any]
+
+    @property
+    def records(self) -> list[Mapping[str, Any]]:
+        """The lines of records.jsonl."""
+        return [record for entry in self.entries for record in entry["records"]]
+
+    def __str__(self) -> str:
+        rows = [(entry["reference"], _of_reference(entry)) for entry in self.entries[:MOST_ROWS]]
+        if len(self.entries) > 1:
+            rows.append((f"mean of {len(self.entries)}", _of_run(self.metrics)))
+        width = max(len(name) for name, _ in [*rows, (self.title, ())])
+        lines = [_line(self.title, COLUMNS, width), *(_line(name, cells, width) for name, cells in rows), LEGEND]
+        if self.entries:
+            lines.append(f"picture: {self.run_dir / 'references' / self.entries[0]['reference'] / 'grid.png'}")
+        return "\n".join([*lines, f"run:     {self.run_dir}"])
+
+
+def report(run_dir: Path, title: str, names: Sequence[str], metrics: Mapping[str, Any]) -> Report:
+    """The report on the references of `names` that are finished."""
+    return Report(run_dir, title, read_records(run_dir, names), metrics)
+
+
+class Notices:
+    """Says each notice of the references once; reading a picture may bring new ones."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._said = 0
+
+    def say(self) -> None:
+        """Says the new ones, on stderr."""
+        new = self._references.notices[self._said :]
+        for notice in new:
+            print(f"note: {notice}", file=sys.stderr)
+        self._said += len(new)
+
+
+def _of_reference(entry: Mapping[str, Any]) -> list[str]:
+    records = entry["records"]
+    means = [_mean([record[name] for record in records]) for name in ("psnr", "ssim", "lpips", "lr_psnr")]
+    faithful = [record["lr_psnr"] for record in records if record["lr_psnr"] is not None]
+    seconds = sum(record["seconds"] for record in records)
+    return _cells(*means, min(faithful, default=None), entry["diversity"]["rms"], seconds)
+
+
+def _of_run(metrics: Mapping[str, Any]) -> list[str]:
+    means = [metrics[name]["mean"] for name in ("psnr", "ssim", "lpips", "lr_psnr")]
+    seconds = metrics["seconds"] / metrics["num_references"]
+    return _cells(*means, metrics["lr_psnr"]["min"], metrics["diversity"]["rms"], seconds)
+
+
+def _cells(*values: float | None) -> list[str]:
+    places = (2, 3, 3, 1, 1, 1, 1)
+    return ["-" if value is None else f"{value:.{n}f}" for value, n in zip(values, places, strict=True)]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None
+
+
+def _line(name: str, cells: Sequence[str], width: int) -> str:
+    return name.ljust(width) + "".join(cell.rjust(10) for cell in cells)

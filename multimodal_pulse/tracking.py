@@ -1,0 +1,281 @@
+"""Where a run is watched: nowhere, in CSV files, or in Weights & Biases. The only module that imports wandb.
+
+All three trackers have the same methods, so that nobody asks which one it is:
+
+    with WandbTracker(run_dir, config=config) as tracker:
+        trainer = Trainer(logger=False, callbacks=[StepCurves(tracker, labels), ...])
+        ...
+        tracker.log_reference(scores, samples, grid)   # after each reference
+        tracker.log_table(records, metrics)            # once, at the end
+
+Leaving the block closes the tracker, also after an error. The curves come from whatever the LightningModule logs with
+`self.log`, through the callback `StepCurves`; the module itself knows no tracker.
+"""
+
+import csv
+import io
+import netrc
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from PIL import Image
+from torch import Tensor
+
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.files import write_atomic
+from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
+from multimodal_pulse.references.images import to_uint8
+
+Mode = Literal["offline", "online", "disabled"]
+
+
+class NullTracker(AbstractContextManager["NullTracker"]):
+    """Watches nothing; the base of the others.
+
+    Args:
+        run_dir: the run directory, where everything that is written goes.
+        config: the run's configuration, as plain containers.
+        group: name shared by the runs of one sweep; None for a single run.
+    """
+
+    def __init__(
+        self, run_dir: str | Path, config: Mapping[str, Any] | None = None, group: str | None = None
+    ) -> None:
+        self.run_dir = Path(run_dir)
+
+    def log_step(self, label: str, step: int, values: Mapping[str, float]) -> None:
+        """One point of each of a group's curves.
+
+        Args:
+            label: names the group; the same when an interrupted run is taken up again.
+            step: step of the search, from 0.
+            values: name of the curve -> its value.
+        """
+
+    def log_reference(self, scores: Scores, samples: Tensor, grid: Image.Image) -> None:
+        """The gallery of a finished reference.
+
+        Args:
+            scores: from `metrics.evaluate`.
+            samples: [K, 3, R, R] in [0, 1].
+            grid: from `pictures.grid`.
+        """
+
+    def log_table(self, records: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
+        """The end of a run: the lines of records.jsonl and the content of metrics.json."""
+
+    def close(self) -> None:
+        """Writes what is not written yet and lets go of everything; further calls do nothing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class CsvTracker(NullTracker):
+    """Curves as CSV files in the run directory: curves/<label>.csv, a line per step; a file is written per group.
+
+    There is no gallery and no table: the pictures and records.jsonl are in the run directory anyway.
+    """
+
+    def __init__(
+        self, run_dir: str | Path, config: Mapping[str, Any] | None = None, group: str | None = None
+    ) -> None:
+        super().__init__(run_dir, config, group)
+        self._label: str | None = None
+        self._rows: list[dict[str, float]] = []
+
+    def log_step(self, label: str, step: int, values: Mapping[str, float]) -> None:
+        if label != self._label:
+            self.close()
+            self._label = label
+        self._rows.append({"step": step, **values})
+
+    def close(self) -> None:
+        if self._rows:
+            columns = list(dict.fromkeys(name for row in self._rows for name in row))
+            text = io.StringIO()
+            writer = csv.DictWriter(text, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self._rows)
+            folder = self.run_dir / "curves"
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(folder / f"{self._label}.csv", text.getvalue())
+        self._rows = []
+
+
+class WandbTracker(NullTracker):
+    """A Weights & Biases run in the run directory's wandb/; offline it needs no account, no key and no network.
+
+    The run is this job's own: it neither takes over nor ends a run that is live in the process, and leaves the
+    process's W&B mode alone. It stays open from construction to `close`.
+
+    - curves: `<name>/<label>` over `step`, so that the groups of a run lie over one another;
+    - galleries: `grid/<reference>` and `samples/<reference>`, a list (pictures inside tables do not survive offline);
+    - the table `records`, a line for each sample, and metrics.json, flattened with dots, as the summary.
+
+    Args:
+        run_dir: the run directory.
+        config: the run's configuration, as plain containers.
+        group: name shared by the runs of one sweep; None for a single run.
+        project: the W&B project.
+        mode: "offline", "online" (needs a key that is set up already) or "disabled".
+        limit: groups whose curves and references whose pictures are logged; of a larger run, the first ones. The table
+            has every sample.
+    Raises:
+        UserError: online without a key, or W&B did not accept the run.
+    """
+
+    def __init__(
+        self,
+        run_dir: str | Path,
+        config: Mapping[str, Any] | None = None,
+        group: str | None = None,
+        project: str = "multimodal-pulse",
+        mode: Mode = "offline",
+        limit: int = 64,
+    ) -> None:
+        super().__init__(run_dir, config, group)
+        # Imported here, so that a run with another tracker does not wait for it (a second).
+        import wandb
+        from wandb.errors import Error as WandbError
+
+        self._wandb = wandb
+        self._limit = limit
+        self._labels: set[str] = set()
+        self._galleries = 0
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        if mode == "online":
+            _refuse_without_key(wandb.setup().settings.base_url)
+        with _silent_service(quiet=mode != "online"):
+            try:
+                self.run = wandb.init(
+                    project=project,
+                    dir=self.run_dir,
+                    name=self.run_dir.name,
+                    group=group,
+                    config=dict(config or {}),
+                    mode=mode,
+                    reinit="create_new",
+                    settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True),
+                )
+            except WandbError as error:
+                raise UserError(f"W&B refused the run ({error}); tracking.mode=offline does without it.") from error
+        self.run.define_metric("step", hidden=True)
+        self._open = True
+
+    def log_step(self, label: str, step: int, values: Mapping[str, float]) -> None:
+        if label not in self._labels:
+            if len(self._labels) == self._limit:
+                return
+            self._labels.add(label)
+            for name in values:
+                self.run.define_metric(f"{name}/{label}", step_metric="step")
+        self.run.log({"step": step, **{f"{name}/{label}": value for name, value in values.items()}})
+
+    def log_reference(self, scores: Scores, samples: Tensor, grid: Image.Image) -> None:
+        if self._galleries == self._limit:
+            return
+        self._galleries += 1
+        name = scores.records[0].reference
+        pixels = to_uint8(samples.nan_to_num(0.0, 0.0, 0.0)).cpu().permute(0, 2, 3, 1).numpy()
+        gallery = [
+            self._wandb.Image(Image.fromarray(image), caption=_caption(record))
+            for image, record in zip(pixels, scores.records, strict=True)
+        ]
+        self.run.log({f"grid/{name}": self._wandb.Image(grid), f"samples/{name}": gallery})
+
+    def log_table(self, records: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
+        columns: list[str | int] = list(SampleRecord.__annotations__)
+        rows = [[record[column] for column in columns] for record in records]
+        self.run.log({"records": self._wandb.Table(columns=columns, data=rows)})
+        self.run.summary.update(dict(_flat(metrics)))
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self.run.finish()
+
+
+class StepCurves(Callback):
+    """Hands what the LightningModule logs (`self.log`) at each step to the tracker, under the group's label.
+
+    Args:
+        tracker: any of the trackers above.
+        labels: one for each epoch, that is for each group of the fit, in order.
+    """
+
+    def __init__(self, tracker: NullTracker, labels: Sequence[str]) -> None:
+        self._tracker = tracker
+        self._labels = labels
+
+    def on_train_batch_end(
+        self,
+        trainer: "lightning.Trainer",
+        pl_module: "lightning.LightningModule",
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self._tracker.log_step(self._labels[trainer.current_epoch], batch_idx, values)
+
+
+def _caption(record: SampleRecord) -> str:
+    faithful = "" if record.lr_psnr is None else f"LR-PSNR {record.lr_psnr:.1f} dB, "
+    return f"sample {record.sample}: {faithful}{record.status}"
+
+
+def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """("lr_psnr.mean", 30.1) for {"lr_psnr": {"mean": 30.1}}; what is None is left out."""
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}", value
+
+
+def _refuse_without_key(base_url: str) -> None:
+    """wandb would ask for a key on the terminal; this looks in the places where it looks and says what is missing."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return
+    named = os.environ.get("NETRC")
+    host = urlsplit(base_url).netloc
+    for path in [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]:
+        try:
+            if netrc.netrc(path).authenticators(host):
+                return
+        except (OSError, netrc.NetrcParseError):
+            continue
+    raise UserError(
+        "tracking.mode=online needs a W&B key and none is set up; run `wandb login`, set WANDB_API_KEY, or use"
+        " tracking.mode=offline."
+    )
+
+
+@contextmanager
+def _silent_service(quiet: bool) -> Iterator[None]:
+    """wandb's background process reports its own errors over the network unless a variable tells it not to.
+
+    The process reads the variable when it starts, so it is set only for that moment, and only where nothing may leave
+    the machine.
+    """
+    name = "WANDB_ERROR_REPORTING"
+    before = os.environ.get(name)
+    if quiet:
+        os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before

@@ -1,0 +1,176 @@
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.metrics.functional import (
+    PSNR_CAP_DB,
+    lr_psnr,
+    over_references,
+    pairwise_lpips,
+    pairwise_rms,
+    psnr,
+    ssim,
+)
+from torch import Tensor
+
+
+def random_pictures(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def numpy_psnr(x: Tensor, y: Tensor) -> float:
+    error = np.clip(x.double().numpy(), 0, 1) - np.clip(y.double().numpy(), 0, 1)
+    return float(-10 * np.log10(np.mean(error**2)))
+
+
+def numpy_ssim(x: Tensor, y: Tensor) -> float:
+    """Wang et al. 2004, equation 13, every window written out; borders mirrored without repeating the edge."""
+    axis = np.arange(-5, 6)
+    window = np.exp(-(axis[:, None] ** 2 + axis[None] ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+
+    def windows(channel: np.ndarray) -> np.ndarray:
+        return np.lib.stride_tricks.sliding_window_view(np.pad(channel, 5, mode="reflect"), (11, 11))
+
+    values = []
+    for a, b in zip(x.double().numpy(), y.double().numpy(), strict=True):
+        a, b = windows(a), windows(b)
+        mean_a, mean_b = (a * window).sum((2, 3)), (b * window).sum((2, 3))
+        centered_a, centered_b = a - mean_a[..., None, None], b - mean_b[..., None, None]
+        variance_a, variance_b = (centered_a**2 * window).sum((2, 3)), (centered_b**2 * window).sum((2, 3))
+        covariance = (centered_a * centered_b * window).sum((2, 3))
+        luminance = (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)
+        values.append(luminance * (2 * covariance + 0.03**2) / (variance_a + variance_b + 0.03**2))
+    return float(np.mean(values))
+
+
+def test_psnr_is_taken_per_picture_and_not_pooled():
+    hr = random_pictures(3, 20, 24)
+    x = torch.stack([hr, hr, hr]) + torch.tensor([0.3, 0.05, 0.001])[:, None, None, None]
+    scores = psnr(x, hr)
+    assert scores.shape == (3,)
+    torch.testing.assert_close(scores, torch.tensor([numpy_psnr(one, hr) for one in x]), rtol=0, atol=1e-3)
+    pooled = -10 * math.log10(float((x.clamp(0, 1) - hr).square().mean()))
+    assert abs(float(scores.mean()) - pooled) > 5
+
+
+@given(st.floats(1e-4, 0.5))
+def test_psnr_of_a_constant_offset_is_its_definition(offset: float):
+    x = torch.full((1, 3, 12, 12), 0.25, dtype=torch.float64)
+    assert float(psnr(x + offset, x)) == pytest.approx(-20 * math.log10(offset), rel=1e-6)
+
+
+def test_identical_pictures_score_the_cap():
+    x = random_pictures(2, 3, 16, 16)
+    assert psnr(x, x).tolist() == [PSNR_CAP_DB, PSNR_CAP_DB]
+
+
+def test_scores_see_pictures_clamped():
+    hr = random_pictures(1, 3, 16, 16)
+    wild = 3 * random_pictures(1, 3, 16, 16, seed=1) - 1
+    assert torch.equal(psnr(wild, hr), psnr(wild.clamp(0, 1), hr))
+    assert torch.equal(ssim(wild, hr), ssim(wild.clamp(0, 1), hr))
+    assert torch.equal(pairwise_rms(torch.cat([wild, hr])), pairwise_rms(torch.cat([wild, hr]).clamp(0, 1)))
+
+
+def test_ssim_equals_the_written_out_definition():
+    hr = random_pictures(3, 26, 31)
+    x = torch.stack([hr + 0.1 * random_pictures(3, 26, 31, seed=k) for k in (1, 2)]).clamp(0, 1)
+    smooth = torch.linspace(0, 1, 31).expand(3, 26, 31)
+    x = torch.cat([x, smooth[None]])
+    torch.testing.assert_close(ssim(x, hr), torch.tensor([numpy_ssim(one, hr) for one in x]), rtol=0, atol=2e-6)
+
+
+def test_ssim_refuses_pictures_smaller_than_its_window():
+    with pytest.raises(ValueError, match="11 pixels"):
+        ssim(torch.zeros(1, 3, 10, 40), torch.zeros(1, 3, 10, 40))
+
+
+def test_lr_psnr_compares_the_downsampled_picture_with_the_reference():
+    x, lr = random_pictures(2, 3, 32, 32), random_pictures(3, 4, 4, seed=1)
+    scores = lr_psnr(x, lr, lambda pictures: pictures.unflatten(-1, (4, 8)).unflatten(-3, (4, 8)).mean((-1, -3)))
+    blocks = x.numpy().reshape(2, 3, 4, 8, 4, 8).mean((3, 5))
+    torch.testing.assert_close(scores, torch.tensor([numpy_psnr(torch.tensor(one), lr) for one in blocks]), rtol=0, atol=1e-4)
+    degradation = Degradation(8)
+    assert lr_psnr(x, degradation(x), degradation).tolist() == [PSNR_CAP_DB, PSNR_CAP_DB]
+
+
+@given(st.integers(2, 6), st.integers(0, 1000))
+def test_pairwise_rms_is_the_mean_over_pairs_in_grey_levels(samples: int, seed: int):
+    x = random_pictures(samples, 3, 5, 7, seed=seed)
+    arrays = x.double().numpy()
+    pairs = [255 * np.sqrt(np.mean((a - b) ** 2)) for a, b in combinations(arrays, 2)]
+    assert float(pairwise_rms(x)) == pytest.approx(float(np.mean(pairs)), rel=1e-5)
+
+
+def test_distances_of_one_sample_do_not_exist():
+    assert math.isnan(pairwise_rms(torch.zeros(1, 3, 4, 4)))
+    distance = pairwise_lpips(torch.zeros(1, 3, 4, 4), lambda x, y: torch.zeros(len(x)))
+    assert distance is not None and math.isnan(distance)
+
+
+def test_pairwise_lpips_takes_every_pair_once():
+    def mean_difference(x: Tensor, y: Tensor) -> Tensor:
+        return (y - x).mean((1, 2, 3))
+
+    samples = torch.tensor([0.0, 0.1, 0.4]).reshape(3, 1, 1, 1).expand(3, 3, 2, 2)
+    distance = pairwise_lpips(samples, mean_difference)
+    assert distance is not None and float(distance) == pytest.approx((0.1 + 0.4 + 0.3) / 3)
+    assert pairwise_lpips(samples, lambda x, y: None) is None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_picture_that_is_not_finite_scores_nan_and_leaves_the_others_alone(bad: float):
+    hr = random_pictures(3, 16, 16)
+    x = random_pictures(2, 3, 16, 16, seed=1)
+    broken = x.clone()
+    broken[0, 1, 2, 3] = bad
+    for score in (psnr, ssim):
+        scores = score(broken, hr)
+        assert math.isnan(scores[0])
+        assert scores[1] == score(x, hr)[1]
+
+
+def test_autocast_does_not_coarsen_the_scores():
+    hr, x = random_pictures(3, 32, 32), random_pictures(2, 3, 32, 32, seed=1)
+    degradation = Degradation(8)
+    lr = degradation(hr)
+    outside = psnr(x, hr), ssim(x, hr), lr_psnr(x, lr, degradation), pairwise_rms(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = psnr(x, hr), ssim(x, hr), lr_psnr(x, lr, degradation), pairwise_rms(x)
+    for before, after in zip(outside, inside, strict=True):
+        assert torch.equal(before, after)
+
+
+def test_half_precision_pictures_are_scored_in_float32():
+    x = random_pictures(1, 3, 16, 16).bfloat16()
+    assert psnr(x, random_pictures(3, 16, 16)).dtype == torch.float32
+
+
+def test_shapes_that_cannot_be_compared_are_refused():
+    with pytest.raises(ValueError, match=r"\[2, 3, 8, 8\] and \[1, 3, 8, 8\]"):
+        psnr(torch.zeros(2, 3, 8, 8), torch.zeros(1, 3, 8, 8))
+
+
+def test_aggregation_averages_samples_before_references():
+    # Two references with one and three samples: the sample mean would be 2.5, and is not what is reported.
+    result = over_references([torch.tensor([1.0]), torch.tensor([2.0, 3.0, 4.0])])
+    assert result == {"mean": 2.0, "std": 1.0, "min": 1.0}
+
+
+@given(st.lists(st.lists(st.one_of(st.floats(-50, 50), st.just(math.nan)), min_size=1, max_size=4), max_size=5))
+def test_aggregation_ignores_what_does_not_exist(scores: list[list[float]]):
+    result = over_references(torch.tensor(values, dtype=torch.float64) for values in scores)
+    present = [[value for value in values if not math.isnan(value)] for values in scores]
+    means = [np.mean(values) for values in present if values]
+    if not means:
+        assert all(math.isnan(value) for value in result.values())
+    else:
+        assert result["mean"] == pytest.approx(np.mean(means), abs=1e-12)
+        assert result["std"] == pytest.approx(np.std(means), abs=1e-6)
+        assert result["min"] == min(value for values in present for value in values)

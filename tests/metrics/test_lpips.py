@@ -1,0 +1,181 @@
+import hashlib
+import logging
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.metrics import lpips as module
+from multimodal_pulse.metrics.functional import pairwise_lpips
+from multimodal_pulse.metrics.lpips import Lpips, NullLpips, backbone_file, build_lpips
+from multimodal_pulse.references.images import load_rgb
+from torch import Tensor
+
+from tests.metrics.conftest import LPIPS_FILES
+
+
+def example(name: str) -> Tensor:
+    return load_rgb(LPIPS_FILES / "examples" / f"ex_{name}.png")
+
+
+@pytest.fixture
+def squeeze(torch_home: Path, monkeypatch: pytest.MonkeyPatch) -> Lpips:
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    lpips = build_lpips("squeeze")
+    assert isinstance(lpips, Lpips)
+    return lpips
+
+
+@pytest.mark.parametrize(("net", "far", "near"), [("alex", 0.7219, 0.1376), ("squeeze", 0.7110, 0.1479)])
+def test_known_answers(torch_home: Path, monkeypatch: pytest.MonkeyPatch, net: str, far: float, near: float):
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    distances = build_lpips(net)(torch.stack([example("p0"), example("p1")]), example("ref"))
+    assert distances is not None
+    assert distances.tolist() == pytest.approx([far, near], abs=6e-5)
+
+
+def test_the_network_is_loaded_once(squeeze: Lpips):
+    assert build_lpips("squeeze") is squeeze
+
+
+def test_loading_moves_no_random_stream(torch_home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    module._load.cache_clear()
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    build_lpips("squeeze")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_autocast_does_not_coarsen_it(squeeze: Lpips):
+    expected = squeeze(example("p0")[None], example("ref"))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        distance = squeeze(example("p0")[None].bfloat16().float(), example("ref"))
+        same = squeeze(example("p0")[None], example("ref"))
+    assert distance is not None and expected is not None and same is not None
+    assert distance.dtype == torch.float32 and torch.equal(same, expected)
+
+
+def test_many_pictures_equal_one_at_a_time(squeeze: Lpips, monkeypatch: pytest.MonkeyPatch):
+    pictures = torch.stack([example("p0"), example("p1"), example("ref")])
+    single = torch.cat([squeeze(picture[None], example("ref")) for picture in pictures])  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "_PIXELS_AT_ONCE", 2 * pictures.shape[-1] * pictures.shape[-2])
+    together = squeeze(pictures, example("ref"))
+    assert together is not None
+    torch.testing.assert_close(together, single, rtol=0, atol=1e-6)
+    assert together[2] == 0
+
+
+def test_pairwise_distance_is_the_mean_over_pairs(squeeze: Lpips):
+    samples = torch.stack([example("p0"), example("p1"), example("ref")])
+    pairs = [squeeze(samples[a, None], samples[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    distance = pairwise_lpips(samples, squeeze)
+    assert distance is not None
+    assert float(distance) == pytest.approx(float(torch.cat(pairs).mean()), abs=1e-6)  # type: ignore[arg-type]
+
+
+def test_a_picture_that_is_not_finite_gives_nan_alone(squeeze: Lpips):
+    pictures = torch.stack([example("p0"), example("p1")])
+    pictures[0, 0, 0, 0] = torch.nan
+    distances = squeeze(pictures, example("ref"))
+    assert distances is not None
+    assert distances.isnan().tolist() == [True, False]
+    assert float(distances[1]) == pytest.approx(0.1479, abs=6e-5)
+
+
+@pytest.mark.parametrize("net", ["alex", "squeeze"])
+def test_the_smallest_picture_works_and_a_smaller_one_is_none_said_once(
+    torch_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, net: str
+):
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    lpips = build_lpips(net)
+    side = module._SMALLEST[net]
+    distance = lpips(torch.zeros(1, 3, side, side), torch.ones(3, side, side))
+    assert distance is not None and float(distance) > 0.1
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert lpips(torch.zeros(2, 3, side - 1, 64), torch.ones(3, side - 1, 64)) is None
+    assert len(caplog.records) == 1 and f"{side} pixels" in caplog.text
+
+
+def test_an_unverified_file_is_used_with_one_warning_recorded_and_refused_on_request(
+    torch_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    module._load.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        lpips = build_lpips("squeeze")
+        build_lpips("squeeze")
+    sha256 = hashlib.sha256(backbone_file("squeeze").read_bytes()).hexdigest()
+    assert lpips.state == {"net": "squeeze", "weights": "unverified", "sha256": sha256, "reason": None}
+    assert len(caplog.records) == 1 and "unverified" in caplog.text
+    with pytest.raises(UserError, match="lpips_verify=false"):
+        build_lpips("squeeze", verify=True)
+
+
+def test_a_file_with_the_hash_in_its_name_is_verified(
+    torch_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    module._load.cache_clear()
+    prefix = hashlib.sha256(backbone_file("squeeze").read_bytes()).hexdigest()[:8]
+    monkeypatch.setattr(module, "_promised_prefix", lambda path: prefix)
+    with caplog.at_level(logging.WARNING):
+        lpips = build_lpips("squeeze", verify=True)
+    assert lpips.state["weights"] == "verified" and not caplog.records
+    module._load.cache_clear()
+
+
+def test_a_missing_file_gives_no_number_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            lpips = build_lpips("vgg", verify=True)
+    assert isinstance(lpips, NullLpips) and lpips.state["weights"] == "absent"
+    assert lpips(torch.zeros(1, 3, 64, 64), torch.zeros(3, 64, 64)) is None
+    assert len(caplog.records) == 1 and str(backbone_file("vgg")) in caplog.text
+    assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_a_truncated_file_gives_no_number(torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    whole = backbone_file("squeeze").read_bytes()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    backbone_file("squeeze").parent.mkdir(parents=True)
+    backbone_file("squeeze").write_bytes(whole[: len(whole) // 2])
+    assert isinstance(build_lpips("squeeze"), NullLpips)
+
+
+def test_no_lpips_and_unknown_networks():
+    assert build_lpips(None)(torch.zeros(1, 3, 64, 64), torch.zeros(3, 64, 64)) is None
+    with pytest.raises(UserError, match="alex, squeeze, vgg"):
+        build_lpips("resnet")
+
+
+def test_a_download_is_whole_checked_and_bounded_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source = tmp_path / "source.pth"
+    source.write_bytes(b"weights" * 1000)
+    prefix = hashlib.sha256(source.read_bytes()).hexdigest()[:8]
+    fetched = tmp_path / "cache" / f"net-{prefix}.pth"
+    module._download(source.as_uri(), fetched, seconds=5)
+    assert fetched.read_bytes() == source.read_bytes()
+
+    other = tmp_path / "other" / "net-00000000.pth"
+    with pytest.raises(OSError, match="promises"):
+        module._download(source.as_uri(), other, seconds=5)
+    with pytest.raises(OSError, match="longer than"):
+        module._download(source.as_uri(), other, seconds=1e-9)
+    with pytest.raises(OSError, match="may not be fetched"):
+        module._download(source.as_uri(), other, seconds=0)
+    assert list(other.parent.iterdir()) == []
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(module, "_download", lambda url, path, seconds: shutil.copy(source, path))
+    started = time.monotonic()
+    assert isinstance(build_lpips("alex", download_seconds=1), NullLpips)
+    assert time.monotonic() - started < 5

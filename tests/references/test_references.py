@@ -1,0 +1,283 @@
+"""The sources of references: what is an original, what is a reference, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from multimodal_pulse.degradation import Degradation, bicubic_resize
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference
+from multimodal_pulse.references.images import from_uint8, quantise
+from multimodal_pulse.references.names import unique_names
+
+from .picture_files import encoded, random_pixels
+
+RESOLUTION = 32
+DEGRADATION = Degradation(4)
+SHARED_FACES = Path(__file__).parents[2].parent / "shared" / "faces"
+
+
+FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+
+def picture_file(
+    folder: Path, height: int, width: int, name: str = "photo.png", seed: int = 0
+) -> tuple[Path, torch.Tensor]:
+    """A file of random pixels, and what it holds as [3, H, W]."""
+    pixels = random_pixels(height, width, seed)
+    path = folder / name
+    path.write_bytes(encoded(Image.fromarray(pixels), FORMATS[path.suffix.lower()]))
+    return path, from_uint8(torch.from_numpy(pixels)).permute(2, 0, 1)
+
+
+def check_pair(reference: Reference, expected_hr: torch.Tensor) -> None:
+    """hr has the expected 8-bit values, and lr is what the degradation makes of *them*, in 8 bits."""
+    assert reference.hr is not None
+    assert torch.equal(reference.hr, quantise(expected_hr))
+    assert torch.equal(reference.lr, quantise(DEGRADATION(reference.hr)))
+    assert reference.hr.dtype == reference.lr.dtype == torch.float32
+    assert reference.lr.shape == (3, RESOLUTION // 4, RESOLUTION // 4)
+
+
+class TestReading:
+    def test_the_generators_size_is_an_original(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, RESOLUTION, RESOLUTION)
+        references = ImageFile(RESOLUTION, DEGRADATION, path)
+        assert (len(references), references.names, references.notices) == (1, ["photo"], [])
+        check_pair(references[0], pixels)
+
+    @pytest.mark.parametrize("side", [64, 45])
+    def test_a_larger_one_is_reduced_first(self, tmp_path: Path, side: int) -> None:
+        path, pixels = picture_file(tmp_path, side, side)
+        check_pair(ImageFile(RESOLUTION, DEGRADATION, path)[0], bicubic_resize(pixels, RESOLUTION, RESOLUTION))
+
+    def test_reducing_by_a_whole_factor_is_the_degradation(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, 96, 96)
+        check_pair(ImageFile(RESOLUTION, DEGRADATION, path)[0], Degradation(3)(pixels))
+
+    @pytest.mark.parametrize(("height", "width"), [(32, 41), (40, 32)])
+    def test_the_middle_of_a_picture_that_is_not_square(self, tmp_path: Path, height: int, width: int) -> None:
+        path, pixels = picture_file(tmp_path, height, width)
+        references = ImageFile(RESOLUTION, DEGRADATION, path)
+        top, left = (height - 32) // 2, (width - 32) // 2
+        check_pair(references[0], pixels[:, top : top + 32, left : left + 32])
+        (notice,) = references.notices  # said once, although the picture was read twice
+        assert str(path) in notice and f"{width} x {height}" in notice and "32 x 32" in notice
+
+    def test_the_lr_size_is_a_reference(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, 8, 8)
+        for as_ in ("auto", "lr"):
+            (reference,) = ImageFile(RESOLUTION, DEGRADATION, path, as_=as_)
+            assert reference.hr is None
+            assert torch.equal(reference.lr, pixels)
+
+    @pytest.mark.parametrize(
+        ("as_", "height", "width", "accepted"),
+        [
+            ("auto", 16, 16, "an original needs at least 32 x 32, an LR reference exactly 8 x 8"),
+            ("auto", 8, 9, "an original needs at least 32 x 32, an LR reference exactly 8 x 8"),
+            ("auto", 31, 90, "an original needs at least 32 x 32, an LR reference exactly 8 x 8"),
+            ("hr", 8, 8, "references.as=hr: an original needs at least 32 x 32"),
+            ("lr", 32, 32, "references.as=lr: an LR reference exactly 8 x 8"),
+        ],
+    )
+    def test_other_sizes_are_refused(self, tmp_path: Path, as_: str, height: int, width: int, accepted: str) -> None:
+        path, _ = picture_file(tmp_path, height, width)
+        with pytest.raises(UserError) as error:
+            ImageFile(RESOLUTION, DEGRADATION, path, as_=as_)
+        assert str(error.value) == f"{path} is {width} x {height} pixels; {accepted}."
+
+    def test_without_degradation_as_tells_original_from_reference(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, RESOLUTION, RESOLUTION)
+        original = ImageFile(RESOLUTION, Degradation(1), path)[0]
+        assert original.hr is not None and torch.equal(original.hr, original.lr)
+        reference = ImageFile(RESOLUTION, Degradation(1), path, as_="lr")[0]
+        assert reference.hr is None and torch.equal(reference.lr, pixels)
+
+    def test_bad_settings_are_refused(self, tmp_path: Path) -> None:
+        path, _ = picture_file(tmp_path, 32, 32)
+        with pytest.raises(UserError, match="references.as=big must be one of auto, hr, lr"):
+            ImageFile(RESOLUTION, DEGRADATION, path, as_="big")
+        with pytest.raises(UserError, match="degradation.factor=5 does not divide"):
+            ImageFile(RESOLUTION, Degradation(5), path)
+
+    def test_the_domain_notice_comes_first(self, tmp_path: Path) -> None:
+        path, _ = picture_file(tmp_path, 32, 40)
+        references = ImageFile(RESOLUTION, DEGRADATION, path, domain_notice="Outside what this prior knows.")
+        assert references.notices[0] == "Outside what this prior knows."
+        assert len(references.notices) == 2
+
+
+class TestFolder:
+    def test_sorted_pictures_of_three_formats_and_nothing_else(self, tmp_path: Path) -> None:
+        for name in ("b.PNG", "a.webp", "d.jpg", "c.jpeg", ".hidden.png"):
+            picture_file(tmp_path, 32, 32, name)
+        (tmp_path / "notes.txt").write_text("no picture")
+        (tmp_path / "folder.png").mkdir()
+        assert Folder(RESOLUTION, DEGRADATION, tmp_path).names == ["a", "b", "c", "d"]
+        assert Folder(RESOLUTION, DEGRADATION, tmp_path, limit=2).names == ["a", "b"]
+        assert Folder(RESOLUTION, DEGRADATION, tmp_path, limit=9).names == ["a", "b", "c", "d"]
+
+    def test_each_reference_is_its_files(self, tmp_path: Path) -> None:
+        expected = [picture_file(tmp_path, 32, 32, f"{seed}.png", seed)[1] for seed in range(3)]
+        references = Folder(RESOLUTION, DEGRADATION, tmp_path)
+        for reference, name, pixels in zip(references, "012", expected, strict=True):
+            assert reference.name == name
+            check_pair(reference, pixels)
+
+    def test_a_broken_file_is_refused_when_its_turn_comes(self, tmp_path: Path) -> None:
+        picture_file(tmp_path, 32, 32, "a.png")
+        (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:500])
+        picture_file(tmp_path, 32, 32, "c.png")
+        references = Folder(RESOLUTION, DEGRADATION, tmp_path)
+        assert len(references) == 3
+        with pytest.raises(UserError, match=r"b\.png"):
+            references[1]
+        assert references[0].hr is not None and references[2].hr is not None
+
+    def test_notices_of_several_pictures(self, tmp_path: Path) -> None:
+        for name in ("a.png", "b.png"):
+            picture_file(tmp_path, 32, 40, name)
+        references = Folder(RESOLUTION, DEGRADATION, tmp_path, domain_notice="Outside.")
+        assert references.notices == ["Outside."]
+        for _ in range(2):
+            for index in range(len(references)):
+                references[index]
+        assert len(references.notices) == 3
+
+    def test_useless_folders_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="has no picture"):
+            Folder(RESOLUTION, DEGRADATION, tmp_path)
+        with pytest.raises(UserError, match=r"references.path=.*absent does not exist"):
+            Folder(RESOLUTION, DEGRADATION, tmp_path / "absent")
+        path, _ = picture_file(tmp_path, 32, 32)
+        with pytest.raises(UserError, match="is a file; references=image"):
+            Folder(RESOLUTION, DEGRADATION, path)
+        with pytest.raises(UserError, match="references.limit=0"):
+            Folder(RESOLUTION, DEGRADATION, tmp_path, limit=0)
+
+    @pytest.mark.skipif(not SHARED_FACES.is_dir(), reason="../shared/faces is missing")
+    def test_real_photographs(self) -> None:
+        references = Folder(256, Degradation(8), SHARED_FACES)
+        assert len(references) == 7 and references.names[-1] == "curie_1927"
+        for reference in references:
+            assert reference.hr is not None and reference.hr.shape == (3, 256, 256)
+            assert torch.equal(reference.lr, quantise(Degradation(8)(reference.hr)))
+        assert references.notices == []
+
+
+class TestNames:
+    def test_equal_stems_get_their_type_then_a_number(self) -> None:
+        paths = [Path(name) for name in ("a.jpg", "a.png", "A.webp", "b b.png", "b_b.png", "b?b.png", "a-png.png")]
+        assert unique_names(paths) == ["a", "a-png", "A-webp", "b_b", "b_b-png", "b_b-png2", "a-png-png"]
+
+    @given(st.lists(st.text(min_size=1), max_size=12), st.sampled_from([".png", ".JPG"]))
+    def test_always_unique_and_safe(self, stems: list[str], suffix: str) -> None:
+        names = unique_names(Path(stem.replace("/", ":") + suffix) for stem in stems)
+        assert len({name.casefold() for name in names}) == len(names) == len(stems)
+        for name in names:
+            assert not set(name) & set('/\\:*?"<>|\0 \n')
+            assert not name.startswith(".") and 0 < len(name.encode()) < 255
+
+
+class TestInMemory:
+    pixels = random_pixels(32, 32)
+    expected = from_uint8(torch.from_numpy(pixels)).permute(2, 0, 1)
+
+    @pytest.mark.parametrize(
+        "kind", ["pillow", "uint8", "float32", "float64", "tensor", "batch", "tensor_uint8", "reversed"]
+    )
+    def test_every_kind_of_picture(self, kind: str) -> None:
+        image = {
+            "pillow": Image.fromarray(self.pixels),
+            "uint8": self.pixels,
+            "float32": (self.pixels / 255).astype(np.float32),
+            "float64": self.pixels / 255,
+            "tensor": self.expected.clone().requires_grad_(),
+            "batch": self.expected[None],
+            "tensor_uint8": torch.from_numpy(self.pixels).permute(2, 0, 1),
+            "reversed": self.pixels[:, ::-1].copy()[:, ::-1],
+        }[kind]
+        references = InMemory(RESOLUTION, DEGRADATION, image)
+        assert references.names == ["image"] and len(references) == 1
+        check_pair(references[0], self.expected)
+        assert not references[0].lr.requires_grad
+
+    def test_paths_and_names(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, 32, 32, "my photo.png")
+        for given_path in (path, str(path)):
+            references = InMemory(RESOLUTION, DEGRADATION, given_path)
+            assert references.names == ["my_photo"]
+            check_pair(references[0], pixels)
+        assert InMemory(RESOLUTION, DEGRADATION, path, name="a/b")[0].name == "a_b"
+
+    def test_gray_and_opacity(self) -> None:
+        gray = self.pixels[:, :, 0]
+        for image in (gray, gray[:, :, None], torch.from_numpy(gray)[None]):
+            check_pair(InMemory(RESOLUTION, DEGRADATION, image)[0], self.expected[:1].expand(3, -1, -1))
+        opacity = np.full((32, 32, 1), 51, dtype=np.uint8)
+        reference = InMemory(RESOLUTION, DEGRADATION, np.concatenate([self.pixels, opacity], axis=2))[0]
+        check_pair(reference, 0.2 * self.expected + 0.8)
+
+    def test_a_small_one_is_a_reference_and_floats_are_rounded(self) -> None:
+        lr = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
+        reference = InMemory(RESOLUTION, DEGRADATION, lr)[0]
+        assert reference.hr is None and torch.equal(reference.lr, quantise(lr))
+
+    def test_cropping_is_said(self) -> None:
+        assert "40 x 32" in InMemory(RESOLUTION, DEGRADATION, random_pixels(32, 40)).notices[0]
+
+    @pytest.mark.parametrize(
+        ("image", "message"),
+        [
+            (torch.rand(32, 32, 3), r"\[32, 32, 3\].*first in a tensor"),
+            (np.zeros((3, 32, 32), dtype=np.uint8), "last in an array"),
+            (np.zeros(32), r"shape \[32\]"),
+            (torch.rand(2, 3, 32, 32), r"\[2, 3, 32, 32\]"),
+            (torch.full((3, 32, 32), 200.0), "floats must be in"),
+            (torch.full((3, 32, 32), float("nan")), "floats must be in"),
+            (np.zeros((32, 32, 3), dtype=np.int64), "int64"),
+            (Image.new("F", (32, 32)), "mode F"),
+            (7, "type int"),
+        ],
+        ids=["channels_last", "channels_first", "line", "two", "range", "nan", "integers", "mode", "number"],
+    )
+    def test_others_are_refused(self, image: object, message: str) -> None:
+        with pytest.raises(UserError, match=message):
+            InMemory(RESOLUTION, DEGRADATION, image)  # pyright: ignore[reportArgumentType]
+
+
+class TestPortraits:
+    def test_pairs_with_names(self) -> None:
+        references = Portraits(RESOLUTION, DEGRADATION, limit=2, split="validation")
+        assert references.names == ["validation_000000", "validation_000001"]
+        first, second = references
+        for reference in (first, second):
+            assert reference.hr is not None
+            assert reference.hr.std() > 0.05
+            check_pair(reference, reference.hr)
+        assert (first.lr - second.lr).abs().max() > 0.1
+        assert references.notices == []
+
+    def test_the_limit_and_the_order_change_no_portrait(self) -> None:
+        alone, several = Portraits(RESOLUTION, DEGRADATION, limit=1), Portraits(RESOLUTION, DEGRADATION, limit=3)
+        _ = several[2]
+        assert torch.equal(several[0].lr, alone[0].lr)
+
+    def test_splits_differ(self) -> None:
+        test, validation = (Portraits(RESOLUTION, DEGRADATION, split=split)[0] for split in ("test", "validation"))
+        assert (test.lr - validation.lr).abs().max() > 0.1
+
+    def test_bad_settings_are_refused(self) -> None:
+        with pytest.raises(UserError, match="references.split=train must be one of validation, test"):
+            Portraits(RESOLUTION, DEGRADATION, split="train")
+        for limit, shown in ((0, "0"), (None, "null"), (10**9, "1000000000")):
+            with pytest.raises(UserError, match=f"references.limit={shown} must be a number"):
+                Portraits(RESOLUTION, DEGRADATION, limit=limit)
+        with pytest.raises(UserError, match="does not divide"):
+            Portraits(RESOLUTION, Degradation(5))

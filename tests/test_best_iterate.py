@@ -1,0 +1,42 @@
+import torch
+
+from multimodal_pulse.best_iterate import BestIterate
+
+
+def observed(fidelities: torch.Tensor, film_frames: int = 0) -> BestIterate:
+    """fidelities [steps, B]; the variables and images of step s have the value s."""
+    steps, batch = fidelities.shape
+    best = BestIterate(steps, film_frames)
+    for step in range(steps):
+        variables = {"latent": torch.full((batch, 2, 3), float(step)), "noise.0": torch.full((batch, 1, 4, 4), float(step))}
+        best.observe(step, fidelities[step], variables, torch.full((batch, 3, 4, 4), step / 10))
+    return best
+
+
+def test_each_sample_keeps_its_own_lowest_iterate():
+    rng = torch.Generator().manual_seed(0)
+    fidelities = torch.rand(9, 5, generator=rng)
+    best = observed(fidelities)
+    expected = fidelities.argmin(dim=0)
+    assert best.step.tolist() == expected.tolist()
+    assert torch.equal(best.variables["latent"], expected[:, None, None].expand(5, 2, 3).float())
+    assert torch.equal(best.variables["noise.0"], expected[:, None, None, None].expand(5, 1, 4, 4).float())
+    assert torch.equal(best.fidelity_trace, fidelities)
+
+
+def test_the_first_of_equals_is_kept():
+    assert observed(torch.tensor([[2.0], [1.0], [1.0]])).step.tolist() == [1]
+
+
+def test_nan_is_never_the_best_but_where_there_is_nothing_else():
+    nan = float("nan")
+    best = observed(torch.tensor([[nan, nan, 1.0], [3.0, nan, nan]]))
+    assert best.step.tolist() == [1, 0, 0]
+
+
+def test_film_frames_are_spread_from_the_first_step_to_the_last():
+    best = observed(torch.rand(9, 2), film_frames=3)
+    assert best.film_steps == [0, 4, 8]
+    assert best.film[:, 0, 0, 0, 0].tolist() == [torch.tensor(s / 10).item() for s in (0, 4, 8)]
+    assert observed(torch.rand(2, 1), film_frames=5).film_steps == [0, 1]
+    assert observed(torch.rand(2, 1)).film is None

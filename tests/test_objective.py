@@ -1,0 +1,85 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.objective import Objective, geocross
+
+PULSE = Objective(l2_weight=100.0, geodesic_weight=0.05, diversity_weight=0.0, eps=2e-3)
+
+
+def geocross_by_loops(vectors: np.ndarray) -> float:
+    """The definition, pair by pair."""
+    num_ws, w_dim = vectors.shape
+    total = 0.0
+    for x in vectors:
+        for y in vectors:
+            difference = math.sqrt(((x - y) ** 2).sum() + 1e-9)
+            length = math.sqrt(((x + y) ** 2).sum() + 1e-9)
+            total += (2 * math.atan2(difference, length)) ** 2
+    return total / num_ws**2 * w_dim / 8
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 7), st.integers(1, 40), st.integers(0, 1000), st.floats(0.01, 100))
+def test_geocross_equals_the_loops(num_ws, w_dim, seed, scale):
+    vectors = scale * np.random.default_rng(seed).standard_normal((3, num_ws, w_dim))
+    expected = [geocross_by_loops(sample) for sample in vectors]
+    assert geocross(torch.from_numpy(vectors)).tolist() == pytest.approx(expected, rel=1e-9)
+
+
+def test_geocross_of_vectors_at_a_known_angle():
+    angle = 0.7
+    vectors = torch.tensor([[[1.0, 0.0], [math.cos(angle), math.sin(angle)]]])
+    # Two of the four ordered pairs have the angle; w_dim is 2.
+    assert geocross(vectors).item() == pytest.approx(angle**2 * 2 / 4 * 2 / 8, rel=1e-4)
+
+
+def test_geocross_has_a_gradient_where_vectors_are_equal():
+    vectors = torch.ones(1, 4, 8, requires_grad=True)
+    geocross(vectors).sum().backward()
+    assert torch.isfinite(vectors.grad).all()
+
+
+def test_fidelity_is_a_mean_over_pixels_per_sample():
+    generated = torch.zeros(2, 3, 4, 4)
+    targets = torch.stack([torch.full((3, 4, 4), 0.5), torch.ones(3, 4, 4)])
+    assert PULSE.fidelity(generated, targets).tolist() == [0.25, 1.0]
+    with pytest.raises(ValueError, match=r"\[2, 3, 4, 4\].*\[3, 4, 4\]"):
+        PULSE.fidelity(generated, targets[0])
+
+
+def test_the_loss_is_a_sum_over_samples_and_eps_clamps_each_of_them():
+    fidelity = torch.tensor([1e-3, 5e-3])
+    loss = PULSE(fidelity, torch.tensor([1.0, 2.0]), torch.tensor(-7.0))
+    assert loss.item() == pytest.approx(100 * (2e-3 + 5e-3) + 0.05 * 3)
+
+
+def test_diversity_is_weighted():
+    objective = Objective(l2_weight=0.0, geodesic_weight=0.0, diversity_weight=0.02, eps=0.0)
+    assert objective(torch.ones(2), torch.ones(2), torch.tensor(-50.0)).item() == pytest.approx(-1.0)
+
+
+def test_geodesic_on_w_plus_or_on_the_sphere():
+    rng = torch.Generator().manual_seed(0)
+    latent, w_plus = torch.randn(2, 2, 5, 8, generator=rng)
+    on_sphere = Objective(l2_weight=1.0, geodesic_weight=1.0, diversity_weight=0.0, eps=0.0, geodesic="sphere")
+    assert torch.equal(PULSE.geodesic_spread(latent, w_plus), geocross(w_plus))
+    assert torch.equal(on_sphere.geodesic_spread(latent, w_plus), geocross(latent))
+
+
+@pytest.mark.parametrize("name", ["l2_weight", "geodesic_weight", "diversity_weight", "eps"])
+@pytest.mark.parametrize("value", [-1.0, math.nan])
+def test_negative_numbers_are_refused_by_name(name, value):
+    numbers = {"l2_weight": 1.0, "geodesic_weight": 1.0, "diversity_weight": 1.0, "eps": 0.0} | {name: value}
+    with pytest.raises(UserError, match=f"objective.{name}"):
+        Objective(**numbers)
+
+
+def test_another_geodesic_is_refused():
+    with pytest.raises(UserError, match=r"objective\.geodesic=plane"):
+        Objective(l2_weight=1.0, geodesic_weight=1.0, diversity_weight=0.0, eps=0.0, geodesic="plane")

@@ -1,0 +1,252 @@
+import dataclasses
+import json
+import math
+import os
+import signal
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.files import PARTIAL
+from multimodal_pulse.metrics import evaluate
+from multimodal_pulse.metrics.functional import lr_psnr
+from multimodal_pulse.metrics.lpips import NullLpips
+from multimodal_pulse.outcome import Outcome
+from multimodal_pulse.records import Plan, Records, finished, settle_plan, summary, write_json, write_provenance
+from multimodal_pulse.references.base import Reference, degraded
+from multimodal_pulse.references.images import load_rgb
+from PIL import Image
+from safetensors.torch import load_file
+
+DEGRADATION = Degradation(4)
+ABSENT = NullLpips("alex", "not there")
+K = 2
+
+
+def outcome(name: str, seed: int = 0, noisy: bool = True) -> Outcome:
+    generator = torch.Generator().manual_seed(seed)
+    reference = degraded(name, torch.rand(3, 16, 16, generator=generator), DEGRADATION)
+    assert reference.hr is not None
+    targets = reference.lr.repeat(K, 1, 1, 1)
+    if noisy:
+        targets += 0.1 * torch.randn(targets.shape, generator=generator)
+    return Outcome(
+        reference=reference,
+        targets=targets,
+        mask=torch.eye(4)[None],
+        samples=(reference.hr + 0.05 * torch.randn(K, 3, 16, 16, generator=generator)).clamp(0, 1),
+        latents={"w_plus": torch.randn(K, 6, 8, generator=generator), "noise.0": torch.zeros(1, 1, 4, 4)},
+        fidelity_trace=torch.ones(3, K),
+        best_step=[1, 2],
+        steps=3,
+        seconds=4.0,
+    )
+
+
+def write(records: Records, found: Outcome) -> Path:
+    scores = evaluate(found, DEGRADATION, ABSENT)
+    picture = Image.new("RGB", (8, 8), "white")
+    return records.write(found, scores, DEGRADATION(found.samples), {"grid.png": picture})
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(tmp_path, {"generator": "tiny"}, ABSENT.state)
+
+
+EXPECTED_FILES = [
+    "grid.png", "hr.png", "latents.safetensors", "lr.png", "lr_noisy_00.png", "lr_noisy_01.png", "mask.png",
+    "record.json", "sr_00.png", "sr_00_lr.png", "sr_01.png", "sr_01_lr.png",
+]  # fmt: skip
+
+
+def test_a_folder_holds_everything_and_the_record_is_of_the_saved_files(records: Records):
+    found = outcome("face")
+    folder = write(records, found)
+    assert sorted(path.name for path in folder.iterdir()) == EXPECTED_FILES
+    lr = load_rgb(folder / "lr.png")
+    assert torch.equal(lr, found.reference.lr)
+    record = json.loads((folder / "record.json").read_text())
+    assert record["settings"] == {"generator": "tiny"}
+    for sample in record["records"]:
+        saved = load_rgb(folder / f"sr_{sample['sample']:02d}.png")
+        assert sample["lr_psnr"] == pytest.approx(float(lr_psnr(saved[None], lr, DEGRADATION)), abs=1e-4)
+    latents = load_file(folder / "latents.safetensors")
+    assert {name: tensor.tolist() for name, tensor in latents.items()} == {
+        name: tensor.tolist() for name, tensor in found.latents.items()
+    }
+    assert records.finished() == {"face"}
+
+
+def test_only_what_exists_is_written(records: Records):
+    found = outcome("face", noisy=False)
+    blind = dataclasses.replace(
+        found, reference=Reference("face", found.reference.lr, None), mask=None, latents={}
+    )
+    names = {path.name for path in write(records, blind).iterdir()}
+    assert names == set(EXPECTED_FILES) - {
+        "hr.png", "mask.png", "latents.safetensors", "lr_noisy_00.png", "lr_noisy_01.png"
+    }  # fmt: skip
+
+
+def test_a_finished_reference_stays_as_it_is(records: Records):
+    folder = write(records, outcome("face"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write(records, outcome("face", seed=1))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["../face", "a/b", ".face", ""])
+def test_a_name_that_would_leave_the_folder_is_refused(records: Records, name: str):
+    with pytest.raises(ValueError, match="name of a folder"):
+        write(records, outcome(name))
+
+
+def test_a_kill_at_any_write_loses_the_reference_at_most(tmp_path: Path):
+    """A child dies by SIGKILL at its n-th call that reaches the disk, for every n until it survives."""
+    found = outcome("face")
+    for fatal in range(1, 400):
+        run_dir = tmp_path / str(fatal)
+        child = os.fork()
+        if child == 0:
+            try:
+                _die_at(fatal)
+                write(Records(run_dir, {}, ABSENT.state), found)
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert status in (0, signal.SIGKILL)
+        if status == 0:
+            break
+        resumed = Records(run_dir, {}, ABSENT.state)
+        assert not list(run_dir.rglob(f"{PARTIAL}*"))
+        if not resumed.finished():
+            assert list(resumed.folder.iterdir()) == []
+            if fatal % 7 == 0:
+                write(resumed, found)
+        if resumed.finished():
+            assert sorted(path.name for path in (resumed.folder / "face").iterdir()) == EXPECTED_FILES
+            metrics = resumed.derive(["face"])
+            assert metrics["num_records"] == K
+    assert fatal > 30 and status == 0
+
+
+def _die_at(fatal: int) -> None:
+    calls = 0
+
+    def deadly(function):
+        def call(*arguments, **keywords):
+            nonlocal calls
+            calls += 1
+            if calls == fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **keywords)
+
+        return call
+
+    for name in ("fsync", "replace", "rename"):
+        setattr(os, name, deadly(getattr(os, name)))
+
+
+def test_the_tables_are_derived_from_the_folders(records: Records):
+    names = ["b", "a", "c", "missing"]
+    for seed, name in enumerate(names[:3]):
+        write(records, outcome(name, seed))
+    metrics = records.derive(names)
+    lines = [json.loads(line) for line in (records.run_dir / "records.jsonl").read_text().splitlines()]
+    assert [(line["reference"], line["sample"]) for line in lines] == [(n, k) for n in names[:3] for k in range(K)]
+    assert list(lines[0]) == [
+        "reference", "sample", "psnr", "ssim", "lpips", "lr_psnr", "steps", "best_step", "seconds", "status"
+    ]  # fmt: skip
+    psnr = np.array([line["psnr"] for line in lines]).reshape(3, K).mean(1)
+    assert metrics["psnr"] == {"mean": pytest.approx(psnr.mean()), "std": pytest.approx(psnr.std())}
+    assert metrics["lr_psnr"]["min"] == min(line["lr_psnr"] for line in lines)
+    assert metrics["lpips"] == {"mean": None, "std": None} and metrics["diversity"]["lpips"] is None
+    assert (metrics["num_references"], metrics["num_samples"], metrics["num_records"]) == (3, K, 3 * K)
+    assert metrics["seconds"] == pytest.approx(12.0)
+    assert sum(metrics["status"].values()) == 3 * K
+    assert metrics["lpips_backbone"]["weights"] == "absent" and metrics["psnr_cap"]["db"] == 100.0
+    assert json.loads((records.run_dir / "metrics.json").read_text()) == metrics
+
+
+def test_failed_samples_are_null_in_the_files_never_nan(records: Records):
+    found = outcome("face")
+    samples = found.samples.clone()
+    samples[1] = math.nan
+    folder = write(records, dataclasses.replace(found, samples=samples, seconds=math.inf))
+    metrics = records.derive(["face"])
+    assert metrics["status"] == {"ok": 1, "loose": 0, "failed": 1} and metrics["psnr"]["mean"] is not None
+    assert torch.equal(load_rgb(folder / "sr_01.png"), torch.zeros(3, 16, 16))
+    for path in (folder / "record.json", records.run_dir / "records.jsonl", records.run_dir / "metrics.json"):
+        assert "NaN" not in path.read_text() and "Infinity" not in path.read_text()
+
+
+def test_tables_of_a_run_without_any_result(records: Records):
+    metrics = records.derive(["a"])
+    assert metrics["num_references"] == metrics["num_samples"] == 0
+    assert metrics["psnr"] == {"mean": None, "std": None} and metrics["lpips_backbone"] is None
+    assert (records.run_dir / "records.jsonl").read_text() == ""
+
+
+def entry(weights: str, psnr: float) -> dict:
+    record = {"psnr": psnr, "ssim": None, "lpips": None, "lr_psnr": 30.0, "seconds": 1.0, "status": "ok"}
+    return {
+        "records": [record],
+        "diversity": {"rms": None, "lpips": None},
+        "lpips_backbone": {"net": "alex", "weights": weights},
+    }
+
+
+def test_the_cap_and_the_least_trusted_backbone_are_told():
+    content = summary([entry("verified", 100.0), entry("unverified", 31.0), entry("verified", 30.0)])
+    assert content["lpips_backbone"]["weights"] == "unverified"
+    assert content["psnr_cap"] == {"db": 100.0, "records": 1}
+
+
+def test_groups_are_fixed_before_shards_and_resuming():
+    plan = Plan.of(list("abcde"), references_per_group=2)
+    assert plan.groups == [[0, 1], [2, 3], [4]]
+    assert plan.pending({"a", "b", "c"}) == [[2, 3], [4]]
+    assert plan.pending(set(), index=0, count=2) + plan.pending(set(), index=1, count=2) == [[0, 1], [4], [2, 3]]
+    with pytest.raises(ValueError, match="'a'"):
+        Plan.of(["a", "b", "a"], 1)
+
+
+def test_the_plan_is_written_once_and_another_is_refused(tmp_path: Path):
+    plan = Plan.of(["a", "b", "c"], 2, seconds=12.5)
+    settle_plan(tmp_path, plan)
+    content = (tmp_path / "plan.json").read_text()
+    assert json.loads(content) == {"references": ["a", "b", "c"], "groups": [[0, 1], [2]], "seconds": 12.5}
+    settle_plan(tmp_path, dataclasses.replace(plan, seconds=99.0))
+    assert (tmp_path / "plan.json").read_text() == content
+    for other in (Plan.of(["a", "b", "c"], 1), Plan.of(["a", "b"], 2)):
+        with pytest.raises(UserError, match="directory of its own"):
+            settle_plan(tmp_path, other)
+
+
+def test_unfinished_folders_do_not_count(records: Records):
+    write(records, outcome("face"))
+    for name in (f"{PARTIAL}other", "empty"):
+        (records.folder / name).mkdir()
+    (records.folder / f"{PARTIAL}other" / "record.json").write_text("{}")
+    assert finished(records.run_dir) == {"face"}
+
+
+def test_provenance_names_what_the_run_was_made_with(tmp_path: Path):
+    write_provenance(tmp_path, seed=0, device=torch.device("cpu"), weights_sha256="ab12", generator="tiny")
+    content = json.loads((tmp_path / "provenance.json").read_text())
+    assert content["seed"] == 0 and content["weights_sha256"] == "ab12" and content["generator"] == "tiny"
+    assert content["versions"]["torch"] == torch.__version__.split("+")[0] or content["versions"]["torch"]
+    assert content["device"].startswith("cpu") and "commit" in content
+
+
+def test_json_has_plain_finite_values(tmp_path: Path):
+    write_json(tmp_path / "a.json", {"a": [math.nan, -math.inf, 1.5], "b": torch.tensor([1.0, math.nan]), "c": tmp_path})
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content == {"a": [None, None, 1.5], "b": [1.0, None], "c": str(tmp_path)}
