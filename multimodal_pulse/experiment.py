@@ -55,6 +55,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     notices = Notices(references)
     notices.say()
     lr_noise = build_lr_noise(cfg, job, generator, degradation)
+    synthesis_noise = build(cfg.synthesis_noise)
+    # Refuses what this generator cannot take now, and not when the search has begun.
+    synthesis_noise.draw(generator, cfg.seed, references.names[0], num_samples=1)
     lpips = build_lpips(cfg.metrics.lpips_net, cfg.metrics.lpips_verify, cfg.metrics.lpips_download_seconds)
 
     settle_config(job.run_dir, cfg, job.overrides)
@@ -79,7 +82,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         latent_space=LatentSpace(w_statistics(generator), generator.num_ws),
         latent_resampling=build(cfg.latent_resampling),
         lr_noise=lr_noise,
-        synthesis_noise=build(cfg.synthesis_noise),
+        synthesis_noise=synthesis_noise,
         batch_diversity=build(cfg.batch_diversity),
         objective=build(cfg.objective),
         optimizer=factory(cfg.optimizer),

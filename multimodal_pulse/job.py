@@ -56,13 +56,13 @@ def compose_config(overrides: Sequence[str] = ()) -> DictConfig:
 @contextmanager
 def _own_hydra() -> Iterator[None]:
     """Hydra, set up for this program; one that is already set up (a notebook's, an application's) is put back."""
-    state = GlobalHydra.instance()
-    outer, state.hydra = state.hydra, None
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
     try:
         with initialize_config_module(CONFIG_MODULE, version_base="1.3"):
             yield
     finally:
-        state.hydra = outer
+        GlobalHydra.instance().hydra = outer
 
 
 def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:

@@ -128,7 +128,7 @@ class Records:
             ValueError: the reference's name cannot be a folder's.
         """
         reference = outcome.reference
-        if Path(reference.name).name != reference.name or reference.name.startswith("."):
+        if Path(reference.name).name != reference.name or not reference.name or reference.name.startswith("."):
             raise ValueError(f"{reference.name!r} cannot be the name of a folder.")
         folder = self.folder / reference.name
         if folder.exists():

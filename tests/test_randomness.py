@@ -12,11 +12,8 @@ def first_draws(*key):
 
 def test_a_stream_is_fixed_for_ever():
     # Written down once: pictures made with a seed must come out the same in later versions.
-    expected = torch.tensor(EXPECTED)
-    assert torch.allclose(first_draws(0, "portrait-0", 0, "latent")[:4], expected, atol=1e-5)
-
-
-EXPECTED = [0.0, 0.0, 0.0, 0.0]
+    expected = torch.tensor([0.6122, 2.0636, -1.8239, 0.0773])
+    assert torch.allclose(first_draws(0, "portrait-0", 0, "latent")[:4], expected, atol=1e-4)
 
 
 def test_each_part_of_the_key_matters_and_0_is_a_seed():
@@ -47,14 +44,7 @@ def test_neither_reads_nor_moves_the_global_generator():
 
 
 def test_streams_with_the_same_32_bit_seed_differ():
-    seen: dict[bytes, str] = {}
-    collisions = []
-    for number in range(200_000):
-        name = str(number)
-        seed = hashlib.sha256(json.dumps([0, name, 0, "latent"]).encode()).digest()[:4]
-        if seed in seen:
-            collisions.append((seen[seed], name))
-        seen[seed] = name
-    assert collisions  # about four are expected
-    for first, second in collisions:
-        assert not torch.allclose(first_draws(0, first, 0, "latent"), first_draws(0, second, 0, "latent"))
+    for pair in (("2327", "71736"), ("22464", "156594")):  # found by search
+        digests = {hashlib.sha256(json.dumps([0, name, 0, "latent"]).encode()).digest()[:4] for name in pair}
+        assert len(digests) == 1
+        assert not torch.allclose(*(first_draws(0, name, 0, "latent") for name in pair))

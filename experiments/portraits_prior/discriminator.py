@@ -14,21 +14,26 @@ SQRT2 = math.sqrt(2.0)
 
 
 class EqualisedConv(nn.Module):
-    """Convolution whose weights are stored at unit scale and scaled when used ([K20] sec. 4, equalised learning rate)."""
+    """Convolution whose weights are stored at unit scale and scaled when used (equalised learning rate, as in [K20])."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, bias: bool = True):
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, bias: bool = True, padding: int | None = None):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.gain = 1 / math.sqrt(in_channels * kernel**2)
-        self.padding = kernel // 2
+        self.padding = kernel // 2 if padding is None else padding
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight * self.gain, self.bias, padding=self.padding)
 
 
-def activation(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, 0.2) * SQRT2
+class ActivatedConv(EqualisedConv):
+    """The same and sqrt(2) leaky_relu(., 0.2), with the gain moved into weights and bias."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.bias is not None
+        x = F.conv2d(x, self.weight * (self.gain * SQRT2), self.bias * SQRT2, padding=self.padding)
+        return F.leaky_relu(x, 0.2)
 
 
 class ResidualBlock(nn.Module):
@@ -36,14 +41,13 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
-        self.conv0 = EqualisedConv(in_channels, in_channels, 3)
-        self.conv1 = EqualisedConv(in_channels, out_channels, 3)
+        self.conv0 = ActivatedConv(in_channels, in_channels, 3)
+        self.conv1 = ActivatedConv(in_channels, out_channels, 3)
         self.skip = EqualisedConv(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, I, r, r] -> [N, O, r/2, r/2]."""
-        y = activation(self.conv0(x))
-        y = activation(self.conv1(F.avg_pool2d(y, 2)))
+        y = self.conv1(F.avg_pool2d(self.conv0(x), 2))
         return (y + self.skip(F.avg_pool2d(x, 2))) / SQRT2
 
 
@@ -73,25 +77,23 @@ class Discriminator(nn.Module):
         self.stems = nn.ModuleDict()
         self.blocks = nn.ModuleDict()
         for r in (resolution // 2, resolution // 4):  # the second stem is what is faded out after growing
-            self.stems[str(r)] = EqualisedConv(12, channels(r), 3)
+            self.stems[str(r)] = ActivatedConv(12, channels(r), 3)
         r = resolution // 2
         while r > 4:
             self.blocks[str(r)] = ResidualBlock(channels(r), channels(r // 2))
             r //= 2
         c = channels(4)
-        self.conv = EqualisedConv(c + 1, c, 3)
-        self.hidden = EqualisedConv(c, c // 2, 4)
+        self.conv = ActivatedConv(c + 1, c, 3)
+        self.hidden = ActivatedConv(c, c // 2, 4, padding=0)
         self.out = EqualisedConv(c // 2, 1, 1)
 
     def forward(self, images: Tensor, fade: float = 1.0) -> Tensor:
         """Args: fade: weight of the highest resolution, from 0 just after growing to 1."""
         r = self.resolution // 2
-        x = activation(self.stems[str(r)](F.pixel_unshuffle(images, 2).contiguous(memory_format=torch.channels_last)))
+        x = self.stems[str(r)](F.pixel_unshuffle(images, 2).contiguous(memory_format=torch.channels_last))
         for name, block in self.blocks.items():
             x = block(x)
             if fade < 1 and name == str(r):
                 small = F.pixel_unshuffle(F.avg_pool2d(images, 2), 2).contiguous(memory_format=torch.channels_last)
-                x = torch.lerp(activation(self.stems[str(r // 2)](small)), x, fade)
-        x = activation(self.conv(minibatch_deviation(x)))
-        x = activation(F.conv2d(x, self.hidden.weight * self.hidden.gain, self.hidden.bias))
-        return self.out(x).flatten()
+                x = torch.lerp(self.stems[str(r // 2)](small), x, fade)
+        return self.out(self.hidden(self.conv(minibatch_deviation(x)))).flatten()

@@ -40,7 +40,7 @@ class Stage:
 
 STAGES = (
     Stage(resolution=32, until=60_000, batch=32, learning_rate=2.5e-3, r1_weight=0.1),
-    Stage(resolution=64, until=160_000, batch=16, learning_rate=2.5e-3, r1_weight=0.2),
+    Stage(resolution=64, until=130_000, batch=16, learning_rate=2.5e-3, r1_weight=0.2),
     Stage(resolution=128, until=1_000_000, batch=16, learning_rate=2.0e-3, r1_weight=0.4),
 )
 Z_DIM = W_DIM = 128
@@ -145,9 +145,8 @@ def train_step(training: Training, real: Tensor, step: int) -> tuple[float, floa
     fade = min(1.0, (training.images - training.stage_start) / FADE) if training.stage_start else 1.0
 
     with torch.autocast("cpu", torch.bfloat16):
-        with torch.no_grad():
-            fake = sample(generator, batch).float()
-        real_logits, fake_logits = discriminator(real, fade), discriminator(fake, fade)
+        fake = sample(generator, batch)  # serves both updates
+        real_logits, fake_logits = discriminator(real, fade), discriminator(fake.detach(), fade)
     loss = F.softplus(fake_logits.float()).mean() + F.softplus(-real_logits.float()).mean()
     training.optimizer_d.zero_grad()
     loss.backward()
@@ -160,7 +159,7 @@ def train_step(training: Training, real: Tensor, step: int) -> tuple[float, floa
 
     discriminator.requires_grad_(False)
     with torch.autocast("cpu", torch.bfloat16):
-        logits = discriminator(sample(generator, batch), fade)
+        logits = discriminator(fake, fade)
     training.optimizer_g.zero_grad()
     F.softplus(-logits.float()).mean().backward()
     training.optimizer_g.step()

@@ -58,11 +58,29 @@ def demodulation(style: Tensor, weight_squared: Tensor) -> Tensor:
 
 
 def scale_channels(x: Tensor, factors: Tensor) -> Tensor:
-    """Each channel times its factor: [N, C, H, W], [N, C] -> [N, C, H, W]."""
-    return x * factors[:, :, None, None]
+    """Each channel times its factor, in the precision of `x`: [N, C, H, W], [N, C] -> [N, C, H, W]."""
+    return x * factors[:, :, None, None].to(x.dtype)
 
 
-def biased_activation(x: Tensor, bias: Tensor, clamp: float | None) -> Tensor:
-    """sqrt(2) leaky_relu(x + bias, 0.2), clamped to +-`clamp` (None: not at all); channels on axis 1."""
-    x = F.leaky_relu(x + bias.reshape(-1, *[1] * (x.ndim - 2)), 0.2) * SQRT2
+def affine_activation(x: Tensor, factors: Tensor, noise: Tensor, bias: Tensor, clamp: float | None) -> Tensor:
+    """sqrt(2) leaky_relu(x * factors + noise + bias, 0.2), clamped to +-sqrt(2) `clamp` (None: not at all).
+
+    The leaky ReLU is positively homogeneous, so the gain goes into the small operands instead of over all features;
+    these are brought to the precision of `x`, and all but the first step work in place: memory traffic is what this
+    costs.
+
+    Args:
+        x: [N, C, H, W].
+        factors: [N, C].
+        noise: [N or 1, 1, H, W].
+        bias: [C].
+    """
+    factors, bias = (factors * SQRT2)[:, :, None, None], (bias * SQRT2)[:, None, None]
+    offset = (noise * SQRT2).to(x.dtype) + bias.to(x.dtype)
+    x = F.leaky_relu_((x * factors.to(x.dtype)).add_(offset), 0.2)
     return x if clamp is None else x.clamp(-clamp * SQRT2, clamp * SQRT2)
+
+
+def fully_connected_activation(x: Tensor) -> Tensor:
+    """sqrt(2) leaky_relu(x, 0.2)."""
+    return F.leaky_relu(x, 0.2) * SQRT2

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multimodal_pulse.generator.ops import (
-    biased_activation,
+    affine_activation,
     conv_upsample,
     demodulation,
+    fully_connected_activation,
     scale_channels,
     squared_weight,
     upsample,
@@ -90,13 +91,9 @@ class FullyConnected(nn.Module):
         self.weight_gain = learning_rate_multiplier / math.sqrt(in_features)
         self.bias_gain = learning_rate_multiplier
 
-    def linear(self, x: Tensor) -> Tensor:
-        """[N, in_features] -> [N, out_features], before the bias."""
-        return F.linear(x, self.weight * self.weight_gain)
-
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_features] -> [N, out_features]."""
-        return self.linear(x) + self.bias * self.bias_gain
+        return F.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
 
 
 class MappingNetwork(nn.Module):
@@ -117,7 +114,7 @@ class MappingNetwork(nn.Module):
         x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
         for index in range(self.num_layers):
             layer: FullyConnected = self.get_submodule(f"fc{index}")  # type: ignore[assignment]
-            x = biased_activation(layer.linear(x), layer.bias * layer.bias_gain, clamp=None)
+            x = fully_connected_activation(layer(x))
         return x
 
 
@@ -148,8 +145,8 @@ class SynthesisLayer(nn.Module):
         weight_squared = squared_weight(self.weight) if self.weight_squared is None else self.weight_squared
         x = scale_channels(x, style)
         x = conv_upsample(x, self.weight) if self.up else F.conv2d(x, self.weight, padding=1)
-        x = torch.addcmul(noise_map * self.noise_strength, x, demodulation(style, weight_squared)[:, :, None, None])
-        return biased_activation(x, self.bias, self.clamp)
+        noise = noise_map * self.noise_strength
+        return affine_activation(x, demodulation(style, weight_squared), noise, self.bias, self.clamp)
 
 
 class ToRGB(nn.Module):

@@ -46,12 +46,12 @@ class InMemory(References):
         name: str | None = None,
         domain_notice: str | None = None,
     ) -> None:
-        is_path = isinstance(image, str | Path)
-        name = safe_name(name or (Path(image).stem if is_path else "image"))
+        path = Path(image) if isinstance(image, str | Path) else None
+        name = safe_name(name or (path.stem if path else "image"))
         super().__init__([name])
         if domain_notice is not None:
             self._notice(domain_notice)
-        source = str(image) if is_path else "the image"
+        source = str(path) if path else "the image"
         self._reference, notice = Pairing(resolution, degradation, as_)(name, as_rgb(image), source)
         if notice is not None:
             self._notice(notice)

@@ -13,7 +13,7 @@ from multimodal_pulse.metrics.lpips import Lpips, NullLpips, backbone_file, buil
 from multimodal_pulse.references.images import load_rgb
 from torch import Tensor
 
-from tests.metrics.conftest import LPIPS_FILES
+LPIPS_FILES = Path(__file__).resolve().parents[3] / "shared" / "lpips"
 
 
 def example(name: str) -> Tensor:

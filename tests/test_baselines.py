@@ -1,0 +1,54 @@
+import torch
+from tiny_search import FACTOR, tiny_generator, tiny_references, tiny_statistics
+
+from multimodal_pulse.baselines import BicubicSearch, MeanImageSearch
+from multimodal_pulse.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.degradation import Degradation, bicubic_upsample
+from multimodal_pulse.latents import LatentSpace
+
+
+def outcomes(kind, consistency, groups):
+    generator = tiny_generator()
+    found = []
+    kind(
+        references=tiny_references(3),
+        groups=groups,
+        generator=generator,
+        degradation=Degradation(FACTOR),
+        latent_space=LatentSpace(tiny_statistics(generator), generator.num_ws),
+        consistency=consistency,
+        steps=200,
+        num_samples=4,
+        seed=0,
+    ).run(found.append, accelerator="cpu")
+    return found
+
+
+def test_bicubic_gives_one_enlarged_reference_each():
+    found = outcomes(BicubicSearch, NoConsistency(), [[0, 2], [1]])
+    assert [outcome.reference.name for outcome in found] == ["r0", "r2", "r1"]
+    for outcome in found:
+        expected = bicubic_upsample(outcome.reference.lr[None], FACTOR).clamp(0, 1)
+        assert torch.equal(outcome.samples, expected)
+        assert torch.equal(outcome.targets, outcome.reference.lr[None])
+        assert outcome.latents == {} and outcome.steps == 0 and outcome.best_step == [0]
+        assert outcome.fidelity_trace.shape == (0, 1)
+
+
+def test_the_mean_image_is_the_same_for_all_and_drawn_by_its_latents():
+    first, second = outcomes(MeanImageSearch, NoConsistency(), [[0], [1]])
+    assert torch.equal(first.samples, second.samples)
+    noise_maps = [first.latents[f"noise.{layer}"] for layer in range(5)]
+    again = tiny_generator().synthesis(first.latents["w_plus"], noise_maps)
+    assert torch.equal(again.clamp(0, 1), first.samples)
+    # The mean of the mapped latents lies near the middle of what random z give, far nearer than any of them.
+    w = tiny_generator().mapping(torch.randn(500, 16, generator=torch.Generator().manual_seed(3)))
+    assert (w.mean(dim=0) - first.latents["w_plus"][0]).norm() < (w - w.mean(dim=0)).norm(dim=(1, 2)).mean() / 2
+
+
+def test_consistency_is_applied_to_baselines_as_well():
+    found = outcomes(MeanImageSearch, ExactConsistency(rounds=50), [[0, 1, 2]])
+    plain = outcomes(MeanImageSearch, NoConsistency(), [[0, 1, 2]])
+    for exact, loose in zip(found, plain, strict=True):
+        error = (Degradation(FACTOR)(exact.samples) - exact.targets).square().mean()
+        assert error < (Degradation(FACTOR)(loose.samples) - loose.targets).square().mean() / 10

@@ -1,0 +1,357 @@
+"""Every option of every slot, the rules of the methods, and what a user can get wrong before anything runs."""
+
+import copy
+import inspect
+import subprocess
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra.errors import HydraException
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+import multimodal_pulse
+from multimodal_pulse.checks import LOWEST, READ_BY, check_config
+from multimodal_pulse.cli import main
+from multimodal_pulse.config_errors import explain
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.help_text import help_text
+from multimodal_pulse.job import Job, compose_config, compose_job
+
+PACKAGE = Path(multimodal_pulse.__file__).parent
+CONF = PACKAGE / "conf"
+ROOT = PACKAGE.parent
+
+SLOTS = {
+    folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
+    for folder in sorted(CONF.iterdir())
+    if folder.is_dir() and folder.name not in ("hydra", "__pycache__")
+}
+REQUIRED = ["references.path=photos", "generator.path=weights.safetensors"]
+
+# What experiment.run gives besides an option's keys; a generator's device is the trainer's affair.
+GIVEN_BY_THE_RUN = {
+    "references": {"resolution", "degradation", "domain_notice"},
+    "generator": {"device"},
+    "optimizer": {"parameters", "num_iterations", "built_in_schedule"},
+    "tracking": {"run_dir", "config", "group"},
+}
+METHODS = {
+    # method: (search, latent_resampling, lr_noise, synthesis_noise, batch_diversity, optimizer, schedule)
+    "bicubic": ("bicubic", "none", "none", "none", "none", "ranger21", "none"),
+    "pulse": ("pulse", "independent", "none", "pulse", "none", "adam", "linear1cycledrop"),
+    "resampling": ("latent_optimization", "independent", "none", "none", "none", "ranger21", "none"),
+    "lr_noise": ("latent_optimization", "none", "gaussian", "none", "none", "ranger21", "none"),
+    "masked_lr_noise": ("latent_optimization", "none", "masked", "none", "none", "ranger21", "none"),
+    "synthesis_noise": ("latent_optimization", "none", "none", "gaussian", "none", "ranger21", "none"),
+    "batch_diversity": ("latent_optimization", "none", "none", "unit", "pairwise", "ranger21", "none"),
+    "combined": ("latent_optimization", "independent", "gaussian", "gaussian", "pairwise", "ranger21", "none"),
+}
+CHOSEN_BY_METHODS = (
+    "search", "latent_resampling", "lr_noise", "synthesis_noise", "batch_diversity", "optimizer", "schedule",
+)  # fmt: skip
+
+
+@cache
+def composed(*options: str) -> tuple[DictConfig, Job]:
+    return compose_job(options, "unused")
+
+
+def accept(*overrides: str, options: tuple[str, ...] = ()) -> None:
+    """Checks the composition of `options` with `overrides` on top."""
+    cfg, job = composed(*options)
+    cfg = copy.deepcopy(cfg)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        OmegaConf.update(cfg, key, yaml.safe_load(value))
+    check_config(cfg, job.choices, [*options, *overrides])
+
+
+def refusal(*overrides: str, options: tuple[str, ...] = ()) -> str:
+    """What the user is told about them."""
+    with pytest.raises(UserError) as refused:
+        accept(*overrides, options=options)
+    return str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def nodes() -> dict[tuple[str, str], DictConfig]:
+    """The node of every option of every slot; each composition takes the next option of all slots at once."""
+    found = {}
+    for turn in range(max(map(len, SLOTS.values()))):
+        chosen = {slot: options[turn % len(options)] for slot, options in SLOTS.items() if slot != "experiment"}
+        overrides = [override for override in REQUIRED if f"{override.split('.')[0]}" in _with_path(chosen)]
+        cfg = compose_config([f"{slot}={option}" for slot, option in chosen.items()] + overrides)
+        found |= {(slot, option): cfg[slot] for slot, option in chosen.items()}
+    return found
+
+
+def _with_path(chosen: dict[str, str]) -> set[str]:
+    return {slot for slot, options in (("references", ("folder", "image")), ("generator", ("file",))) if chosen[slot] in options}
+
+
+def test_slots_stand_in_the_order_of_the_data_path():
+    defaults = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))["defaults"]
+    names = [entry if isinstance(entry, str) else next(iter(entry)) for entry in defaults]
+    assert names == [
+        "schema", "_self_", "references", "degradation", "generator", "latent_resampling", "lr_noise", "synthesis_noise",
+        "batch_diversity", "objective", "optimizer", "schedule", "search", "consistency", "metrics", "tracking",
+        "trainer", "method", "experiment", "override hydra/job_logging",
+    ]  # fmt: skip
+    assert set(names[2:-1]) == set(SLOTS)
+
+
+def test_every_option_composes_and_is_complete(nodes):
+    assert set(nodes) == {(slot, option) for slot, options in SLOTS.items() if slot != "experiment" for option in options}
+    for (slot, option), node in nodes.items():
+        if isinstance(node, DictConfig):
+            assert not OmegaConf.missing_keys(node), (slot, option)
+
+
+def test_option_keys_equal_the_signature_they_instantiate(nodes):
+    checked = 0
+    for (slot, option), node in nodes.items():
+        if slot == "search" or not isinstance(node, DictConfig) or "_target_" not in node:
+            continue
+        keys = {"as_" if key == "as" else key for key in node if key != "_target_"}
+        parameters = set(inspect.signature(get_object(node["_target_"])).parameters)
+        given = GIVEN_BY_THE_RUN.get(slot, set()) & parameters
+        assert keys | given == parameters, (slot, option)
+        checked += 1
+    assert checked > 30
+
+
+def test_every_mechanism_has_a_none():
+    for slot in ("latent_resampling", "lr_noise", "synthesis_noise", "batch_diversity", "schedule", "consistency", "tracking"):
+        assert "none" in SLOTS[slot]
+
+
+@pytest.mark.parametrize("experiment", SLOTS["experiment"])
+def test_experiments_compose(experiment):
+    accept(options=(f"experiment={experiment}",))
+
+
+def test_every_option_file_opens_with_a_comment():
+    for slot, options in SLOTS.items():
+        for option in options:
+            lines = (CONF / slot / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
+            assert any(line.startswith("# ") and not line.startswith("# @") for line in lines[:2]), (slot, option)
+
+
+# --- methods -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_chooses_its_options(method):
+    cfg, job = composed(f"method={method}")
+    assert tuple(job.choices[slot] for slot in CHOSEN_BY_METHODS) == METHODS[method]
+    assert cfg.method == method
+
+
+def test_all_methods_are_known():
+    assert set(SLOTS["method"]) == set(METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_only_chooses_options(method):
+    body = yaml.safe_load((CONF / "method" / f"{method}.yaml").read_text(encoding="utf-8"))
+    assert set(body) == {"defaults", "method"}
+
+
+def test_the_default_is_the_combination_with_the_reports_numbers():
+    cfg, _ = composed()
+    assert cfg.method == "combined"
+    assert (cfg.num_samples, cfg.steps, cfg.seed) == (4, 200, 0)
+    assert cfg.noise == {"lr_std": 0.108, "lr_mask": None, "synthesis_std": 0.02, "synthesis_resolutions": None}
+    assert cfg.shard == {"index": 0, "count": 1}
+    assert cfg.degradation.factor == 8
+    assert cfg.optimizer.lr == 0.4
+
+
+def test_pulse_is_as_published():
+    cfg, _ = composed("method=pulse")
+    assert (cfg.num_samples, cfg.steps, cfg.optimizer.lr) == (1, 100, 0.4)
+    assert (cfg.objective.l2_weight, cfg.objective.geodesic_weight, cfg.objective.eps) == (100, 0.05, 2e-3)
+    assert cfg.objective.geodesic == "w_plus"
+
+
+def test_the_reports_objective():
+    cfg = compose_config(["objective=report"])
+    weights = (cfg.objective.l2_weight, cfg.objective.geodesic_weight, cfg.objective.diversity_weight, cfg.objective.eps)
+    assert weights == (405, 0.058, 0.02, 0)
+
+
+def test_a_methods_number_gives_way_to_the_command_line_and_goes_with_its_option():
+    assert compose_config(["method=pulse", "num_samples=4"]).num_samples == 4
+    assert compose_config(["num_samples=3", "steps=7", "method=pulse"]).steps == 7
+    assert composed("method=bicubic")[0].num_samples == 1
+    cfg = compose_config(["method=pulse", "search=latent_optimization"])
+    assert (cfg.num_samples, cfg.steps) == (4, 200)
+
+
+def test_the_objective_goes_with_the_generator_unless_chosen():
+    report = compose_config(["generator=untrained", "objective=report"]).objective
+    assert compose_config(["generator=untrained"]).objective == report
+    assert compose_config(["objective=report"]).objective == report
+    assert compose_config(["generator=untrained", "method=pulse"]).objective.l2_weight == 100
+    assert compose_config(["generator=untrained", "method=pulse", "objective=report"]).objective == report
+
+
+# --- refusals ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("noise.lr_sdt=0.1", ["noise.lr_sdt", "Did you mean noise.lr_std?", "noise.synthesis_std"]),
+        ("lr_std=0.1", ["Did you mean noise.lr_std?"]),
+        ("objective.l2_wieght=1", ["Did you mean objective.l2_weight?", "objective.eps"]),
+        ("lr_nois=none", ["Did you mean lr_noise?"]),
+        ("references.pth=x", ["references.pth", "references.limit"]),
+        ("lr_noise=gauss", ["lr_noise=gauss", "gaussian, masked, none"]),
+        ("method=puls", ["method=puls", "bicubic", "pulse"]),
+        ("num_samples=many", ["num_samples", "many"]),
+        ("objective.eps=small", ["objective.eps", "small"]),
+        ("references.split=train", ["references.split", "validation, test"]),
+        ("trainer.precision=16", ["trainer.precision", "32-true"]),
+        ("noise.synthesis_resolutions=64", ["noise.synthesis_resolutions"]),
+        ("num_samples", ["num_samples"]),
+    ],
+)
+def test_typing_errors_are_one_line_with_the_remedy(override, words):
+    with pytest.raises(HydraException) as refused:
+        compose_config([override])
+    said = explain(refused.value, [override])
+    assert "\n" not in said
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("method", "knob", "words"),
+    [
+        ("resampling", "noise.lr_std=0.1", ["noise.lr_std is set, but lr_noise=none", "lr_noise=gaussian", "combined"]),
+        ("combined", "noise.lr_mask=m.png", ["noise.lr_mask is set, but lr_noise=gaussian", "masked_lr_noise"]),
+        ("lr_noise", "noise.synthesis_std=0.1", ["synthesis_noise=none", "synthesis_noise=gaussian"]),
+        ("batch_diversity", "noise.synthesis_std=0.1", ["synthesis_noise=unit", "synthesis_noise=gaussian"]),
+        ("pulse", "noise.synthesis_resolutions=[8]", ["synthesis_noise=pulse"]),
+        ("lr_noise", "objective.diversity_weight=1", ["batch_diversity=none", "batch_diversity=pairwise"]),
+    ],
+)
+def test_a_knob_without_its_mechanism_is_refused_with_the_option_to_choose(method, knob, words):
+    said = refusal(knob, options=(f"method={method}",))
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize("knob", READ_BY)
+def test_the_suggested_options_and_methods_do_read_the_knob(knob):
+    mechanism = READ_BY[knob]
+    value = {"noise.lr_mask": "m.png", "noise.synthesis_resolutions": "[8]"}.get(knob, "0.5")
+    accept(f"{knob}={value}", options=(f"{mechanism.slot}={mechanism.options[0]}",))
+    for method in METHODS:
+        _, job = composed(f"method={method}")
+        assert (job.choices[mechanism.slot] in mechanism.options) == (method in mechanism.methods)
+
+
+@pytest.mark.parametrize("knob", [knob for knob in READ_BY if knob.startswith("noise.")])
+def test_the_table_of_knobs_is_what_the_options_read(knob, nodes):
+    slot = READ_BY[knob].slot
+    reading = {option for option in SLOTS[slot] if f"${{{knob}}}" in OmegaConf.to_yaml(nodes[slot, option])}
+    assert reading == set(READ_BY[knob].options)
+
+
+@pytest.mark.parametrize("key", LOWEST)
+def test_numbers_out_of_range_are_refused_by_name(key):
+    below = {"num_samples": 0, "steps": 0, "shard.count": 0, "trainer.references_per_group": 0}.get(key, -1)
+    assert key in refusal(f"{key}={below}")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-0.1"])
+def test_a_std_is_a_finite_number_from_zero(value):
+    assert "noise.lr_std" in refusal(f"noise.lr_std={value}")
+    accept("noise.lr_std=0")
+
+
+def test_missing_values_and_shards_out_of_bounds():
+    assert "references.path" in refusal(options=("references=folder",))
+    assert "generator.path" in refusal(options=("generator=file",))
+    assert "0 to 3" in refusal("shard.index=4", "shard.count=4")
+    accept("shard.index=3", "shard.count=4")
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+def command(monkeypatch, *arguments: str) -> int:
+    """Exit status of the command, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["multimodal-pulse", *arguments])
+    try:
+        main()
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+    return 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["noise.lr_sdt=0.1"],
+        ["lr_noise=gauss"],
+        ["method=resampling", "noise.lr_std=0.1"],
+        ["noise.lr_std=-1"],
+        ["num_samples=0"],
+        ["references=folder"],
+        ["render"],
+        ["render", "nowhere"],
+    ],
+)
+def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert command(monkeypatch, *arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("multimodal-pulse: ")
+    assert said.count("\n") == 1
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_help_answers_without_torch():
+    code = (
+        "import sys; sys.argv = ['multimodal-pulse', '--help']\n"
+        "from multimodal_pulse.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'lightning', 'wandb', 'numpy', 'PIL'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip() == help_text().replace("$$", "$").rstrip()
+
+
+def test_help_names_every_option_and_the_pinned_knobs():
+    text = help_text()
+    for slot, options in SLOTS.items():
+        for option in options:
+            assert f"{slot}={option} " in text
+    for knob in (
+        "num_samples", "steps", "seed", "noise.lr_std", "noise.lr_mask", "noise.synthesis_std", "references.path",
+        "noise.synthesis_resolutions", "objective.l2_weight", "objective.geodesic_weight", "objective.diversity_weight",
+        "objective.eps", "degradation.factor", "references.limit", "references.split", "references.as",
+        "generator.path", "shard.index", "shard.count",
+    ):  # fmt: skip
+        assert f"  {knob} = " in text, knob
+
+
+def test_run_py_of_the_source_tree_is_the_same_command():
+    done = subprocess.run([sys.executable, "run.py", "num_samples=x"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "multimodal-pulse: num_samples: Value 'x' of type 'str' could not be converted to Integer.\n"
+
+
+def test_conf_is_a_package_so_that_a_wheel_carries_it():
+    assert import_module("multimodal_pulse.conf").__file__ is not None

@@ -1,0 +1,336 @@
+"""Whole runs through the command line and through Python, with a random generator of 32 x 32 and a few steps."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from PIL import Image
+
+import multimodal_pulse
+from multimodal_pulse.cli import main
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.references.images import save_png
+
+TINY = {
+    "generator": "untrained",
+    "generator.resolution": 32,
+    "generator.z_dim": 4,
+    "generator.w_dim": 4,
+    "generator.mapping_layers": 1,
+    "generator.channel_max": 8,
+    "degradation.factor": 4,
+    "steps": 3,
+    "metrics.lpips_net": None,
+    "tracking": "none",
+}
+OVERRIDES = [f"{key}={'null' if value is None else value}" for key, value in TINY.items()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    """The statistics of W, computed once for all runs here; and one thread, which is faster for so small a network."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs the command in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments: str, base: Sequence[str] = OVERRIDES) -> tuple[int, str, str]:
+        flags = [argument for argument in arguments if argument.startswith("-")]
+        overrides = [argument for argument in arguments if argument not in flags]
+        monkeypatch.setattr(sys, "argv", ["multimodal-pulse", *flags, *base, *overrides])
+        status = 0
+        try:
+            main()
+        except SystemExit as stopped:
+            status = int(stopped.code or 0)
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """A folder of two originals of 32 x 32."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, seed in (("ada", 0), ("grace", 1)):
+        save_png(torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(seed)), folder / f"{name}.png")
+    return folder
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
+    run_dir = tmp_path / "run"
+    status, said, errors = command(f"hydra.run.dir={run_dir}", "num_samples=2", "film_frames=2", "tracking=csv")
+    assert status == 0, errors
+    folder = run_dir / "references" / "test_000000"
+    assert f"picture: {folder / 'grid.png'}" in said
+    assert "test_000000" in said and "LR-PSNR" in said
+    assert "Lightning" not in errors and "GPU" not in errors and "Warning" not in errors
+
+    assert {path.name for path in run_dir.iterdir()} == {
+        "config.yaml", "overrides.yaml", "provenance.json", "plan.json", "records.jsonl", "metrics.json", "references",
+        "curves",
+    }  # fmt: skip
+    assert {path.name for path in folder.iterdir()} == {
+        "hr.png", "lr.png", "lr_noisy_00.png", "lr_noisy_01.png", "sr_00.png", "sr_01.png", "sr_00_lr.png",
+        "sr_01_lr.png", "grid.png", "film.png", "latents.safetensors", "record.json",
+    }  # fmt: skip
+    records = [json.loads(line) for line in (run_dir / "records.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(record["reference"], record["sample"], record["steps"]) for record in records] == [
+        ("test_000000", 0, 3),
+        ("test_000000", 1, 3),
+    ]
+    metrics = read(run_dir / "metrics.json")
+    assert (metrics["num_references"], metrics["num_samples"]) == (1, 2)
+    assert metrics["diversity"]["rms"] > 0
+    assert read(run_dir / "plan.json")["references"] == ["test_000000"]
+    assert read(run_dir / "provenance.json")["seed"] == 0
+    curves = (run_dir / "curves" / "test_000000.csv").read_text(encoding="utf-8").splitlines()
+    assert curves[0].startswith("step,loss,fidelity") and len(curves) == 4
+
+
+def test_a_run_taken_up_again_does_only_what_is_missing(command, photos, tmp_path):
+    run_dir = tmp_path / "run"
+    arguments = (
+        f"hydra.run.dir={run_dir}", "references=folder", f"references.path={photos}", "trainer.references_per_group=1",
+        "num_samples=2",
+    )  # fmt: skip
+    assert command(*arguments)[0] == 0
+    first = contents(run_dir / "references")
+    grace = run_dir / "references" / "grace"
+    for path in grace.iterdir():
+        path.unlink()
+    grace.rmdir()
+    untouched = (run_dir / "references" / "ada" / "record.json").stat().st_mtime_ns
+
+    assert command(*arguments)[0] == 0
+    again = contents(run_dir / "references")
+    assert (run_dir / "references" / "ada" / "record.json").stat().st_mtime_ns == untouched
+    assert again.keys() == first.keys()
+    timed = "record.json"
+    assert all(again[name] == first[name] for name in first if not name.endswith(timed))
+    assert read(run_dir / "metrics.json")["num_references"] == 2
+
+    records = (run_dir / "records.jsonl").read_bytes()
+    status, said, _ = command(*arguments)
+    assert status == 0 and "mean of 2" in said
+    assert contents(run_dir / "references") == again
+    assert (run_dir / "records.jsonl").read_bytes() == records
+
+
+def test_another_configuration_in_the_same_place_is_refused_by_its_keys(command, tmp_path):
+    run_dir = f"hydra.run.dir={tmp_path / 'run'}"
+    assert command(run_dir, "method=bicubic")[0] == 0
+    before = contents(tmp_path / "run")
+    status, _, errors = command(run_dir, "method=bicubic", "seed=1", "consistency=exact")
+    assert status == 1
+    assert "seed: 0 there, 1 now" in errors and "consistency.rounds: not set there, 100 now" in errors
+    assert "steps" not in errors
+    assert errors.count("\n") == 1
+    assert contents(tmp_path / "run") == before
+
+
+def test_shards_take_whole_groups_and_make_the_whole_together(command, photos, tmp_path):
+    common = ("references=folder", f"references.path={photos}", "trainer.references_per_group=1", "num_samples=1")
+    assert command(*common, f"hydra.run.dir={tmp_path / 'whole'}")[0] == 0
+    for index in (0, 1):
+        shard = ("shard.count=2", f"shard.index={index}", f"hydra.run.dir={tmp_path / f'shard{index}'}")
+        assert command(*common, *shard)[0] == 0
+    whole = contents(tmp_path / "whole" / "references")
+    shards = [contents(tmp_path / f"shard{index}" / "references") for index in (0, 1)]
+    assert {name.split("/")[0] for name in shards[0]} == {"ada"}
+    assert {name.split("/")[0] for name in shards[1]} == {"grace"}
+    together = shards[0] | shards[1]
+    assert together.keys() == whole.keys()
+    assert all(together[name] == whole[name] for name in whole if name.endswith(".png"))
+
+
+def test_a_sweep_has_a_folder_for_each_run_and_survives_a_refused_one(command, tmp_path):
+    status, said, errors = command(
+        "-m", "method=lr_noise,bicubic,synthesis_noise", "num_samples=1", "noise.lr_std=0.1",
+        f"hydra.sweep.dir={tmp_path / 'sweep'}",
+    )  # fmt: skip
+    assert status == 1
+    assert errors.count("noise.lr_std is set, but lr_noise=none") == 2
+    assert "Traceback" not in errors
+    assert {path.name for path in (tmp_path / "sweep").iterdir()} >= {"0-lr_noise"}
+    assert read(tmp_path / "sweep" / "0-lr_noise" / "metrics.json")["num_references"] == 1
+
+    status, said, errors = command("-m", "method=bicubic", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'two'}")
+    assert status == 0, errors
+    assert {path.name for path in (tmp_path / "two").iterdir()} >= {"0-bicubic", "1-bicubic"}
+    assert said.count("picture: ") == 2
+
+
+@pytest.mark.parametrize("method", ["pulse", "resampling", "masked_lr_noise", "synthesis_noise", "batch_diversity"])
+def test_every_other_method_runs(method, command, tmp_path):
+    run_dir = tmp_path / "run"
+    status, _, errors = command(f"method={method}", "num_samples=2", "search=latent_optimization", f"hydra.run.dir={run_dir}")
+    assert status == 0, errors
+    assert read(run_dir / "metrics.json")["num_samples"] == 2
+    assert (run_dir / "references" / "test_000000" / "mask.png").exists() == (method == "masked_lr_noise")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trainer=gpu"], ["trainer=gpu", "trainer=cpu"]),
+        (["references=image", "references.path=nowhere.png"], ["nowhere.png"]),
+        (["references=image", "references.path=broken.png"], ["broken.png"]),
+        (["references=image", "references.path=tiny.png"], ["tiny.png", "32 x 32", "8 x 8"]),
+        (["references=folder", "references.path=nowhere"], ["nowhere"]),
+        (["degradation.factor=5"], ["degradation.factor=5", "32"]),
+        (["method=masked_lr_noise", "noise.lr_mask=tiny.png"], ["noise.lr_mask", "7 x 7", "8 x 8", "32 x 32"]),
+        (["method=masked_lr_noise", "noise.lr_mask=nowhere.png"], ["nowhere.png"]),
+        (["method=masked_lr_noise", "references=image", "references.path=ada.png"], ["noise.lr_mask"]),
+        (["noise.synthesis_resolutions=[64]"], ["noise.synthesis_resolutions", "64", "32"]),
+        (["generator.resolution=100"], ["generator", "100"]),
+        (["references.as=hr", "references=image", "references.path=tiny.png"], ["references.as=hr"]),
+        (["tracking=wandb", "tracking.mode=online"], ["tracking.mode=offline"]),
+    ],
+)
+def test_bad_input_ends_with_status_1_and_one_line_that_names_it(arguments, words, command, tmp_path, monkeypatch):
+    if "trainer=gpu" in arguments and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
+    Image.new("RGB", (7, 7)).save(tmp_path / "tiny.png")
+    Image.new("RGB", (32, 32)).save(tmp_path / "ada.png")
+    status, _, errors = command(*arguments)
+    assert status == 1
+    for word in words:
+        assert word in errors
+    assert errors.startswith("multimodal-pulse: ") and errors.count("\n") == 1
+
+
+def test_a_generator_file_that_is_not_there_is_named(command):
+    status, _, errors = command("generator=file", "generator.path=nowhere.safetensors", "tracking=none", base=())
+    assert status == 1
+    assert errors.startswith("multimodal-pulse: ") and "nowhere.safetensors" in errors and errors.count("\n") == 1
+
+
+def test_a_broken_picture_in_a_folder_is_named_and_the_others_are_kept(command, photos, tmp_path):
+    (photos / "broken.png").write_bytes((photos / "ada.png").read_bytes()[:500])
+    status, _, errors = command(
+        "references=folder", f"references.path={photos}", "trainer.references_per_group=1", f"hydra.run.dir={tmp_path / 'run'}"
+    )
+    assert status == 1
+    assert "broken.png" in errors.splitlines()[-1] and "Traceback" not in errors
+    assert read(tmp_path / "run" / "metrics.json")["num_references"] == 1
+
+
+def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_path, monkeypatch):
+    from multimodal_pulse.records import Records
+
+    write = Records.write
+
+    def interrupt_after_the_first(self, outcome, *rest):
+        folder = write(self, outcome, *rest)
+        os.kill(os.getpid(), signal.SIGINT)
+        return folder
+
+    monkeypatch.setattr(Records, "write", interrupt_after_the_first)
+    run_dir = tmp_path / "run"
+    status, _, errors = command(
+        "references=folder", f"references.path={photos}", "trainer.references_per_group=1", f"hydra.run.dir={run_dir}"
+    )
+    assert status == 130
+    assert "Traceback" not in errors and "multimodal-pulse: stopped" in errors
+    assert read(run_dir / "metrics.json")["num_references"] == 1
+    assert [path.name for path in (run_dir / "references").iterdir()] == ["ada"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_render_draws_the_same_pictures_again(command, tmp_path, monkeypatch, capsys):
+    run_dir = tmp_path / "run"
+    assert command(f"hydra.run.dir={run_dir}", "num_samples=2", "consistency=exact")[0] == 0
+    folder = run_dir / "references" / "test_000000"
+    before = contents(folder)
+    for path in folder.glob("sr_*.png"):
+        path.unlink()
+    monkeypatch.setattr(sys, "argv", ["multimodal-pulse", "render", str(folder)])
+    main()
+    assert str(folder / "grid.png") in capsys.readouterr().out
+    assert contents(folder).keys() == before.keys()
+    for name in ("sr_00.png", "sr_01.png"):
+        drawn, original = (torch.tensor(list(picture)) for picture in (contents(folder)[name], before[name]))
+        assert torch.equal(drawn, original)
+
+
+# --- Python ------------------------------------------------------------------------------------------------------
+
+
+def test_upsample_gives_what_the_command_line_saves(command, photos, tmp_path):
+    status, _, errors = command(
+        "references=image", f"references.path={photos / 'ada.png'}", "num_samples=2", f"hydra.run.dir={tmp_path / 'cli'}"
+    )
+    assert status == 0, errors
+    result = multimodal_pulse.upsample(photos / "ada.png", num_samples=2, run_dir=tmp_path / "python", **TINY)
+    assert result.images.shape == (2, 3, 32, 32)
+    assert result.lr.shape == (3, 8, 8)
+    assert len(result.lr_psnr) == len(result.records) == 2
+    assert result.diversity is not None and result.diversity > 0
+    assert result.folder == tmp_path / "python" / "references" / "ada"
+    for name in ("sr_00.png", "sr_01.png", "lr.png", "grid.png"):
+        assert (result.folder / name).read_bytes() == (tmp_path / "cli" / "references" / "ada" / name).read_bytes()
+
+
+def test_upsample_works_where_hydra_is_set_up_already(tmp_path):
+    image = torch.rand(3, 8, 8)
+    with initialize_config_module("multimodal_pulse.conf", version_base="1.3"):
+        result = multimodal_pulse.upsample(image, method="bicubic", run_dir=tmp_path / "run", **TINY)
+        assert GlobalHydra.instance().is_initialized()
+        assert compose("config", ["seed=3"]).seed == 3
+    assert result.images.shape == (1, 3, 32, 32)
+    assert result.folder.name == "image"
+
+
+def test_upsample_puts_a_run_of_its_own_under_outputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = multimodal_pulse.upsample(torch.rand(3, 8, 8), method="bicubic", **TINY)
+    assert result.folder.resolve().is_relative_to(tmp_path / "outputs")
+    assert "-bicubic-" in str(result.folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"method": "combine"}, "method=combine"),
+        ({"stepz": 3}, "Did you mean steps?"),
+        ({"num_samples": 0}, "num_samples=0"),
+        ({"method": "resampling", "noise.lr_std": 0.1}, "lr_noise=none"),
+    ],
+)
+def test_upsample_refuses_with_the_same_words(arguments, words, tmp_path):
+    with pytest.raises(UserError, match=words.replace("?", r"\?")):
+        multimodal_pulse.upsample(torch.rand(3, 8, 8), run_dir=tmp_path, **TINY | arguments)
+
+
+def test_upsample_refuses_a_picture_of_another_size(tmp_path):
+    with pytest.raises(UserError, match="8 x 8"):
+        multimodal_pulse.upsample(torch.rand(3, 9, 9), run_dir=tmp_path / "run", **TINY)

@@ -1,0 +1,23 @@
+from tiny_search import run, tiny_references, tiny_search
+
+from multimodal_pulse.progress import SearchProgress
+
+
+def test_shows_references_step_fidelity_and_time_left(capsys):
+    run(tiny_search(tiny_references(3), [[0, 1], [2]], steps=12), callbacks=[SearchProgress()])
+    last = capsys.readouterr().err.split("\r")[-1]
+    assert "3/3 references" in last
+    assert "step 12/12" in last
+    assert "fidelity" in last and "left" in last
+
+
+def test_an_error_ends_the_line(capsys):
+    def broken(outcome):
+        raise RuntimeError("disk full")
+
+    search = tiny_search(tiny_references(1), [[0]], steps=2)
+    try:
+        search.run(broken, accelerator="cpu", callbacks=[SearchProgress()])
+    except RuntimeError as error:
+        assert str(error) == "disk full"
+    assert capsys.readouterr().err.endswith("\n")
