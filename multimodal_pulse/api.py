@@ -51,8 +51,8 @@ def upsample(
     """Searches several high-resolution pictures for one.
 
     Args:
-        image: a path, a Pillow picture, an array [H, W, C] or a tensor [C, H, W]: uint8, or float in [0, 1]. At least of
-            the generator's resolution it is an original, which is degraded first; of the LR size a reference.
+        image: a path, a Pillow picture, an array [H, W, C] or a tensor [C, H, W]: uint8, or float in [0, 1]. With at
+            least the generator's resolution it is an original, which is degraded first; with the LR size a reference.
         method: as on the command line.
         num_samples: K.
         seed: of all random draws.
@@ -69,7 +69,7 @@ def upsample(
     arguments = fixed + [f"{key}={_as_override(value)}" for key, value in settings.items()]
     try:
         cfg, job = compose_job(arguments, run_dir)
-    except HydraException as error:
+    except (HydraException, ValueError) as error:
         raise UserError(explain(error, arguments)) from error
     check_config(cfg, job.choices, job.overrides)
     finished = run(cfg, job, picture=image)

@@ -71,14 +71,15 @@ def build_references(
         arguments["domain_notice"] = OUTSIDE_THE_PORTRAITS
     if picture is not None:
         return InMemory(image=picture, as_=cfg.references["as"], **arguments)
-    return build(cfg.references, **arguments)
+    return build(cfg.references, path=str(cfg.references.path), **arguments)  # a folder may be called 2024
 
 
 def build_lr_noise(cfg: DictConfig, job: Job, generator: Generator, degradation: Degradation) -> Any:
     """The LR noise of a run, with its mask as a tensor where it has one.
 
     Raises:
-        UserError: no mask is given and these references have none of their own, or it cannot be read, or has a wrong size.
+        UserError: no mask is given and these references have none of their own, or it cannot be read or has a wrong
+            size.
     """
     if job.choices["lr_noise"] != "masked":
         return build(cfg.lr_noise)
@@ -93,8 +94,8 @@ def _mask(cfg: DictConfig, job: Job, resolution: int) -> Tensor:
     if job.choices["references"] == "portraits":
         return mouth_mask(resolution)[0]
     raise UserError(
-        "lr_noise=masked needs noise.lr_mask=<image file, white = noise there>: only references=portraits have a mask of"
-        " their own."
+        "lr_noise=masked needs noise.lr_mask=<image file, white = noise there>: only references=portraits have a mask"
+        " of their own."
     )
 
 

@@ -63,17 +63,25 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     Raises:
         UserError: a value that is missing or out of range, or a knob set for a mechanism that is not there.
     """
+    for override in overrides:
+        if override[0] in "+~":
+            raise UserError(
+                f"{override}: nothing can be added to this configuration or taken from it; leave out the sign."
+            )
     for key in sorted(OmegaConf.missing_keys(cfg)):
         raise UserError(f"{key} is not set: add {key}=... to the command.")
     for key, lowest in LOWEST.items():
         value = OmegaConf.select(cfg, key)
         if not (math.isfinite(value) and value >= lowest):
             raise UserError(f"{key}={value}: it must be at least {lowest}.")
+    limit = cfg.references.get("limit")
+    if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
+        raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")
     if cfg.shard.index >= cfg.shard.count:
         raise UserError(
             f"shard.index={cfg.shard.index}, shard.count={cfg.shard.count}: the shards are 0 to {cfg.shard.count - 1}."
         )
-    given = {override.lstrip("+").partition("=")[0] for override in overrides}
+    given = {override.partition("=")[0] for override in overrides}
     for knob, mechanism in READ_BY.items():
         chosen = choices[mechanism.slot]
         if knob in given and chosen not in mechanism.options:

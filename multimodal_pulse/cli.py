@@ -26,7 +26,7 @@ from multimodal_pulse.job import Job
 register()
 
 
-class Reported(Exception):
+class ReportedError(Exception):
     """A run of a sweep failed and has said why; Hydra does the others and raises this at the end."""
 
 
@@ -45,7 +45,7 @@ def search(cfg: DictConfig) -> None:
         with suppress(OSError):  # Hydra has made the folder; a run that was refused leaves none
             job.run_dir.rmdir()
         if hydra_config.mode is RunMode.MULTIRUN:
-            raise Reported from error
+            raise ReportedError from error
         sys.exit(1)
 
 
@@ -76,32 +76,44 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"render": render}
 
 def main() -> None:
     """Runs the command in `sys.argv`."""
-    arguments = sys.argv[1:]
-    # With it Hydra lets its errors through to us instead of printing them over several lines.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    # argparse takes no overrides after a flag that follows others; this one may stand anywhere.
+    arguments = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
+    sys.argv[1:] = arguments
+    if {"-h", "--help"} & set(arguments):
+        from multimodal_pulse.help_text import help_text
+
+        print(help_text())  # Hydra would list every file there is, its own included, for a second
+        return
     try:
         if arguments and arguments[0] in COMMANDS:
             COMMANDS[arguments[0]](arguments[1:])
         else:
-            search()
+            _search(arguments)
     except KeyboardInterrupt:
         _say("stopped. What is finished is in the run directory; the same command in that hydra.run.dir does the rest.")
         sys.exit(130)
-    except Reported:
+    except ReportedError:
         sys.exit(1)
-    except (UserError, HydraException) as error:
+    except Exception as error:
         _report(error)
         sys.exit(1)
+
+
+def _search(arguments: Sequence[str]) -> None:
+    # With it Hydra lets its errors through to us instead of printing them over several lines.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        search()
+    except (HydraException, ValueError) as error:  # from the composition: a run's own errors are reported in `search`
+        from multimodal_pulse.config_errors import explain
+
+        raise UserError(explain(error, arguments)) from error
 
 
 def _report(error: Exception) -> None:
     """One line about what the user can mend, a traceback of anything else."""
     if isinstance(error, UserError):
         _say(str(error))
-    elif isinstance(error, HydraException):
-        from multimodal_pulse.config_errors import explain
-
-        _say(explain(error, sys.argv[1:]))
     else:
         traceback.print_exception(error)
 

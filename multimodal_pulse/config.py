@@ -1,7 +1,7 @@
 """The schema of `conf/`: a mistyped key or a value of another type ends with Hydra's one-line error.
 
-Every option file starts from one of the dataclasses below (`/schema/...@_here_`); what the keys mean is said in the option
-files. `references.image` and `references.folder` stay without one, because their key `as` cannot name a field in Python.
+Every option file starts from one of the dataclasses below (`/schema/...@_here_`); what the keys mean is said in the
+option files. `references.image` and `references.folder` stay without one: their key `as` cannot name a field in Python.
 Reached by `--help`: nothing heavy is imported here.
 """
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Wandb(Option):
     limit: int = MISSING
 
 
-Precision = StrEnum("Precision", {name: name for name in ("32-true", "bf16-mixed", "64-true")})
+Precision = StrEnum("Precision", {"32-true": "32-true", "bf16-mixed": "bf16-mixed", "64-true": "64-true"})
 
 
 @dataclass
@@ -196,16 +196,9 @@ SCHEMAS: dict[str, type] = {
 
 
 def register() -> None:
-    """Makes the schemas, and the resolver of the help text, known to Hydra; more than once does no harm."""
+    """Makes the schemas known to Hydra; more than once does no harm."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for path, node in SCHEMAS.items():
         group, _, name = f"schema/{path}".rpartition("/")
         store.store(group=group, name=name, node=node)
-    OmegaConf.register_new_resolver("help_text", _help_text, replace=True)
-
-
-def _help_text() -> str:
-    from multimodal_pulse.help_text import help_text
-
-    return help_text()

@@ -33,11 +33,13 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
 def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     try:
         cfg = compose_config(list(_slots_chosen(overrides)))
-    except HydraException:
+    except (HydraException, ValueError):
         return f"unknown key {key}."
     parent, _, last = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
-    siblings = [f"{parent}.{name}".lstrip(".") for name in node if not name.startswith("_")]
+    if not isinstance(node, DictConfig):
+        return f"unknown key {key}."
+    siblings = [f"{parent}.{name}".lstrip(".") for name in map(str, node) if not name.startswith("_")]
     everywhere = [*siblings, *_dotted_keys(cfg)]
     near = [known for known in everywhere if known.rpartition(".")[2] == last]
     near = near or difflib.get_close_matches(key, everywhere, n=1)
@@ -56,9 +58,8 @@ def _slots_chosen(overrides: Sequence[str]) -> Iterator[str]:
 
 
 def _dotted_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
-    for name in node:
-        key = f"{prefix}{name}"
+    for name in map(str, node):
         if OmegaConf.is_dict(node._get_node(name)):
-            yield from _dotted_keys(node[name], f"{key}.")
-        elif not str(name).startswith("_"):
-            yield key
+            yield from _dotted_keys(node[name], f"{prefix}{name}.")
+        elif not name.startswith("_"):
+            yield f"{prefix}{name}"

@@ -63,7 +63,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     settle_config(job.run_dir, cfg, job.overrides)
     plan = Plan.of(references.names, cfg.trainer.references_per_group)
     settle_plan(job.run_dir, plan)
-    records = Records(job.run_dir, rendering_settings(cfg), lpips.state)
+    records = Records(job.run_dir, rendering_settings(cfg), lpips.state, generator.sha256)
     groups = plan.pending(records.finished(), cfg.shard.index, cfg.shard.count)
     write_provenance(
         job.run_dir,
@@ -100,7 +100,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
             scores = evaluate(outcome, degradation, lpips)
             pictures = _pictures(outcome, downsampled, scores)
             records.write(outcome, scores, downsampled, pictures)
-            tracker.log_reference(outcome.reference.name, scores, pictures)
+            tracker.log_reference(scores, outcome.samples, pictures["grid.png"])
             notices.say()
 
         curves = Curves(tracker, labels=[plan.references[group[0]] for group in groups])

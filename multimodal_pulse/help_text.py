@@ -28,7 +28,7 @@ KNOB_FILES = ("references/portraits", "references/folder", "degradation/bicubic"
 
 
 def help_text() -> str:
-    """The text of `--help`, for Hydra's template."""
+    """The text of `--help`."""
     knobs = list(_commented_keys("config.yaml"))
     for name in KNOB_FILES:
         knobs += [(f"{name.split('/')[0]}.{key}", value, said) for key, value, said in _commented_keys(f"{name}.yaml")]
@@ -39,7 +39,7 @@ def help_text() -> str:
         for option, chosen, said in _options(slot, default)
     ]
     parts = [USAGE, "Knobs (key = default):", *unique.values(), "", "Slots (slot=option, * the default):", *slots]
-    return "\n".join(parts).replace("$", "$$") + "\n"
+    return "\n".join(parts)
 
 
 def _read(name: str) -> str:
@@ -57,15 +57,18 @@ def _commented_keys(name: str) -> Iterator[tuple[str, str, str]]:
         if not indent:
             parent = key
         if value and said:
-            yield (f"{parent}.{key}" if indent else key), value, said
+            yield (f"{parent}.{key}" if indent else key), value.replace("???", "(to be given)"), said
 
 
 def _slots() -> list[tuple[str, str]]:
     """(slot, default option), in the order of the data path."""
     defaults = yaml.safe_load(_read("config.yaml"))["defaults"]
-    entries = [next(iter(entry.items())) for entry in defaults if isinstance(entry, dict)]
-    choice = dict(entries)
-    return [(slot, choice[option[2:-1]] if str(option).startswith("${") else option) for slot, option in choice.items() if not slot.startswith("override ")]
+    chosen = {slot: option for entry in defaults if isinstance(entry, dict) for slot, option in entry.items()}
+    return [
+        (slot, chosen[option[2:-1]] if str(option).startswith("${") else option)
+        for slot, option in chosen.items()
+        if not slot.startswith("override ")
+    ]
 
 
 def _options(slot: str, default: str) -> list[tuple[str, bool, str]]:

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import Container, DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from multimodal_pulse.config import register
 from multimodal_pulse.errors import UserError
@@ -74,7 +76,7 @@ def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> N
     path = run_dir / "config.yaml"
     now = OmegaConf.to_yaml(cfg)
     if path.exists():
-        differing = _differences(OmegaConf.load(path), OmegaConf.create(now))
+        differing = _differences(yaml.safe_load(path.read_text(encoding="utf-8")), yaml.safe_load(now))
         if differing:
             raise UserError(
                 f"{run_dir} holds a run with another configuration ({'; '.join(differing)}): give this one a"
@@ -86,7 +88,7 @@ def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> N
     write_atomic(path, now)
 
 
-def _differences(there: Container, now: Container) -> list[str]:
+def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """A phrase for each key whose values differ; interpolations count as they are written."""
     before, after = dict(_leaves(there)), dict(_leaves(now))
     absent = "not set"
@@ -97,11 +99,9 @@ def _differences(there: Container, now: Container) -> list[str]:
     ]
 
 
-def _leaves(container: Container, prefix: str = "") -> Iterator[tuple[str, object]]:
-    plain = OmegaConf.to_container(container)
-    assert isinstance(plain, dict)
-    for name, value in plain.items():
-        if isinstance(value, dict):
-            yield from _leaves(OmegaConf.create(value), f"{prefix}{name}.")
+def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

@@ -56,7 +56,7 @@ class SphericalParameters:
 
     def stack(self) -> Tensor:
         """[B, n, ...], with gradients to the Parameters."""
-        return torch.stack(self.parameters)
+        return torch.stack(list[Tensor](self.parameters))
 
     @torch.no_grad()
     def return_to_sphere(self) -> None:

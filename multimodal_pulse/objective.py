@@ -43,7 +43,7 @@ class Objective:
             ValueError: the shapes differ.
         """
         if generated_lr.shape != targets.shape:
-            raise ValueError(f"generated LR pictures are {list(generated_lr.shape)}, their targets {list(targets.shape)}")
+            raise ValueError(f"generated LR is {list(generated_lr.shape)}, its targets {list(targets.shape)}")
         return (generated_lr - targets).square().mean(dim=(1, 2, 3))
 
     def geodesic_spread(self, latent: Tensor, w_plus: Tensor) -> Tensor:

@@ -21,7 +21,9 @@ class MakeOptimizer(Protocol):
     ) -> Optimizer: ...
 
 
-def ranger21(parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_schedule: bool, lr: float) -> Optimizer:
+def ranger21(
+    parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_schedule: bool, lr: float
+) -> Optimizer:
     """Ranger21 (Wright & Demeure 2021), the report's optimiser. `lr` is its learning rate.
 
     No weight decay: its strength is normalised over all Parameters, and one sample must not feel another; the spheres
@@ -42,7 +44,12 @@ def adam(parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_sc
 
 
 def sgd(
-    parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_schedule: bool, lr: float, momentum: float = 0.0
+    parameters: Sequence[nn.Parameter],
+    *,
+    num_iterations: int,
+    built_in_schedule: bool,
+    lr: float,
+    momentum: float = 0.0,
 ) -> Optimizer:
     """Stochastic gradient descent. `lr` is its learning rate."""
     return torch.optim.SGD(list(parameters), lr=lr, momentum=momentum)

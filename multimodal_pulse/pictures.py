@@ -98,7 +98,7 @@ class Synthesis(Protocol):
 
     sha256: str
 
-    def synthesis(self, w_plus: Tensor, noise_maps: list[Tensor] | None = None) -> Tensor: ...
+    def synthesis(self, w_plus: Tensor, noise_maps: Sequence[Tensor] | None = None) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,13 @@ def render_folder(
     mask = _load_if_there(folder / "mask.png")
 
     renderer = load(record["settings"])
-    latents = load_file(folder / "latents.safetensors")
+    if record["weights_sha256"] not in (None, renderer.generator.sha256):
+        raise UserError(
+            f"{folder} was made by a generator with the sha256 {record['weights_sha256']}, not by this one"
+            f" ({renderer.generator.sha256}); give the weights of the run."
+        )
+    # A search in double precision leaves doubles; the generator that is loaded has single precision.
+    latents = {name: tensor.float() for name, tensor in load_file(folder / "latents.safetensors").items()}
     generated = renderer.generator.synthesis(latents["w_plus"], _noise_maps(latents))
     samples = quantise(renderer.consistency(generated, reference.lr, renderer.degradation))
     downsampled = renderer.degradation(samples)
@@ -175,15 +181,10 @@ def _verdict(decibels: float | None) -> tuple[str, tuple[int, int, int]]:
 
 
 def _note(samples: int, rms: float) -> str:
-    if samples == 1:
-        return (
-            "A sample is one picture that could have been the reference's original. Downsampled, it must look like"
-            f" the reference: LR-PSNR measures how well, {OK_LR_PSNR_DB:.0f} dB is enough."
-        )
+    spread = f"{samples} samples; on average two of them differ by {rms:.1f} grey levels (RMS). " if samples > 1 else ""
     return (
-        f"{samples} pictures that could each have been the reference's original; on average two of them differ by"
-        f" {rms:.1f} grey levels (RMS). Downsampled, each must look like the reference: LR-PSNR measures how well,"
-        f" {OK_LR_PSNR_DB:.0f} dB is enough."
+        f"{spread}A sample could have been the reference's original if, downsampled, it looks like the reference:"
+        f" LR-PSNR measures how well, {OK_LR_PSNR_DB:.0f} dB is enough."
     )
 
 

@@ -98,9 +98,16 @@ class Records:
         settings: what draws a reference's pictures again (its generator, degradation and consistency), copied into
             each record.json for `pictures.render_folder`.
         lpips_state: the `state` of the LPIPS that the scores were made with.
+        weights_sha256: hash of the generator's weights, which `render_folder` then asks for; None: any may draw again.
     """
 
-    def __init__(self, run_dir: str | Path, settings: Mapping[str, Any], lpips_state: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        run_dir: str | Path,
+        settings: Mapping[str, Any],
+        lpips_state: Mapping[str, Any],
+        weights_sha256: str | None = None,
+    ) -> None:
         self.run_dir = Path(run_dir)
         self.folder = self.run_dir / "references"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -108,20 +115,19 @@ class Records:
         remove_partial(self.run_dir)
         self._settings = dict(settings)
         self._lpips_state = dict(lpips_state)
+        self._weights_sha256 = weights_sha256
 
     def finished(self) -> set[str]:
         """Names of the references whose folder is there."""
         return finished(self.run_dir)
 
-    def write(
-        self, outcome: Outcome, scores: Scores, downsampled: Tensor, pictures: Mapping[str, Image.Image]
-    ) -> Path:
+    def write(self, outcome: Outcome, scores: Scores, downsampled: Tensor, pictures: Mapping[str, Image.Image]) -> Path:
         """Writes the folder of one reference, whole or not at all; one that is there already stays as it is.
 
         Args:
             outcome: what the search found.
             scores: from `metrics.evaluate`.
-            downsampled: [K, 3, h, w], the samples degraded.
+            downsampled: [K, 3, h, w], the samples, rounded to 8 bits, degraded.
             pictures: further pictures by file name, such as grid.png.
         Returns: the folder.
         Raises:
@@ -148,6 +154,7 @@ class Records:
                 "seconds": outcome.seconds,
                 "lpips_backbone": self._lpips_state,
                 "settings": self._settings,
+                "weights_sha256": self._weights_sha256,
             }
             write_json(partial / "record.json", record)
         return folder
@@ -242,7 +249,7 @@ def _least_trusted(states: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | N
 
 
 def write_provenance(
-    run_dir: str | Path, *, seed: int, device: torch.device, weights_sha256: str, generator: str
+    run_dir: str | Path, *, seed: int, device: torch.device, weights_sha256: str | None, generator: str
 ) -> None:
     """Writes provenance.json: what the run was made with.
 
@@ -250,7 +257,7 @@ def write_provenance(
         run_dir: the run directory.
         seed: the run's seed.
         device: where the search runs.
-        weights_sha256: hash of the generator's weights.
+        weights_sha256: hash of the generator's weights; None for a method without a generator.
         generator: the generator's name.
     """
     write_json(

@@ -13,7 +13,9 @@ MOST_ROWS = 10
 """References the table has a row for; of more it shows the first ones, and the mean of all."""
 
 COLUMNS = ("PSNR", "SSIM", "LPIPS", "LR-PSNR", "worst", "distance", "seconds")
-LEGEND = "PSNR, LR-PSNR in dB; distance: grey levels between two samples of a reference (RMS); LR-PSNR >= 27 dB is faithful"
+LEGEND = (
+    "PSNR and LR-PSNR in dB, from 27 dB of LR-PSNR on a sample is faithful; distance: RMS between samples, 0 to 255"
+)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ class NoSchedule:
 
     keeps_built_in = True
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: float) -> float:
         """1 at every step."""
         return 1.0
 
@@ -16,7 +16,7 @@ class FixedSchedule:
 
     keeps_built_in = False
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: float) -> float:
         """1 at every step."""
         return 1.0
 
@@ -26,7 +26,7 @@ class Linear1Cycle:
 
     keeps_built_in = False
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: float) -> float:
         """The factor at `step` (from 0) of `steps`."""
         return (9 * (1 - abs(step / steps - 1 / 2) * 2) + 1) / 10
 
@@ -36,7 +36,7 @@ class Linear1CycleDrop:
 
     keeps_built_in = False
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: float) -> float:
         """The factor at `step` (from 0) of `steps`."""
         cycle = 0.9 * steps
         if step < cycle:

@@ -2,14 +2,12 @@
 
 All three trackers have the same methods, so that nobody asks which one it is:
 
-    with WandbTracker(run_dir, config=config) as tracker:
-        trainer = Trainer(logger=False, callbacks=[StepCurves(tracker, labels), ...])
-        ...
-        tracker.log_reference(scores, samples, grid)   # after each reference
-        tracker.log_table(records, metrics)            # once, at the end
+    with WandbTracker(run_dir, config) as tracker:
+        tracker.log_step(label, step, {"fidelity": 0.01})    # at each step of a group
+        tracker.log_reference(scores, samples, grid)         # when a reference is finished
+        tracker.log_table(records, metrics)                  # once, at the end
 
-Leaving the block closes the tracker, also after an error. The curves come from whatever the LightningModule logs with
-`self.log`, through the callback `StepCurves`; the module itself knows no tracker.
+Leaving the block closes the tracker, also after an error.
 """
 
 import csv
@@ -23,8 +21,6 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import lightning
-from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from torch import Tensor
 
@@ -45,9 +41,7 @@ class NullTracker(AbstractContextManager["NullTracker"]):
         group: name shared by the runs of one sweep; None for a single run.
     """
 
-    def __init__(
-        self, run_dir: str | Path, config: Mapping[str, Any] | None = None, group: str | None = None
-    ) -> None:
+    def __init__(self, run_dir: str | Path, config: Mapping[str, Any] | None = None, group: str | None = None) -> None:
         self.run_dir = Path(run_dir)
 
     def log_step(self, label: str, step: int, values: Mapping[str, float]) -> None:
@@ -86,9 +80,7 @@ class CsvTracker(NullTracker):
     There is no gallery and no table: the pictures and records.jsonl are in the run directory anyway.
     """
 
-    def __init__(
-        self, run_dir: str | Path, config: Mapping[str, Any] | None = None, group: str | None = None
-    ) -> None:
+    def __init__(self, run_dir: str | Path, config: Mapping[str, Any] | None = None, group: str | None = None) -> None:
         super().__init__(run_dir, config, group)
         self._label: str | None = None
         self._rows: list[dict[str, float]] = []
@@ -194,39 +186,15 @@ class WandbTracker(NullTracker):
         self.run.log({f"grid/{name}": self._wandb.Image(grid), f"samples/{name}": gallery})
 
     def log_table(self, records: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
-        columns: list[str | int] = list(SampleRecord.__annotations__)
+        columns = list(SampleRecord.__annotations__)
         rows = [[record[column] for column in columns] for record in records]
-        self.run.log({"records": self._wandb.Table(columns=columns, data=rows)})
+        self.run.log({"records": self._wandb.Table(columns=[*columns], data=rows)})
         self.run.summary.update(dict(_flat(metrics)))
 
     def close(self) -> None:
         if self._open:
             self._open = False
             self.run.finish()
-
-
-class StepCurves(Callback):
-    """Hands what the LightningModule logs (`self.log`) at each step to the tracker, under the group's label.
-
-    Args:
-        tracker: any of the trackers above.
-        labels: one for each epoch, that is for each group of the fit, in order.
-    """
-
-    def __init__(self, tracker: NullTracker, labels: Sequence[str]) -> None:
-        self._tracker = tracker
-        self._labels = labels
-
-    def on_train_batch_end(
-        self,
-        trainer: "lightning.Trainer",
-        pl_module: "lightning.LightningModule",
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self._tracker.log_step(self._labels[trainer.current_epoch], batch_idx, values)
 
 
 def _caption(record: SampleRecord) -> str:

@@ -1,5 +1,2 @@
-"""For every test: one thread, since these networks are too small for two, which only wait for each other on a busy machine."""
-
-import torch
-
-torch.set_num_threads(1)
+def pytest_addoption(parser):
+    parser.addoption("--regenerate", action="store_true", help="write tests/golden anew from what the code does now")

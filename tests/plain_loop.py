@@ -24,7 +24,7 @@ def plain_loop(
     make_optimizer,
     steps: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """targets [B, 3, h, w] and initial latents [B, num_ws, w_dim] -> best latents, their images, fidelity [steps, B]."""
+    """targets [B, 3, h, w], initial latents [B, num_ws, w_dim] -> best latents, their images, fidelity [steps, B]."""
     latents = [torch.nn.Parameter(latent.clone()) for latent in initial]
     radii = (initial.pow(2).sum(2, keepdim=True) + 1e-9).sqrt()
     optimizer = make_optimizer(latents)

@@ -8,7 +8,10 @@ def observed(fidelities: torch.Tensor, film_frames: int = 0) -> BestIterate:
     steps, batch = fidelities.shape
     best = BestIterate(steps, film_frames)
     for step in range(steps):
-        variables = {"latent": torch.full((batch, 2, 3), float(step)), "noise.0": torch.full((batch, 1, 4, 4), float(step))}
+        variables = {
+            "latent": torch.full((batch, 2, 3), float(step)),
+            "noise.0": torch.full((batch, 1, 4, 4), float(step)),
+        }
         best.observe(step, fidelities[step], variables, torch.full((batch, 3, 4, 4), step / 10))
     return best
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,11 +15,15 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 import multimodal_pulse
+from multimodal_pulse.assembly import build_references
 from multimodal_pulse.cli import main
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.errors import UserError
+from multimodal_pulse.generator import untrained
+from multimodal_pulse.job import compose_job
 from multimodal_pulse.references.images import save_png
 
-TINY = {
+TINY: dict[str, Any] = {
     "generator": "untrained",
     "generator.resolution": 32,
     "generator.z_dim": 4,
@@ -188,7 +193,7 @@ def test_a_sweep_has_a_folder_for_each_run_and_survives_a_refused_one(command, t
 @pytest.mark.parametrize("method", ["pulse", "resampling", "masked_lr_noise", "synthesis_noise", "batch_diversity"])
 def test_every_other_method_runs(method, command, tmp_path):
     run_dir = tmp_path / "run"
-    status, _, errors = command(f"method={method}", "num_samples=2", "search=latent_optimization", f"hydra.run.dir={run_dir}")
+    status, _, errors = command(f"method={method}", "num_samples=2", "steps=2", f"hydra.run.dir={run_dir}")
     assert status == 0, errors
     assert read(run_dir / "metrics.json")["num_samples"] == 2
     assert (run_dir / "references" / "test_000000" / "mask.png").exists() == (method == "masked_lr_noise")
@@ -237,11 +242,22 @@ def test_a_generator_file_that_is_not_there_is_named(command):
 def test_a_broken_picture_in_a_folder_is_named_and_the_others_are_kept(command, photos, tmp_path):
     (photos / "broken.png").write_bytes((photos / "ada.png").read_bytes()[:500])
     status, _, errors = command(
-        "references=folder", f"references.path={photos}", "trainer.references_per_group=1", f"hydra.run.dir={tmp_path / 'run'}"
+        "references=folder",
+        f"references.path={photos}",
+        "trainer.references_per_group=1",
+        f"hydra.run.dir={tmp_path / 'run'}",
     )
     assert status == 1
     assert "broken.png" in errors.splitlines()[-1] and "Traceback" not in errors
     assert read(tmp_path / "run" / "metrics.json")["num_references"] == 1
+
+
+@pytest.mark.parametrize(("generator", "notices"), [("portraits", 1), ("untrained", 0)])
+def test_a_photograph_is_announced_as_foreign_to_the_built_in_generator(generator, notices, photos):
+    cfg, job = compose_job([f"generator={generator}", "references=folder", f"references.path={photos}"], "unused")
+    references = build_references(cfg, job, untrained(32, channel_max=8), Degradation(4), picture=None)
+    assert len(references.notices) == notices
+    assert all("photograph" in notice for notice in references.notices)
 
 
 def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_path, monkeypatch):
@@ -287,7 +303,10 @@ def test_render_draws_the_same_pictures_again(command, tmp_path, monkeypatch, ca
 
 def test_upsample_gives_what_the_command_line_saves(command, photos, tmp_path):
     status, _, errors = command(
-        "references=image", f"references.path={photos / 'ada.png'}", "num_samples=2", f"hydra.run.dir={tmp_path / 'cli'}"
+        "references=image",
+        f"references.path={photos / 'ada.png'}",
+        "num_samples=2",
+        f"hydra.run.dir={tmp_path / 'cli'}",
     )
     assert status == 0, errors
     result = multimodal_pulse.upsample(photos / "ada.png", num_samples=2, run_dir=tmp_path / "python", **TINY)

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from multimodal_pulse.files import PARTIAL, atomic_file, atomic_folder, remove_partial, write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""Nothing about a sample depends on its neighbours: not on K, other references, their order, or what else is to be done.
+"""Nothing about a sample depends on its neighbours: not on K, other references, their order or the groups.
 
 Only rounding does: a convolution over another batch may sum in another order, and a search makes the difference grow.
 """

@@ -1,8 +1,8 @@
 from functools import partial
 
+import plain_loop
 import pytest
 import torch
-from plain_loop import adam, plain_loop, ranger21
 from tiny_search import FACTOR, run, tiny_generator, tiny_references, tiny_search, tiny_statistics
 
 from multimodal_pulse import optimizers, schedules
@@ -17,7 +17,9 @@ from multimodal_pulse.objective import Objective
 from multimodal_pulse.randomness import stream
 
 
-@pytest.mark.parametrize(("make", "plain"), [(optimizers.ranger21, ranger21), (optimizers.adam, adam)])
+@pytest.mark.parametrize(
+    ("make", "plain"), [(optimizers.ranger21, plain_loop.ranger21), (optimizers.adam, plain_loop.adam)]
+)
 def test_with_everything_off_it_is_a_plain_loop_bit_for_bit(make, plain):
     references = tiny_references(3)
     found = run(tiny_search(references, [[0, 1], [2]], optimizer=partial(make, lr=0.4), steps=30))
@@ -28,7 +30,7 @@ def test_with_everything_off_it_is_a_plain_loop_bit_for_bit(make, plain):
         keys = [(name, sample) for name in names for sample in range(2)]
         initial = torch.stack([torch.randn(6, 16, generator=stream(0, name, k, "latent")) for name, k in keys])
         targets = torch.stack([references[i].lr for i in group for _ in range(2)])
-        latent, images, trace = plain_loop(
+        latent, images, trace = plain_loop.plain_loop(
             generator, tiny_statistics(generator), Degradation(FACTOR), targets, initial, plain, steps=30
         )
         assert torch.equal(torch.cat([found[name].latents["latent"] for name in names]), latent)
@@ -52,7 +54,9 @@ def test_the_best_iterate_is_drawn_again_from_what_is_stored():
 
 
 def test_what_is_optimised_stays_on_its_sphere():
-    search = tiny_search(tiny_references(1), [[0]], synthesis_noise=PulseNoise(), optimizer=partial(optimizers.adam, lr=0.4))
+    search = tiny_search(
+        tiny_references(1), [[0]], synthesis_noise=PulseNoise(), optimizer=partial(optimizers.adam, lr=0.4)
+    )
     latents = run(search)["r0"].latents
     streams = [stream(0, "r0", k, "latent") for k in range(2)]
     initial = torch.stack([torch.randn(6, 16, generator=rng) for rng in streams])
@@ -151,6 +155,7 @@ def test_ranger21_s_own_schedule_is_off_under_another():
         assert optimizer.disable_lr_scheduler is off
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_no_generator_in_a_checkpoint(tmp_path):
     search = tiny_search(tiny_references(1), [[0]], steps=1)
     trainer = make_trainer(1, accelerator="cpu")

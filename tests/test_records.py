@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import load_file
+
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.files import PARTIAL
@@ -21,8 +24,6 @@ from multimodal_pulse.outcome import Outcome
 from multimodal_pulse.records import Plan, Records, finished, settle_plan, summary, write_json, write_provenance
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.images import load_rgb
-from PIL import Image
-from safetensors.torch import load_file
 
 DEGRADATION = Degradation(4)
 ABSENT = NullLpips("alex", "not there")
@@ -86,9 +87,7 @@ def test_a_folder_holds_everything_and_the_record_is_of_the_saved_files(records:
 
 def test_only_what_exists_is_written(records: Records):
     found = outcome("face", noisy=False)
-    blind = dataclasses.replace(
-        found, reference=Reference("face", found.reference.lr, None), mask=None, latents={}
-    )
+    blind = dataclasses.replace(found, reference=Reference("face", found.reference.lr, None), mask=None, latents={})
     names = {path.name for path in write(records, blind).iterdir()}
     assert names == set(EXPECTED_FILES) - {
         "hr.png", "mask.png", "latents.safetensors", "lr_noisy_00.png", "lr_noisy_01.png"
@@ -144,7 +143,7 @@ def test_a_kill_while_writing_loses_the_reference_at_most(tmp_path: Path):
 
 
 def count_disk_calls(monkeypatch: pytest.MonkeyPatch, fatal: int) -> Iterator[int]:
-    """Counts the calls that flush or rename, and ends the process at the one numbered `fatal`; yields the next number."""
+    """Counts the calls that flush or rename and ends the process at number `fatal`; yields the next number."""
     counter = itertools.count(1)
 
     def deadly(function: Callable) -> Callable:
@@ -253,6 +252,8 @@ def test_provenance_names_what_the_run_was_made_with(tmp_path: Path):
 
 
 def test_json_has_plain_finite_values(tmp_path: Path):
-    write_json(tmp_path / "a.json", {"a": [math.nan, -math.inf, 1.5], "b": torch.tensor([1.0, math.nan]), "c": tmp_path})
+    write_json(
+        tmp_path / "a.json", {"a": [math.nan, -math.inf, 1.5], "b": torch.tensor([1.0, math.nan]), "c": tmp_path}
+    )
     content = json.loads((tmp_path / "a.json").read_text())
     assert content == {"a": [None, None, 1.5], "b": [1.0, None], "c": str(tmp_path)}

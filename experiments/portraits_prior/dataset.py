@@ -27,7 +27,9 @@ class RenderedPortraits:
             done = file.tell() // item
             file.truncate(done * item)
             seeds = split_seeds("train", count)
-            for start in tqdm(range(done, count, CHUNK), desc="rendering", unit_scale=CHUNK, unit="portrait", leave=False):
+            for start in tqdm(
+                range(done, count, CHUNK), desc="rendering", unit_scale=CHUNK, unit="portrait", leave=False
+            ):
                 portraits = render_seeds(seeds[start : min(start + CHUNK, count)], resolution)
                 file.write((portraits * 255).round().byte().numpy().tobytes())
         self.pixels = np.memmap(path, dtype=np.uint8, mode="r").reshape(-1, 3, resolution, resolution)[:count]

@@ -14,9 +14,11 @@ SQRT2 = math.sqrt(2.0)
 
 
 class EqualisedConv(nn.Module):
-    """Convolution whose weights are stored at unit scale and scaled when used (equalised learning rate, as in [K20])."""
+    """Convolution whose weights are stored at unit scale and scaled when used ([K20], equalised learning rate)."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, bias: bool = True, padding: int | None = None):
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, bias: bool = True, padding: int | None = None
+    ):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None

@@ -1,10 +1,9 @@
 """Measure the portraits prior on portraits it was never trained on, beside an untrained generator and real portraits.
 
-    python experiments/portraits_prior/evaluate.py                                # the shipped weights; writes evaluation.json
+    python experiments/portraits_prior/evaluate.py            # the shipped weights; writes evaluation.json
     python experiments/portraits_prior/evaluate.py --weights outputs/portraits_prior/portraits-128.safetensors --quick
 
-Needs the SqueezeNet 1.1 backbone of torchvision for precision and recall: in TORCH_HOME, or from the network; without it
-these two are null.
+Precision and recall need the SqueezeNet 1.1 backbone of torchvision in TORCH_HOME; without it they are left out.
 """
 
 import argparse
@@ -42,8 +41,7 @@ def generated(generator: Generator) -> Source:
 def fresh_noise(generator: Generator, indices: range) -> list[Tensor]:
     streams = [torch.Generator().manual_seed(1_000_000 + i) for i in indices]
     return [
-        torch.stack([torch.randn(1, r, r, generator=stream) for stream in streams])
-        for r in generator.noise_resolutions
+        torch.stack([torch.randn(1, r, r, generator=stream) for stream in streams]) for r in generator.noise_resolutions
     ]
 
 
@@ -117,7 +115,7 @@ def detail_energy(count: int) -> Tensor:
 
 @torch.no_grad()
 def noise_effect(generator: Generator, latents: int = 16, draws: int = 16) -> float:
-    """Standard deviation, in grey levels of the 8-bit image, that fresh noise maps cause; mean over pixels and latents."""
+    """Standard deviation that fresh noise maps cause, in grey levels of the 8-bit image; mean over pixels and latents."""
     deviations = []
     for index in range(latents):
         w_plus = generator.mapping(torch.randn(1, generator.z_dim, generator=torch.Generator().manual_seed(index)))
@@ -149,7 +147,11 @@ def main() -> None:
     targets = rendered("test")(range(inversions))
     for name, generator in {"trained": trained, "untrained": random}.items():
         psnr = invert(generator, targets, steps)
-        report[f"inversion_{name}"] = {"psnr_median": round(psnr.median().item(), 2), "steps": steps, "count": inversions}
+        report[f"inversion_{name}"] = {
+            "psnr_median": round(psnr.median().item(), 2),
+            "steps": steps,
+            "count": inversions,
+        }
         if name == "trained":
             share = detail_energy(inversions) / 10 ** (-psnr / 10)
             report["inversion_trained"]["random_detail_to_residual"] = round(share.median().item(), 2)

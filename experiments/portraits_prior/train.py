@@ -40,14 +40,15 @@ class Stage:
 
 STAGES = (
     Stage(resolution=32, until=60_000, batch=32, learning_rate=2.5e-3, r1_weight=0.1),
-    Stage(resolution=64, until=130_000, batch=16, learning_rate=2.5e-3, r1_weight=0.2),
-    Stage(resolution=128, until=1_000_000, batch=16, learning_rate=2.0e-3, r1_weight=0.4),
+    Stage(resolution=64, until=125_000, batch=16, learning_rate=2.5e-3, r1_weight=0.2),
+    Stage(resolution=128, until=1_000_000, batch=16, learning_rate=2.0e-3, r1_weight=0.3),
 )
 Z_DIM = W_DIM = 128
 MAPPING_LAYERS = 4
 CHANNEL_BASE, CHANNEL_MAX = 2048, 128
 PORTRAITS = 24_000  # different renders
 MIXING = 0.5  # share of images made from two latents
+NOISE_STRENGTH = 0.1  # where the strengths of the highest blocks begin after growing
 FADE = 10_000  # images over which a new resolution is blended in
 R1_INTERVAL = 16  # steps between two penalties
 EMA_HALF_LIFE = 10_000  # images; shorter at the beginning: a twentieth of what was seen
@@ -98,10 +99,17 @@ class Training:
         restore_moments(self.discriminator, self.optimizer_d, state["moments_d"])
 
     def grow(self, stage: Stage, seed: int) -> "Training":
-        """The same training at the next resolution. The new ToRGB starts at zero: the image is at first the old one."""
+        """The same training at the next resolution. The new ToRGB starts at zero: the image is at first the old one.
+
+        Noise strengths learn slowly from zero, and there is little fine detail to learn them from at low resolution;
+        in the two highest blocks they begin again at `NOISE_STRENGTH`.
+        """
         grown = Training(stage, seed)
-        nn.init.zeros_(grown.generator.synthesis.blocks[-1].torgb.weight)
+        highest = grown.generator.synthesis.blocks[-2:]
+        nn.init.zeros_(highest[1].torgb.weight)
         grown.restore(self.state())
+        for layer in highest[0].layers + highest[1].layers:
+            nn.init.constant_(layer.noise_strength, NOISE_STRENGTH)
         grown.stage_start = self.images
         return grown
 
@@ -140,7 +148,7 @@ def sample(network: StyleGAN2, batch: int) -> Tensor:
 
 
 def train_step(training: Training, real: Tensor, step: int) -> tuple[float, float]:
-    """One update of the discriminator, one of the generator. Returns the mean logits of real and of generated images."""
+    """One update of each network. Returns the mean logits of real and of generated images."""
     generator, discriminator, batch = training.generator, training.discriminator, len(real)
     fade = min(1.0, (training.images - training.stage_start) / FADE) if training.stage_start else 1.0
 
@@ -204,7 +212,9 @@ def start(folder: Path, seed: int) -> Training:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=Path("outputs/portraits_prior"), help="what is kept between runs")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("outputs/portraits_prior"), help="what is kept between runs"
+    )
     parser.add_argument("--portraits", type=int, default=PORTRAITS, help="different renders to train on")
     parser.add_argument("--images", type=int, default=STAGES[-1].until, help="stop after so many images")
     parser.add_argument("--seed", type=int, default=0)

@@ -12,7 +12,8 @@ class IndependentLatents:
 
     def draw(self, space: LatentSpace, seed: int, name: str, num_samples: int) -> Tensor:
         """Initial latents of the reference called `name`: float32 [K, num_ws, w_dim] on the CPU."""
-        return torch.stack([space.initial_latent(stream(seed, name, sample, "latent")) for sample in range(num_samples)])
+        streams = [stream(seed, name, sample, "latent") for sample in range(num_samples)]
+        return torch.stack([space.initial_latent(rng) for rng in streams])
 
 
 class SharedLatent:

@@ -34,7 +34,9 @@ class NoSynthesisNoise:
 
 
 class GaussianSynthesisNoise:
-    """Each sample has maps of its own, N(0, std^2), in place of the network's constant ones, before the learned strength.
+    """Each sample has maps of its own, N(0, std^2), in place of the network's constant ones.
+
+    They are scaled by each layer's learned strength, as the constant ones are.
 
     Args:
         std: in units of the network's unit-variance noise; the report uses 0.02. 0 switches noise off in these layers.
@@ -63,7 +65,7 @@ class GaussianSynthesisNoise:
 
 
 class PulseNoise:
-    """PULSE's noise: unit-variance maps per sample; the first `optimised_layers` move, the last is zero, the rest stay."""
+    """PULSE's noise: unit-variance maps per sample; the first five move, the last is zero, the rest stay as drawn."""
 
     optimised_layers = 5
 
@@ -110,6 +112,4 @@ def noise_name(layer: int) -> str:
 def _unit_maps(generator: Generator, seed: int, name: str, num_samples: int) -> list[Tensor]:
     """N(0, 1), one [K, 1, r, r] per layer. All layers are drawn, so that a choice among them changes no other's map."""
     streams = [stream(seed, name, sample, "synthesis_noise") for sample in range(num_samples)]
-    return [
-        torch.stack([torch.randn(1, r, r, generator=rng) for rng in streams]) for r in generator.noise_resolutions
-    ]
+    return [torch.stack([torch.randn(1, r, r, generator=rng) for rng in streams]) for r in generator.noise_resolutions]

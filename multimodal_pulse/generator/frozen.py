@@ -88,7 +88,9 @@ class Generator(nn.Module):
 
     def _check_noise(self, noise_maps: Sequence[Tensor], batch: int) -> None:
         if len(noise_maps) != len(self.noise_resolutions):
-            raise ValueError(f"{len(self.noise_resolutions)} noise maps are needed, one per layer, not {len(noise_maps)}")
+            raise ValueError(
+                f"{len(self.noise_resolutions)} noise maps are needed, one per layer, not {len(noise_maps)}"
+            )
         for index, (noise_map, r) in enumerate(zip(noise_maps, self.noise_resolutions, strict=True)):
             if noise_map.shape not in ((batch, 1, r, r), (1, 1, r, r)):
                 raise ValueError(f"noise map {index} must be [{batch} or 1, 1, {r}, {r}], not {list(noise_map.shape)}")

@@ -41,7 +41,10 @@ def upsample(x: Tensor) -> Tensor:
 def conv_upsample(x: Tensor, weight: Tensor) -> Tensor:
     """3 x 3 convolution at twice the resolution, then the low-pass filter. [N, I, H, W] -> [N, O, 2H, 2W].
 
-    A transposed convolution of stride 2 does the insertion of zeros and the convolution together; `weight` is [O, I, 3, 3].
+    A transposed convolution of stride 2 does the insertion of zeros and the convolution together.
+
+    Args:
+        weight: [O, I, 3, 3].
     """
     doubled = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     return F.conv2d(doubled, blur_filter(x, weight.shape[0], gain=4.0), padding=1, groups=weight.shape[0])

@@ -1,7 +1,7 @@
 """StyleGAN2 in plain PyTorch: mapping network and skip-architecture synthesis network.
 
-After Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (CVPR 2020), cited as [K20]. Parameter names
-are those of the official checkpoints, so a state dict is loaded as it is. Inside this folder images are in [-1, 1];
+After Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (CVPR 2020), cited as [K20]. Parameters
+have the names of the official checkpoints, so a state dict is loaded as it is. Inside this folder images are in [-1, 1];
 `Generator` in `frozen.py` is what the rest of the program sees, in [0, 1].
 """
 
@@ -97,7 +97,7 @@ class FullyConnected(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    """f: z -> w, normalisation and fully connected layers; keeps the running mean of w for truncation ([K20] sec. 2)."""
+    """f: z -> w, normalisation and fully connected layers; keeps the running mean of w for truncation."""
 
     w_avg: Tensor
 
@@ -168,7 +168,7 @@ class ToRGB(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """All layers of one resolution. The lowest block starts from a learned constant, the others double the resolution."""
+    """All layers of one resolution. The lowest block starts from a constant, the others double the resolution."""
 
     def __init__(self, architecture: Architecture, resolution: int):
         super().__init__()

@@ -175,9 +175,9 @@ def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
         sha256 = _sha256(path)
         lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(_promised_prefix(path)))
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        lpips = NullLpips(net, f"{type(error).__name__}: {error}".splitlines()[0])
-        logger.warning("LPIPS (%s) is left out (null): %s. The file belongs at %s.", net, lpips.reason, path)
-        return lpips
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        logger.warning("LPIPS (%s) is left out (null): %s. The file belongs at %s.", net, reason, path)
+        return NullLpips(net, reason)
     if not lpips.verified:
         logger.warning(
             "LPIPS (%s) uses %s, whose sha256 %s... is not the one in its name: its scores are recorded as unverified.",

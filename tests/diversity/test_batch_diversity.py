@@ -11,10 +11,7 @@ def equation_1(images: np.ndarray) -> float:
     """Both sums of the report's equation (1), with the pinned scale: images [K, C, H, W]."""
     scale = np.sqrt(3 * 256 * 256 / images[0].size)
     return sum(
-        -scale * np.linalg.norm(images[i] - images[j])
-        for i in range(len(images))
-        for j in range(len(images))
-        if i != j
+        -scale * np.linalg.norm(images[i] - images[j]) for i in range(len(images)) for j in range(len(images)) if i != j
     )
 
 

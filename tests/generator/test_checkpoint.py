@@ -56,7 +56,11 @@ def test_other_safetensors_file(tmp_path):
         load_generator(tmp_path / "other.safetensors")
 
 
-@pytest.mark.parametrize("architecture", ["", "[]", '{"resolution": 17}', '{"resolution": 16, "depth": 3}', '{"z_dim": 4}'])
+@pytest.mark.parametrize(
+    "architecture", ["", "[]", '{"resolution": 17}', '{"resolution": 16, "depth": 3}', '{"z_dim": 4}']
+)
+    "architecture", ["", "[]", '{"resolution": 17}', '{"resolution": 16, "depth": 3}', '{"z_dim": 4}']
+)
 def test_unusable_header(architecture, saved):
     save_file(load_file(saved), saved, metadata={"format": FORMAT, "architecture": architecture})
     with pytest.raises(CheckpointError, match="architecture"):

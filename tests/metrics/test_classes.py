@@ -2,6 +2,8 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
+
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.metrics.classes import (
     LowResolutionPsnr,
@@ -13,7 +15,6 @@ from multimodal_pulse.metrics.classes import (
 )
 from multimodal_pulse.metrics.functional import lr_psnr, pairwise_rms, psnr, ssim
 from multimodal_pulse.metrics.lpips import NullLpips
-from torch import Tensor
 
 GENERATOR = torch.Generator().manual_seed(0)
 REFERENCES = [

@@ -3,6 +3,8 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
+
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.metrics import evaluate
 from multimodal_pulse.metrics.evaluation import status_of
@@ -11,7 +13,6 @@ from multimodal_pulse.metrics.lpips import NullLpips
 from multimodal_pulse.outcome import Outcome
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.images import quantise
-from torch import Tensor
 
 DEGRADATION = Degradation(4)
 ABSENT = NullLpips("alex", "not there")

@@ -6,6 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
+
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.metrics.functional import (
     PSNR_CAP_DB,
@@ -16,7 +18,6 @@ from multimodal_pulse.metrics.functional import (
     psnr,
     ssim,
 )
-from torch import Tensor
 
 
 def random_pictures(*shape: int, seed: int = 0) -> Tensor:
@@ -95,7 +96,9 @@ def test_lr_psnr_compares_the_downsampled_picture_with_the_reference():
     x, lr = random_pictures(2, 3, 32, 32), random_pictures(3, 4, 4, seed=1)
     scores = lr_psnr(x, lr, lambda pictures: pictures.unflatten(-1, (4, 8)).unflatten(-3, (4, 8)).mean((-1, -3)))
     blocks = x.numpy().reshape(2, 3, 4, 8, 4, 8).mean((3, 5))
-    torch.testing.assert_close(scores, torch.tensor([numpy_psnr(torch.tensor(one), lr) for one in blocks]), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        scores, torch.tensor([numpy_psnr(torch.tensor(one), lr) for one in blocks]), rtol=0, atol=1e-4
+    )
     degradation = Degradation(8)
     assert lr_psnr(x, degradation(x), degradation).tolist() == [PSNR_CAP_DB, PSNR_CAP_DB]
 

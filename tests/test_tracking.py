@@ -1,0 +1,152 @@
+import csv
+import dataclasses
+import json
+import logging
+import math
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import wandb
+from PIL import Image
+from wandb.proto.wandb_internal_pb2 import Record
+
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.metrics import Diversity, SampleRecord, Scores
+from multimodal_pulse.tracking import CsvTracker, NullTracker, WandbTracker
+
+RECORDS = [
+    SampleRecord("face", 0, 20.0, 0.5, None, 31.25, 3, 1, 0.5, "ok"),
+    SampleRecord("face", 1, None, None, None, None, 3, 2, 0.5, "failed"),
+]
+SPREAD = Diversity(rms=12.0, lpips=None)
+METRICS = {"num_references": 1, "psnr": {"mean": 20.0, "std": 0.0}, "lpips": {"mean": None}}
+SAMPLES = torch.stack([torch.rand(3, 8, 8), torch.full((3, 8, 8), math.nan)])
+
+
+def track(tracker: NullTracker, groups: int = 1) -> None:
+    with tracker:
+        for group in range(groups):
+            for step in range(3):
+                tracker.log_step(f"group_{group}", step, {"fidelity": 1 / (step + 1), "loss": float(group)})
+            scores = Scores([dataclasses.replace(record, reference=f"face_{group}") for record in RECORDS], SPREAD)
+            tracker.log_reference(scores, SAMPLES, Image.new("RGB", (40, 20), "white"))
+        tracker.log_table([vars(record) for record in RECORDS], METRICS)
+    tracker.close()
+
+
+def test_none_leaves_nothing(tmp_path: Path):
+    track(NullTracker(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_has_a_file_per_group_and_a_line_per_step(tmp_path: Path):
+    track(CsvTracker(tmp_path), groups=2)
+    assert sorted(path.name for path in (tmp_path / "curves").iterdir()) == ["group_0.csv", "group_1.csv"]
+    with (tmp_path / "curves" / "group_1.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(int(row["step"]), float(row["fidelity"]), float(row["loss"])) for row in rows] == [
+        (step, 1 / (step + 1), 1.0) for step in range(3)
+    ]
+
+
+def test_csv_keeps_what_was_logged_when_the_run_fails(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt), CsvTracker(tmp_path) as tracker:
+        tracker.log_step("group_0", 0, {"fidelity": math.nan})
+        raise KeyboardInterrupt
+    assert (tmp_path / "curves" / "group_0.csv").read_text() == "step,fidelity\n0,nan\n"
+
+
+def test_a_disabled_run_takes_everything_and_writes_nothing(tmp_path: Path):
+    track(WandbTracker(tmp_path, {"seed": 0}, mode="disabled"))
+    assert not list(tmp_path.rglob("*.wandb"))
+
+
+def forget_wandb_settings(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """No key to find, no network to reach and nobody to ask."""
+    for name in [name for name in os.environ if name.startswith(("WANDB_", "NETRC")) and name != "WANDB_SERVICE"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setattr("builtins.input", lambda *question: pytest.fail("asked the user"))
+
+
+def test_offline_jobs_need_nothing_and_keep_everything_apart(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+):
+    forget_wandb_settings(monkeypatch, tmp_path)
+    for number in range(2):
+        track(WandbTracker(tmp_path / str(number), {"seed": number}, group="sweep", limit=2), groups=3)
+    assert wandb.run is None
+    assert "WANDB_MODE" not in os.environ and "WANDB_ERROR_REPORTING" not in os.environ
+    assert capfd.readouterr() == ("", "")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    for number in range(2):
+        [run] = (tmp_path / str(number) / "wandb").glob("offline-run-*")
+        content = read_run(next(run.glob("*.wandb")))
+        assert content["config"]["seed"] == number and content["group"] == "sweep"
+        curve = [(row["step"], row["fidelity/group_1"]) for row in content["history"] if "fidelity/group_1" in row]
+        assert curve == [(step, pytest.approx(1 / (step + 1))) for step in range(3)]
+        galleries = {key: value for row in content["history"] for key, value in row.items() if "/face_" in key}
+        assert sorted(galleries) == ["grid/face_0", "grid/face_1", "samples/face_0", "samples/face_1"]
+        assert galleries["samples/face_0"]["captions"] == ["sample 0: LR-PSNR 31.2 dB, ok", "sample 1: failed"]
+        assert all((run / "files" / name).is_file() for name in galleries["samples/face_1"]["filenames"])
+        [table] = run.glob("files/media/table/records*.json")
+        assert json.loads(table.read_text())["data"][0][:6] == ["face", 0, 20.0, 0.5, None, 31.25]
+        assert content["summary"]["psnr.mean"] == 20.0 and content["summary"]["num_references"] == 1
+
+
+def read_run(path: Path) -> dict:
+    """The configuration, group, history and summary in the file of an offline run."""
+    content: dict = {"config": {}, "group": None, "history": [], "summary": {}}
+    for data in log_entries(path.read_bytes()[7:]):
+        record = Record()
+        record.ParseFromString(data)
+        content["group"] = record.run.run_group or content["group"]
+        content["config"] |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
+        content["summary"] |= {key_of(item): json.loads(item.value_json) for item in record.summary.update}
+        if record.history.item:
+            content["history"].append({})
+        for item in record.history.item:
+            *parents, key = item.nested_key or [item.key]
+            place = content["history"][-1]
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[key] = json.loads(item.value_json)
+    return content
+
+
+def key_of(item) -> str:
+    return item.key or ".".join(item.nested_key)
+
+
+def log_entries(log: bytes) -> Iterator[bytes]:
+    """The entries of a log in LevelDB's format, behind W&B's header of 7 bytes, which counts for the first block.
+
+    Blocks of 32 KiB; a piece is a checksum (4 bytes), a length (2), a kind (whole, first, middle, last), and data.
+    """
+    entry, position = b"", 0
+    while position + 7 <= len(log):
+        left_in_block = 32768 - (position + 7) % 32768
+        if left_in_block < 7:
+            position += left_in_block
+            continue
+        length, kind = struct.unpack_from("<HB", log, position + 4)
+        entry += log[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):
+            yield entry
+            entry = b""
+
+
+def test_online_without_a_key_is_refused_without_a_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forget_wandb_settings(monkeypatch, tmp_path)
+    with pytest.raises(UserError, match="tracking.mode=offline"):
+        WandbTracker(tmp_path, mode="online")
+    assert not list(tmp_path.rglob("*.wandb"))
