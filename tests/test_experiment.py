@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +260,15 @@ def test_a_photograph_is_announced_as_foreign_to_the_built_in_generator(generato
     assert all("photograph" in notice for notice in references.notices)
 
 
+@pytest.fixture
+def ctrl_c_heard() -> Iterator[None]:
+    """A background job may be started with SIGINT ignored; these tests need Python's own handler."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_heard")
 def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_path, monkeypatch):
     from multimodal_pulse.records import Records
 

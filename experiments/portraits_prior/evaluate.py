@@ -115,7 +115,7 @@ def detail_energy(count: int) -> Tensor:
 
 @torch.no_grad()
 def noise_effect(generator: Generator, latents: int = 16, draws: int = 16) -> float:
-    """Standard deviation that fresh noise maps cause, in grey levels of the 8-bit image; mean over pixels and latents."""
+    """Standard deviation that fresh noise maps cause: grey levels of the 8-bit image, mean over pixels and latents."""
     deviations = []
     for index in range(latents):
         w_plus = generator.mapping(torch.randn(1, generator.z_dim, generator=torch.Generator().manual_seed(index)))

@@ -1,8 +1,8 @@
 """StyleGAN2 in plain PyTorch: mapping network and skip-architecture synthesis network.
 
 After Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (CVPR 2020), cited as [K20]. Parameters
-have the names of the official checkpoints, so a state dict is loaded as it is. Inside this folder images are in [-1, 1];
-`Generator` in `frozen.py` is what the rest of the program sees, in [0, 1].
+have the names of the official checkpoints, so a state dict is loaded as it is. Inside this folder images are in
+[-1, 1]; `Generator` in `frozen.py` is what the rest of the program sees, in [0, 1].
 """
 
 import math

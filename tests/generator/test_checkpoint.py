@@ -59,8 +59,6 @@ def test_other_safetensors_file(tmp_path):
 @pytest.mark.parametrize(
     "architecture", ["", "[]", '{"resolution": 17}', '{"resolution": 16, "depth": 3}', '{"z_dim": 4}']
 )
-    "architecture", ["", "[]", '{"resolution": 17}', '{"resolution": 16, "depth": 3}', '{"z_dim": 4}']
-)
 def test_unusable_header(architecture, saved):
     save_file(load_file(saved), saved, metadata={"format": FORMAT, "architecture": architecture})
     with pytest.raises(CheckpointError, match="architecture"):

@@ -1,0 +1,59 @@
+"""Run what is missing of the table: every row at every seed, each in outputs/methods/<row>/seed-<seed>.
+
+    python experiments/methods/run_methods.py                                        # all of it
+    python experiments/methods/run_methods.py --rows resampling,combined trainer=gpu # some rows, with overrides of run.py
+
+Started again it does only what is missing; a reference that is finished is never searched twice.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.errors import HydraException
+from method_rows import ROWS, RUNS, SEEDS, run_dir
+
+from multimodal_pulse.checks import check_config
+from multimodal_pulse.config_errors import explain
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.experiment import run
+from multimodal_pulse.job import compose_job
+
+
+def run_row(row: str, seed: int, overrides: Sequence[str], runs: Path) -> None:
+    """Runs one row at one seed, or the rest of it.
+
+    Raises:
+        UserError: the configuration cannot be used, or another one began this run directory.
+    """
+    arguments = ["experiment=methods", *overrides, *ROWS[row], f"seed={seed}"]
+    try:
+        cfg, job = compose_job(arguments, run_dir(runs, row, seed))
+    except (HydraException, ValueError) as error:
+        raise UserError(explain(error, arguments)) from error
+    check_config(cfg, job.choices, job.overrides)
+    print(f"\n{row}, seed {seed}", run(cfg, job), sep="\n", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", default=",".join(ROWS), help="some of them, with commas between")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="with commas between")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
+    parser.add_argument("overrides", nargs="*", help="of run.py, for every row")
+    args = parser.parse_intermixed_args(arguments)
+    rows = args.rows.split(",")
+    if unknown := [row for row in rows if row not in ROWS]:
+        parser.error(f"no row is called {unknown[0]}; there are {', '.join(ROWS)}")
+    try:
+        # Seed by seed: a run that is stopped halfway leaves a whole table of one seed.
+        for seed in map(int, args.seeds.split(",")):
+            for row in rows:
+                run_row(row, seed, args.overrides, args.runs)
+    except UserError as error:
+        sys.exit(f"run_methods: {error}")
+
+
+if __name__ == "__main__":
+    main()
