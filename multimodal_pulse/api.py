@@ -1,5 +1,6 @@
 """The Python interface: `multimodal_pulse.upsample`, the same run as on the command line."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +16,8 @@ from multimodal_pulse.config_errors import explain
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.experiment import run
 from multimodal_pulse.job import compose_job
-from multimodal_pulse.references.images import load_rgb
-from multimodal_pulse.references.in_memory import Picture
+from multimodal_pulse.references.images import load_rgb, to_uint8
+from multimodal_pulse.references.in_memory import Picture, as_rgb
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def upsample(
         method: as on the command line.
         num_samples: K.
         seed: of all random draws.
-        run_dir: the run directory; None: a new one under outputs/. An existing one is finished, not begun again.
+        run_dir: the run directory; None: a new one under outputs/. An existing one of the same picture and
+            settings is finished, not begun again.
         overrides: any other of the command line, such as `steps=50`, `lr_noise="none"` or `**{"noise.lr_std": 0.05}`.
 
     Raises:
@@ -65,7 +67,8 @@ def upsample(
     if run_dir is None:
         run_dir = datetime.now().strftime(f"outputs/%Y-%m-%d/%H-%M-%S-{method}-%f")
     settings = {"method": method, "num_samples": num_samples, "seed": seed, "tracking": "none"} | overrides
-    fixed = ["references=image", "references.path=given"]
+    # In place of a path, so that a run directory that holds another picture's run is refused.
+    fixed = ["references=image", f"references.path=given-{_fingerprint(image)}"]
     arguments = fixed + [f"{key}={_as_override(value)}" for key, value in settings.items()]
     try:
         cfg, job = compose_job(arguments, run_dir)
@@ -84,6 +87,12 @@ def upsample(
         records=records,
         folder=folder,
     )
+
+
+def _fingerprint(image: Picture) -> str:
+    """Hex digits that two pictures share only when their pixels are the same."""
+    pixels = to_uint8(as_rgb(image))
+    return hashlib.sha256(str(list(pixels.shape)).encode() + pixels.numpy().tobytes()).hexdigest()[:16]
 
 
 def _as_override(value: Any) -> str:

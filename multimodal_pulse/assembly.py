@@ -1,6 +1,7 @@
 """From the nodes of a configuration to the objects of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +25,17 @@ OUTSIDE_THE_PORTRAITS = (
     "generator=portraits knows rendered portraits only; a photograph lies outside of what it has seen, and its samples"
     " will look drawn."
 )
+
+RENDERING_SLOTS = ("generator", "degradation", "consistency")
+RENDERING_TARGETS = {
+    "multimodal_pulse.portraits.prior.load_prior",
+    "multimodal_pulse.generator.load_generator",
+    "multimodal_pulse.generator.untrained",
+    "multimodal_pulse.degradation.Degradation",
+    "multimodal_pulse.consistency.NoConsistency",
+    "multimodal_pulse.consistency.ExactConsistency",
+}
+"""What the options of these slots name."""
 
 
 def factory(node: DictConfig) -> Callable[..., Any]:
@@ -90,7 +102,7 @@ def build_lr_noise(cfg: DictConfig, job: Job, generator: Generator, degradation:
 def _mask(cfg: DictConfig, job: Job, resolution: int) -> Tensor:
     """[1, H, W], 1 = noise there."""
     if cfg.lr_noise.mask is not None:
-        return load_rgb(cfg.lr_noise.mask).mean(dim=0, keepdim=True)
+        return load_rgb(Path(cfg.lr_noise.mask).expanduser()).mean(dim=0, keepdim=True)
     if job.choices["references"] == "portraits":
         return mouth_mask(resolution)[0]
     raise UserError(
@@ -107,13 +119,25 @@ def build_tracker(cfg: DictConfig, job: Job) -> NullTracker:
 
 def rendering_settings(cfg: DictConfig) -> dict[str, Any]:
     """What `load_renderer` needs to draw a run's pictures again."""
-    nodes = OmegaConf.masked_copy(cfg, ["generator", "degradation", "consistency"])
+    nodes = OmegaConf.masked_copy(cfg, list(RENDERING_SLOTS))
     settings = OmegaConf.to_container(nodes, resolve=True, enum_to_str=True)
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items()}
 
 
-def load_renderer(settings: Any) -> Renderer:
-    """The renderer of a finished reference, from the `settings` in its record.json."""
+def load_renderer(settings: Mapping[str, Any]) -> Renderer:
+    """The renderer of a finished reference, from the `settings` in its record.json.
+
+    Raises:
+        UserError: they name something that no option of `conf/` does. A record may come from anybody and is data:
+            nothing else in it is called.
+    """
+    for slot in RENDERING_SLOTS:
+        node = settings.get(slot)
+        known = isinstance(node, Mapping) and node.get("_target_") in RENDERING_TARGETS
+        if not known or any(isinstance(value, Mapping | list) for value in settings[slot].values()):
+            raise UserError(
+                f"record.json: settings.{slot} is none of this program's options: nothing is drawn with it."
+            )
     cfg = OmegaConf.create(dict(settings))
     return Renderer(build(cfg.generator), build(cfg.degradation), build(cfg.consistency))

@@ -47,9 +47,12 @@ LOWEST = {
     "noise.synthesis_std": 0,
     "trainer.references_per_group": 1,
     "optimizer.lr": 0,
+    "optimizer.momentum": 0,
+    "tracking.limit": 0,
     "metrics.lpips_download_seconds": 0,
 }
-"""The smallest value of each number that no constructor checks, or that is better refused at once."""
+"""The smallest value of each number that no constructor checks, or that is better refused at once; some are there with
+some options only."""
 
 
 def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> None:
@@ -72,8 +75,8 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
         raise UserError(f"{key} is not set: add {key}=... to the command.")
     for key, lowest in LOWEST.items():
         value = OmegaConf.select(cfg, key)
-        if not (math.isfinite(value) and value >= lowest):
-            raise UserError(f"{key}={value}: it must be at least {lowest}.")
+        if value is not None and not (math.isfinite(value) and value >= lowest):
+            raise UserError(f"{key}={value}: it must be finite and at least {lowest}.")
     limit = cfg.references.get("limit")
     if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
         raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")

@@ -108,11 +108,13 @@ def _search(arguments: Sequence[str]) -> None:
         from multimodal_pulse.config_errors import explain
 
         raise UserError(explain(error, arguments)) from error
+    except OSError as error:  # from Hydra, which makes the folder
+        raise UserError(f"the run directory cannot be made ({error}): choose another hydra.run.dir.") from error
 
 
 def _report(error: Exception) -> None:
     """One line about what the user can mend, a traceback of anything else."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | OSError):  # of the system's: a full disk, a folder without permission
         _say(str(error))
     else:
         traceback.print_exception(error)

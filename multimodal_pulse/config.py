@@ -127,9 +127,15 @@ class Wandb(Option):
 Precision = StrEnum("Precision", {"32-true": "32-true", "bf16-mixed": "bf16-mixed", "64-true": "64-true"})
 
 
+class Accelerator(StrEnum):
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
 @dataclass
 class Trainer:
-    accelerator: str = MISSING
+    accelerator: Accelerator = MISSING
     precision: Precision = MISSING
     references_per_group: int = MISSING
 

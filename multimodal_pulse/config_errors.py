@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
@@ -23,10 +23,13 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         return _unknown_key(str(cause.full_key), overrides)
     if isinstance(cause, OmegaConfBaseException):
-        return f"{cause.full_key}: {str(cause).splitlines()[0]}."
+        return f"{cause.full_key}: {str(cause).splitlines()[0].rstrip('.')}."
     if isinstance(error, MissingConfigException) and error.options:
         slot, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{slot}={option} is not an option of {slot}: choose one of {', '.join(error.options)}."
+    if isinstance(error, OverrideParseException) and "=" in error.override:
+        key, _, value = error.override.partition("=")
+        return f"{error.override} cannot be read: put the value in quotes of its own, '{key}=\"{value}\"'."
     return " ".join(str(error).split())
 
 

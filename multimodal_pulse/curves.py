@@ -15,7 +15,8 @@ _STEPS_PER_READING = 10
 
 
 class Curves(Callback):
-    """Hands the terms of each training step to the tracker, averaged over the group's samples.
+    """Hands the terms of each training step to the tracker: what each sample has, averaged over the group; the loss and
+    the batch-diversity term, which are sums over the group, as they are.
 
     Args:
         tracker: any of the trackers.
@@ -43,7 +44,7 @@ class Curves(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Hands over the last points of a group."""
         if self._unread:
-            self._read(trainer.current_epoch, trainer.num_training_batches - 1)
+            self._read(trainer.current_epoch, int(trainer.num_training_batches) - 1)
 
     def _read(self, epoch: int, last_step: int) -> None:
         first_step = last_step + 1 - len(self._unread)

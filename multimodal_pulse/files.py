@@ -4,6 +4,7 @@ Everything is written beside its final place (the same file system, so that a re
 and only then renamed. What a kill leaves behind carries `PARTIAL` at the front of its name.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -46,6 +47,12 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
     """Writes `content` (text as UTF-8) to `path`, whole or not at all."""
     with atomic_file(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

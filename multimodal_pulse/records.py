@@ -259,9 +259,19 @@ def write_provenance(
         device: where the search runs.
         weights_sha256: hash of the generator's weights; None for a method without a generator.
         generator: the generator's name.
+
+    Raises:
+        UserError: the run directory holds a run that was begun with other weights.
     """
+    path = Path(run_dir) / "provenance.json"
+    begun_with = json.loads(path.read_text()).get("weights_sha256") if path.exists() else weights_sha256
+    if begun_with != weights_sha256:
+        raise UserError(
+            f"{run_dir} holds a run with other weights (sha256 {str(begun_with)[:12]}... there,"
+            f" {str(weights_sha256)[:12]}... now): give this one a hydra.run.dir of its own."
+        )
     write_json(
-        Path(run_dir) / "provenance.json",
+        path,
         {
             "commit": _commit(),
             "command": sys.argv,

@@ -160,7 +160,7 @@ class WandbTracker(NullTracker):
                     settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True),
                 )
             except WandbError as error:
-                raise UserError(f"W&B refused the run ({error}); tracking.mode=offline does without it.") from error
+                raise UserError(f"W&B refused the run ({error}); tracking=csv does without it.") from error
         self.run.define_metric("step", hidden=True)
         self._open = True
 

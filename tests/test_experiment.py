@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 import multimodal_pulse
-from multimodal_pulse.assembly import build_references
+from multimodal_pulse.assembly import RENDERING_SLOTS, RENDERING_TARGETS, build_references, load_renderer
 from multimodal_pulse.cli import main
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.errors import UserError
@@ -307,6 +308,30 @@ def test_render_draws_the_same_pictures_again(command, tmp_path, monkeypatch, ca
         assert torch.equal(drawn, original)
 
 
+def test_the_options_of_the_slots_that_render_are_those_a_record_may_name():
+    conf = Path(multimodal_pulse.__file__).parent / "conf"
+    files = [file for slot in RENDERING_SLOTS for file in (conf / slot).glob("*.yaml")]
+    assert {yaml.safe_load(file.read_text(encoding="utf-8"))["_target_"] for file in files} == RENDERING_TARGETS
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"_target_": "os.system"},
+        {"_target_": "multimodal_pulse.generator.load_generator", "path": {"_target_": "os.getcwd"}},
+        None,
+    ],
+)
+def test_a_record_calls_nothing_but_options_of_this_program(foreign):
+    settings = {
+        "generator": foreign,
+        "degradation": {"_target_": "multimodal_pulse.degradation.Degradation", "factor": 4},
+        "consistency": {"_target_": "multimodal_pulse.consistency.NoConsistency"},
+    }
+    with pytest.raises(UserError, match=r"settings\.generator"):
+        load_renderer(settings)
+
+
 # --- Python ------------------------------------------------------------------------------------------------------
 
 
@@ -336,6 +361,15 @@ def test_upsample_works_where_hydra_is_set_up_already(tmp_path):
         assert compose("config", ["seed=3"]).seed == 3
     assert result.images.shape == (1, 3, 32, 32)
     assert result.folder.name == "image"
+
+
+def test_upsample_refuses_the_run_directory_of_another_picture(tmp_path):
+    first, second = torch.rand(2, 3, 8, 8)
+    arguments = {"method": "bicubic", "run_dir": tmp_path / "run"} | TINY
+    multimodal_pulse.upsample(first, **arguments)
+    with pytest.raises(UserError, match=r"references\.path: given-"):
+        multimodal_pulse.upsample(second, **arguments)
+    assert torch.equal(multimodal_pulse.upsample(first, **arguments).lr, (first * 255).round() / 255)
 
 
 def test_upsample_puts_a_run_of_its_own_under_outputs(tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import pytest
 from tiny_search import run, tiny_references, tiny_search
 
 from multimodal_pulse.progress import SearchProgress
@@ -16,8 +17,6 @@ def test_an_error_ends_the_line(capsys):
         raise RuntimeError("disk full")
 
     search = tiny_search(tiny_references(1), [[0]], steps=2)
-    try:
+    with pytest.raises(RuntimeError, match="disk full"):
         search.run(broken, accelerator="cpu", callbacks=[SearchProgress()])
-    except RuntimeError as error:
-        assert str(error) == "disk full"
     assert capsys.readouterr().err.endswith("\n")

@@ -243,6 +243,15 @@ def test_unfinished_folders_do_not_count(records: Records):
     assert finished(records.run_dir) == {"face"}
 
 
+def test_a_run_is_not_taken_up_again_with_other_weights(tmp_path: Path):
+    made_with = {"seed": 0, "device": torch.device("cpu"), "generator": "tiny"}
+    write_provenance(tmp_path, weights_sha256="ab12", **made_with)
+    write_provenance(tmp_path, weights_sha256="ab12", **made_with)
+    with pytest.raises(UserError, match="other weights"):
+        write_provenance(tmp_path, weights_sha256="cd34", **made_with)
+    assert json.loads((tmp_path / "provenance.json").read_text())["weights_sha256"] == "ab12"
+
+
 def test_provenance_names_what_the_run_was_made_with(tmp_path: Path):
     write_provenance(tmp_path, seed=0, device=torch.device("cpu"), weights_sha256="ab12", generator="tiny")
     content = json.loads((tmp_path / "provenance.json").read_text())

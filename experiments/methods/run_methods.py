@@ -1,7 +1,7 @@
 """Run what is missing of the table: every row at every seed, each in outputs/methods/<row>/seed-<seed>.
 
-    python experiments/methods/run_methods.py                                        # all of it
-    python experiments/methods/run_methods.py --rows resampling,combined trainer=gpu # some rows, with overrides of run.py
+    python experiments/methods/run_methods.py                                          # all of it
+    python experiments/methods/run_methods.py --rows resampling,combined trainer=gpu   # some, with overrides of run.py
 
 Started again it does only what is missing; a reference that is finished is never searched twice.
 """

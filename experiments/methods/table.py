@@ -273,7 +273,9 @@ class Claim:
         if not seeds:
             return f"NOT MEASURED: {self.sentence} ({', '.join(self.rows)} have no seed in common)"
         figures = [self.measure(*(of_row[seed] for of_row in of_rows)) for seed in seeds]
-        shown = ", ".join(f"{self.places.format(figure)} (seed {seed})" for figure, seed in zip(figures, seeds))
+        shown = ", ".join(
+            f"{self.places.format(figure)} (seed {seed})" for figure, seed in zip(figures, seeds, strict=True)
+        )
         return f"{'HOLDS' if all(map(self.holds, figures)) else 'DOES NOT HOLD'}: {self.sentence}: {shown}"
 
 

@@ -49,17 +49,17 @@ def rendered(split: str) -> Source:
     return lambda indices: render_seeds(list(split_seeds(split, len(indices), indices.start)))
 
 
-def batches(count: int, start: int = 0) -> Iterator[range]:
-    for first in range(start, start + count, BATCH):
-        yield range(first, min(first + BATCH, start + count))
+def batches(count: int) -> Iterator[range]:
+    for first in range(0, count, BATCH):
+        yield range(first, min(first + BATCH, count))
 
 
 @torch.no_grad()
-def features(source: Source, count: int, backbone: torch.nn.Module, start: int = 0) -> Tensor:
+def features(source: Source, count: int, backbone: torch.nn.Module) -> Tensor:
     """SqueezeNet 1.1 features, averaged over the image: [count, 512]."""
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     rows = []
-    for indices in tqdm(list(batches(count, start)), desc="features", leave=False):
+    for indices in tqdm(list(batches(count)), desc="features", leave=False):
         images = (source(indices) - mean[:, None, None]) / std[:, None, None]
         rows.append(backbone(images).mean(dim=(2, 3)))
     return torch.cat(rows)
@@ -97,11 +97,11 @@ def invert(generator: Generator, targets: Tensor, steps: int) -> Tensor:
     best = torch.full((len(targets),), float("inf"))
     for step in tqdm(range(steps), desc="inversion", leave=False):
         optimizer.param_groups[0]["lr"] = 0.05 * min(1.0, 2 * (1 - step / steps))
-        error = (generator.synthesis(w_plus) - targets).square().mean(dim=(1, 2, 3))
+        images = generator.synthesis(w_plus)
         optimizer.zero_grad()
-        error.sum().backward()
+        (images - targets).square().mean(dim=(1, 2, 3)).sum().backward()
         optimizer.step()
-        best = torch.minimum(best, error.detach())
+        best = torch.minimum(best, (images.detach().clamp(0, 1) - targets).square().mean(dim=(1, 2, 3)))
     return -10 * best.log10()
 
 
@@ -157,10 +157,10 @@ def main() -> None:
             report["inversion_trained"]["random_detail_to_residual"] = round(share.median().item(), 2)
     if (backbone := squeezenet()) is not None:
         real = features(rendered("test"), count, backbone)
-        sources = {"trained": (generated(trained), 0), "untrained": (generated(random), 0)}
-        sources["real_against_real"] = (rendered("validation"), 0)
-        for name, (source, start) in sources.items():
-            other = features(source, count, backbone, start)
+        sources = {"trained": generated(trained), "untrained": generated(random)}
+        sources["real_against_real"] = rendered("validation")
+        for name, source in sources.items():
+            other = features(source, count, backbone)
             report[name] = {"precision": round(coverage(real, other), 3), "recall": round(coverage(other, real), 3)}
     (args.out / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))

@@ -1,9 +1,7 @@
 """Generator files: `safetensors` with the architecture in the header. Nothing in such a file can run."""
 
 import dataclasses
-import hashlib
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -11,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from multimodal_pulse.errors import UserError
+from multimodal_pulse.files import atomic_file, file_sha256
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.stylegan2 import Architecture, StyleGAN2
 
@@ -27,12 +26,10 @@ def save_generator(network: StyleGAN2, path: str | Path, dtype: torch.dtype = to
     Args:
         dtype: stored precision; loading always gives float32.
     """
-    path = Path(path)
     tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in network.state_dict().items()}
     header = {"format": FORMAT, "architecture": json.dumps(network.architecture.as_dict())}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    save_file(tensors, temporary, metadata=header)
-    os.replace(temporary, path)
+    with atomic_file(path) as partial:
+        save_file(tensors, partial, metadata=header)
 
 
 def load_generator(path: str | Path, device: str | torch.device = "cpu") -> Generator:
@@ -41,7 +38,7 @@ def load_generator(path: str | Path, device: str | torch.device = "cpu") -> Gene
     Raises:
         CheckpointError: the file is missing, damaged, of another kind, or its tensors contradict its header.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(f"generator file '{path}' does not exist")
     try:
@@ -86,19 +83,16 @@ def untrained(
     return Generator(network)
 
 
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _architecture(text: str, path: Path) -> Architecture:
     fields = {field.name for field in dataclasses.fields(Architecture)}
     try:
         arguments = json.loads(text)
         if set(arguments) - fields:
             raise ValueError(f"unknown {', '.join(sorted(set(arguments) - fields))}")
+        if arguments.get("img_channels", 3) != 3:
+            raise ValueError(f"its images have {arguments['img_channels']} channels, not the 3 of RGB")
         return Architecture(**arguments)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"'{path}': the architecture in its header is not usable: {error}") from error
 
 

@@ -6,7 +6,7 @@ torch.hub keeps it (`$TORCH_HOME/hub/checkpoints`), fetched if that is allowed, 
 distance is None, never a made-up number.
 """
 
-import hashlib
+import http.client
 import logging
 import pickle
 import time
@@ -24,7 +24,7 @@ from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
 from torchvision.models import WeightsEnum
 
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import atomic_file
+from multimodal_pulse.files import atomic_file, file_sha256
 
 logger = logging.getLogger(__name__)
 
@@ -172,9 +172,9 @@ def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
     try:
         if not path.exists():
             _download(_BACKBONES[net].url, path, download_seconds)
-        sha256 = _sha256(path)
+        sha256 = file_sha256(path)
         lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(_promised_prefix(path)))
-    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+    except (OSError, http.client.HTTPException, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         logger.warning("LPIPS (%s) is left out (null): %s. The file belongs at %s.", net, reason, path)
         return NullLpips(net, reason)
@@ -189,11 +189,6 @@ def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
 def _promised_prefix(path: Path) -> str:
     """torch.hub names a file <network>-<first digits of its sha256>.pth."""
     return path.stem.rsplit("-", 1)[-1]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(url: str, path: Path, seconds: float) -> None:
@@ -213,5 +208,5 @@ def _download(url: str, path: Path, seconds: float) -> None:
                 file.write(chunk)
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"fetching {url} took longer than {seconds:g} s")
-        if not _sha256(partial).startswith(_promised_prefix(path)):
+        if not file_sha256(partial).startswith(_promised_prefix(path)):
             raise urllib.error.URLError(f"what {url} gave is not what its name promises")

@@ -57,7 +57,8 @@ def test_other_safetensors_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "architecture", ["", "[]", '{"resolution": 17}', '{"resolution": 16, "depth": 3}', '{"z_dim": 4}']
+    "architecture",
+    ["", "[]", '{"resolution": 17}', '{"resolution": 16, "depth": 3}', '{"z_dim": 4}', '{"img_channels": 1}'],
 )
 def test_unusable_header(architecture, saved):
     save_file(load_file(saved), saved, metadata={"format": FORMAT, "architecture": architecture})
