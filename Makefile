@@ -1,4 +1,4 @@
-# make demo   set up an environment of its own and upsample four faces
+# make demo   set up an environment of its own and find four faces for one reference
 # make test   the same environment, the whole test suite
 # make check  lint, types, import order, tests: what must pass before a change lands
 PYTHON ?= python3

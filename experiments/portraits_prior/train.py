@@ -40,7 +40,7 @@ class Stage:
 
 STAGES = (
     Stage(resolution=32, until=60_000, batch=32, learning_rate=2.5e-3, r1_weight=0.1),
-    Stage(resolution=64, until=125_000, batch=16, learning_rate=2.5e-3, r1_weight=0.2),
+    Stage(resolution=64, until=132_600, batch=16, learning_rate=2.5e-3, r1_weight=0.2),
     Stage(resolution=128, until=1_000_000, batch=16, learning_rate=2.0e-3, r1_weight=0.3),
 )
 Z_DIM = W_DIM = 128
