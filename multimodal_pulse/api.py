@@ -30,7 +30,7 @@ class Result:
         lr_psnr: how well each does, in dB; None for a sample that is no picture.
         diversity: RMS distance between two samples in grey levels; None for a single sample.
         records: the lines of records.jsonl, one for each sample.
-        folder: of the reference, with grid.png and all other files.
+        folder: of the reference, absolute, with grid.png and all other files.
     """
 
     images: Tensor
@@ -39,6 +39,11 @@ class Result:
     diversity: float | None
     records: Sequence[Mapping[str, Any]]
     folder: Path
+
+    def __repr__(self) -> str:
+        """One line: shapes in place of pictures."""
+        images, lr = tuple(self.images.shape), tuple(self.lr.shape)
+        return f"Result(images={images}, lr={lr}, folder={str(self.folder)!r})"
 
 
 def upsample(
@@ -77,7 +82,7 @@ def upsample(
     check_config(cfg, job.choices, job.overrides)
     finished = run(cfg, job, picture=image)
     (entry,) = finished.entries
-    folder = finished.run_dir / "references" / entry["reference"]
+    folder = (finished.run_dir / "references" / entry["reference"]).absolute()
     records = entry["records"]
     return Result(
         images=torch.stack([load_rgb(folder / f"sr_{record['sample']:02d}.png") for record in records]),

@@ -76,7 +76,8 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     for key, lowest in LOWEST.items():
         value = OmegaConf.select(cfg, key)
         if value is not None and not (math.isfinite(value) and value >= lowest):
-            raise UserError(f"{key}={value}: it must be finite and at least {lowest}.")
+            finite = "" if isinstance(value, int) else "finite and "
+            raise UserError(f"{key}={value}: it must be {finite}at least {lowest}.")
     limit = cfg.references.get("limit")
     if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
         raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")

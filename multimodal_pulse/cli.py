@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from multimodal_pulse import __version__
 from multimodal_pulse.checks import check_config
 from multimodal_pulse.config import register
 from multimodal_pulse.errors import UserError
@@ -83,6 +84,9 @@ def main() -> None:
         from multimodal_pulse.help_text import help_text
 
         print(help_text())  # Hydra would list every file there is, its own included, for a second
+        return
+    if "--version" in arguments:
+        print(f"multimodal-pulse {__version__}")  # Hydra would print its own
         return
     try:
         if arguments and arguments[0] in COMMANDS:

@@ -1,9 +1,12 @@
 """Hydra's errors in one line, with what would have been right."""
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from importlib.resources import files
 
+import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -23,14 +26,24 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         return _unknown_key(str(cause.full_key), overrides)
     if isinstance(cause, OmegaConfBaseException):
-        return f"{cause.full_key}: {str(cause).splitlines()[0].rstrip('.')}."
+        return _unsuitable_value(str(cause.full_key), str(cause).splitlines()[0].rstrip("."))
     if isinstance(error, MissingConfigException) and error.options:
         slot, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{slot}={option} is not an option of {slot}: choose one of {', '.join(error.options)}."
-    if isinstance(error, OverrideParseException) and "=" in error.override:
-        key, _, value = error.override.partition("=")
+    if isinstance(error, OverrideParseException):
+        key, equals, value = error.override.partition("=")
+        if not equals:
+            return f"{key}: write key=value."
         return f"{error.override} cannot be read: put the value in quotes of its own, '{key}=\"{value}\"'."
     return " ".join(str(error).split())
+
+
+def _unsuitable_value(key: str, said: str) -> str:
+    number = re.fullmatch("Value '(.*)' of type '.*' could not be converted to (Integer|Float)", said)
+    if not number:
+        return f"{key}: {said}."
+    value, kind = number.groups()
+    return f"{key}={value}: {'a whole number' if kind == 'Integer' else 'a number'} is needed."
 
 
 def _unknown_key(key: str, overrides: Sequence[str]) -> str:
@@ -42,12 +55,33 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     node = OmegaConf.select(cfg, parent) if parent else cfg
     if not isinstance(node, DictConfig):
         return f"unknown key {key}."
+    if owners := _options_with(parent, last):
+        remedy = "add it" if len(owners) == 1 else "add one of them"
+        return f"{key} belongs to {' and '.join(f'{parent}={option}' for option in owners)}: {remedy}."
     siblings = [f"{parent}.{name}".lstrip(".") for name in map(str, node) if not name.startswith("_")]
     everywhere = [*siblings, *_dotted_keys(cfg)]
     near = [known for known in everywhere if known.rpartition(".")[2] == last]
-    near = near or difflib.get_close_matches(key, everywhere, n=1)
-    suggestion = f" Did you mean {near[0]}?" if near else ""
-    return f"unknown key {key}.{suggestion} There are: {', '.join(siblings)}."
+    # The last part alone: what stands before it is alike in all of them.
+    alike = difflib.get_close_matches(last, [known.rpartition(".")[2] for known in siblings], n=1)
+    near = near or [f"{parent}.{name}".lstrip(".") for name in alike]
+    if near:
+        return f"unknown key {key}. Did you mean {near[0]}?"
+    if siblings:
+        return f"unknown key {key}. There are: {', '.join(siblings)}."
+    return f"unknown key {key}: the option chosen for {parent} has no keys."
+
+
+def _options_with(slot: str, key: str) -> list[str]:
+    """The options of a slot that have a key, the one with the fewest keys first; none where there is no such slot."""
+    folder = files("multimodal_pulse").joinpath("conf", slot)
+    if slot not in {field.name for field in fields(Config)} or not folder.is_dir():
+        return []
+    nodes = {
+        entry.name.removesuffix(".yaml"): yaml.safe_load(entry.read_text(encoding="utf-8"))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    }
+    return sorted((option for option, node in nodes.items() if key in node), key=lambda option: len(nodes[option]))
 
 
 def _slots_chosen(overrides: Sequence[str]) -> Iterator[str]:

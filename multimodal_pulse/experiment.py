@@ -32,7 +32,7 @@ from multimodal_pulse.progress import SearchProgress
 from multimodal_pulse.records import Plan, Records, settle_plan, write_provenance
 from multimodal_pulse.references.images import quantise
 from multimodal_pulse.references.in_memory import Picture
-from multimodal_pulse.report import Notices, Report, report
+from multimodal_pulse.report import Notices, Report, report, say_resumed
 
 
 def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
@@ -64,7 +64,8 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     plan = Plan.of(references.names, cfg.trainer.references_per_group)
     settle_plan(job.run_dir, plan)
     records = Records(job.run_dir, rendering_settings(cfg), lpips.state, generator.sha256)
-    groups = plan.pending(records.finished(), cfg.shard.index, cfg.shard.count)
+    done = records.finished()
+    groups = plan.pending(done, cfg.shard.index, cfg.shard.count)
     write_provenance(
         job.run_dir,
         seed=cfg.seed,
@@ -72,6 +73,8 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         weights_sha256=generator.sha256,
         generator=job.choices["generator"],
     )
+    mine = plan.names(cfg.shard.index, cfg.shard.count)
+    say_resumed(len(done.intersection(mine)), len(mine))
 
     search = build(
         cfg.search,

@@ -1,7 +1,6 @@
 """What `--help` prints: written here, but for the slots, options and knobs, which come from the files of `conf/`."""
 
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 
 import yaml
@@ -23,22 +22,27 @@ and against the original where there is one. Pictures, records and scores land i
   multimodal-pulse render <reference folder>         draw a reference's pictures again from its latents.safetensors
 """
 
-KNOB_FILES = ("references/portraits", "references/folder", "degradation/bicubic", "generator/file", "objective/report")
-"""Option files whose keys are knobs of everyday use."""
+FURTHER_KNOBS = {"references": "folder", "generator": "file"}
+"""Options besides the default ones whose keys are knobs of everyday use."""
+
+Knob = tuple[str, str | None]
+"""Value and comment."""
 
 
 def help_text() -> str:
     """The text of `--help`."""
-    knobs = list(_commented_keys("config.yaml"))
-    for name in KNOB_FILES:
-        knobs += [(f"{name.split('/')[0]}.{key}", value, said) for key, value, said in _commented_keys(f"{name}.yaml")]
-    unique = {key: f"  {key} = {value}".ljust(42) + f" {said}" for key, value, said in knobs}
+    knobs = _explained(_keys("config.yaml"))
+    for slot, default in _slots():
+        further = _option_keys(slot, FURTHER_KNOBS[slot]) if slot in FURTHER_KNOBS else {}
+        own = _option_keys(slot, default) if default else {}
+        knobs |= {f"{slot}.{key}": knob for key, knob in _explained(further | own).items()}
+    lines = [f"  {key} = {value}".ljust(42) + f" {said}" for key, (value, said) in knobs.items()]
     slots = [
         f"  {f'{slot}={option}'.ljust(40)}{'*' if chosen else ' '} {said}"
         for slot, default in _slots()
         for option, chosen, said in _options(slot, default)
     ]
-    parts = [USAGE, "Knobs (key = default):", *unique.values(), "", "Slots (slot=option, * the default):", *slots]
+    parts = [USAGE, "Knobs (key = default):", *lines, "", "Slots (slot=option, * the default):", *slots]
     return "\n".join(parts)
 
 
@@ -46,8 +50,9 @@ def _read(name: str) -> str:
     return files("multimodal_pulse").joinpath("conf", name).read_text(encoding="utf-8")
 
 
-def _commented_keys(name: str) -> Iterator[tuple[str, str, str]]:
-    """(dotted key, value, comment) of the keys in the file that a comment explains, one or two levels deep."""
+def _keys(name: str) -> dict[str, Knob]:
+    """The keys of a file that have a value, one or two levels deep, by their dotted names."""
+    keys: dict[str, Knob] = {}
     parent = ""
     for line in _read(name).split("\nhydra:")[0].splitlines():
         found = re.match(r"( *)(\w+):(?: ([^#]+?))?(?: # (.*))?$", line)
@@ -56,8 +61,24 @@ def _commented_keys(name: str) -> Iterator[tuple[str, str, str]]:
         indent, key, value, said = found.groups()
         if not indent:
             parent = key
-        if value and said:
-            yield (f"{parent}.{key}" if indent else key), value.replace("???", "(to be given)"), said
+        if value:
+            keys[f"{parent}.{key}" if indent else key] = value.replace("???", "(to be given)"), said
+    return keys
+
+
+def _option_keys(slot: str, option: str) -> dict[str, Knob]:
+    """The keys of an option, with those of the option that it starts from."""
+    name = f"{slot}/{option}.yaml"
+    keys: dict[str, Knob] = {}
+    for base in (yaml.safe_load(_read(name)) or {}).get("defaults", []):
+        if isinstance(base, str) and base != "_self_" and not base.startswith("/"):
+            keys |= _option_keys(slot, base)
+    return keys | {key: (value, said or keys.get(key, ("", None))[1]) for key, (value, said) in _keys(name).items()}
+
+
+def _explained(keys: dict[str, Knob]) -> dict[str, Knob]:
+    """Those that a comment explains."""
+    return {key: (value, said) for key, (value, said) in keys.items() if said}
 
 
 def _slots() -> list[tuple[str, str]]:

@@ -63,6 +63,10 @@ class Plan:
         starts = range(0, len(names), references_per_group)
         return cls(list(names), [positions[start : start + references_per_group] for start in starts], seconds)
 
+    def names(self, index: int = 0, count: int = 1) -> list[str]:
+        """The references of shard `index` of `count`."""
+        return [self.references[position] for group in self.groups[index::count] for position in group]
+
     def pending(self, finished: Collection[str], index: int = 0, count: int = 1) -> list[list[int]]:
         """The groups of shard `index` of `count` in which a reference is missing; each is searched again as a whole."""
         return [

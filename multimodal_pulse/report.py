@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multimodal_pulse.metrics.evaluation import OK_LR_PSNR_DB
 from multimodal_pulse.records import read_records
 from multimodal_pulse.references import References
 
@@ -14,7 +15,8 @@ MOST_ROWS = 10
 
 COLUMNS = ("PSNR", "SSIM", "LPIPS", "LR-PSNR", "worst", "distance", "seconds")
 LEGEND = (
-    "PSNR and LR-PSNR in dB, from 27 dB of LR-PSNR on a sample is faithful; distance: RMS between samples, 0 to 255"
+    f"PSNR and LR-PSNR in dB; a sample counts as faithful from {OK_LR_PSNR_DB:.0f} dB of LR-PSNR upwards;"
+    " distance: RMS between samples, 0 to 255"
 )
 
 
@@ -44,7 +46,12 @@ class Report:
         if len(self.entries) > 1:
             rows.append((f"mean of {len(self.entries)}", _of_run(self.metrics)))
         width = max(len(name) for name, _ in [*rows, (self.title, ())])
-        lines = [_line(self.title, COLUMNS, width), *(_line(name, cells, width) for name, cells in rows), LEGEND]
+        table = [_line(name, cells, width) for name, cells in rows]
+        if (more := len(self.entries) - MOST_ROWS) > 0:
+            table.insert(MOST_ROWS, f"... and {more} more in records.jsonl")
+        faithful, samples = self.metrics["status"]["ok"], self.metrics["num_records"]
+        verdict = f"faithful: {faithful} of {samples} samples (LR-PSNR of at least {OK_LR_PSNR_DB:.0f} dB)"
+        lines = [_line(self.title, COLUMNS, width), *table, LEGEND, verdict]
         if self.entries:
             lines.append(f"picture: {self.run_dir / 'references' / self.entries[0]['reference'] / 'grid.png'}")
         return "\n".join([*lines, f"run:     {self.run_dir}"])
@@ -53,6 +60,14 @@ class Report:
 def report(run_dir: Path, title: str, names: Sequence[str], metrics: Mapping[str, Any]) -> Report:
     """The report on the references of `names` that are finished."""
     return Report(run_dir, title, read_records(run_dir, names), metrics)
+
+
+def say_resumed(finished: int, references: int) -> None:
+    """Says on stderr how much of a run was finished before it began; nothing of a new one."""
+    if finished and finished == references:
+        print("note: everything was finished already; nothing to do", file=sys.stderr)
+    elif finished:
+        print(f"note: {finished} of {references} references were finished already", file=sys.stderr)
 
 
 class Notices:

@@ -2,9 +2,11 @@
 
 import copy
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from enum import Enum
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -209,21 +211,26 @@ def test_the_objective_goes_with_the_generator_unless_chosen():
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("noise.lr_sdt=0.1", ["noise.lr_sdt", "Did you mean noise.lr_std?", "noise.synthesis_std"]),
+        ("noise.lr_sdt=0.1", ["noise.lr_sdt", "Did you mean noise.lr_std?"]),
         ("lr_std=0.1", ["Did you mean noise.lr_std?"]),
-        ("objective.l2_wieght=1", ["Did you mean objective.l2_weight?", "objective.eps"]),
+        ("objective.l2_wieght=1", ["Did you mean objective.l2_weight?"]),
         ("lr_nois=none", ["Did you mean lr_noise?"]),
-        ("references.pth=x", ["references.pth", "references.limit"]),
+        ("references.pth=x", ["unknown key references.pth. There are: references.limit, references.split."]),
+        ("references.path=x", ["references.path belongs to references=image and references=folder: add one of them."]),
+        ("generator.path=x", ["generator.path belongs to generator=file: add it."]),
+        ("latent_resampling.xyz=1", ["unknown key latent_resampling.xyz: the option chosen for latent_resampling has"]),
+        ("shard.xyzzy=1", ["There are: shard.index, shard.count."]),
         ("lr_noise=gauss", ["lr_noise=gauss", "gaussian, masked, none"]),
         ("method=puls", ["method=puls", "bicubic", "pulse"]),
-        ("num_samples=many", ["num_samples", "many"]),
-        ("objective.eps=small", ["objective.eps", "small"]),
+        ("num_samples=many", ["num_samples=many: a whole number is needed."]),
+        ("steps=1.5", ["steps=1.5: a whole number is needed."]),
+        ("objective.eps=small", ["objective.eps=small: a number is needed."]),
         ("references.split=train", ["references.split", "validation, test"]),
         ("trainer.precision=16", ["trainer.precision", "32-true"]),
         ("trainer.accelerator=gpu", ["trainer.accelerator", "cpu, cuda, mps"]),
         ("noise.lr_mask=me (1).png", ["cannot be read", "'noise.lr_mask=\"me (1).png\"'"]),
         ("noise.synthesis_resolutions=64", ["noise.synthesis_resolutions"]),
-        ("num_samples", ["num_samples"]),
+        ("num_samples", ["num_samples: write key=value."]),
         ("hydra.run.dri=x", ["hydra.run.dri"]),
         ("noise=3", ["noise"]),
         ("lr_noise=null", ["group", "None"]),
@@ -283,6 +290,11 @@ def test_numbers_out_of_range_are_refused_by_name(key):
 def test_a_std_is_a_finite_number_from_zero(value):
     assert "noise.lr_std" in refusal(f"noise.lr_std={value}")
     accept("noise.lr_std=0")
+
+
+def test_only_a_number_that_may_be_infinite_is_asked_to_be_finite():
+    assert refusal("num_samples=0") == "num_samples=0: it must be at least 1."
+    assert refusal("noise.lr_std=-1.0") == "noise.lr_std=-1.0: it must be finite and at least 0."
 
 
 def test_nothing_is_added_or_taken_away():
@@ -361,15 +373,32 @@ def test_help_names_every_option_and_the_pinned_knobs():
         "num_samples", "steps", "seed", "noise.lr_std", "noise.lr_mask", "noise.synthesis_std", "references.path",
         "noise.synthesis_resolutions", "objective.l2_weight", "objective.geodesic_weight", "objective.diversity_weight",
         "objective.eps", "degradation.factor", "references.limit", "references.split", "references.as",
-        "generator.path", "shard.index", "shard.count",
+        "generator.path", "shard.index", "shard.count", "optimizer.lr", "tracking.mode", "metrics.lpips_net",
+        "trainer.precision", "trainer.references_per_group",
     ):  # fmt: skip
         assert f"  {knob} = " in text, knob
 
 
-def test_run_py_of_the_source_tree_is_the_same_command():
-    done = subprocess.run([sys.executable, "run.py", "num_samples=x"], cwd=ROOT, capture_output=True, text=True)
+def test_help_shows_the_values_of_the_default_configuration():
+    cfg, _ = composed()
+    shown = dict(re.findall(r"^  ([\w.]+) = (.+?)(?:  +| (?=\w))", help_text(), flags=re.MULTILINE))
+    assert len(shown) > 25
+    for knob, value in shown.items():
+        if knob not in ("references.path", "references.as", "generator.path"):  # of options that are not the default
+            default = OmegaConf.select(cfg, knob)
+            assert value == yaml.safe_dump(default.name if isinstance(default, Enum) else default).split("\n")[0], knob
+
+
+def test_version_is_the_programs_own(monkeypatch, capsys):
+    assert command(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"multimodal-pulse {multimodal_pulse.__version__}\n"
+
+
+@pytest.mark.parametrize("program", [["run.py"], ["-m", "multimodal_pulse"]])
+def test_run_py_and_the_module_are_the_same_command(program):
+    done = subprocess.run([sys.executable, *program, "num_samples=x"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == "multimodal-pulse: num_samples: Value 'x' of type 'str' could not be converted to Integer.\n"
+    assert done.stderr == "multimodal-pulse: num_samples=x: a whole number is needed.\n"
 
 
 def test_conf_is_a_package_so_that_a_wheel_carries_it():

@@ -6,10 +6,17 @@ from multimodal_pulse.progress import SearchProgress
 
 def test_shows_references_step_fidelity_and_time_left(capsys):
     run(tiny_search(tiny_references(3), [[0, 1], [2]], steps=12), callbacks=[SearchProgress()])
-    last = capsys.readouterr().err.split("\r")[-1]
+    last = capsys.readouterr().err.splitlines()[-1]
     assert "3/3 references" in last
     assert "step 12/12" in last
     assert "fidelity" in last and "left" in last
+
+
+def test_a_file_gets_lines_and_no_carriage_returns(capsys):
+    run(tiny_search(tiny_references(1), [[0]], steps=2), callbacks=[SearchProgress()])
+    said = capsys.readouterr().err
+    assert "\r" not in said and said.endswith("\n")
+    assert all("references" in line for line in said.splitlines())
 
 
 def test_an_error_ends_the_line(capsys):

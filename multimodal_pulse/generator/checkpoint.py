@@ -53,8 +53,10 @@ def load_generator(path: str | Path, device: str | torch.device = "cpu") -> Gene
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             _check_shapes(expected, found, path)
             tensors = {name: file.get_tensor(name).float() for name in expected}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"'{path}' is not a readable safetensors file: {error}") from error
+    except SafetensorError as error:
+        raise CheckpointError(f"'{path}' is not a readable safetensors file") from error
+    except OSError as error:
+        raise CheckpointError(f"'{path}' cannot be read: {error}") from error
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"'{path}': tensor {name} has values that are not finite")

@@ -46,7 +46,7 @@ class Pairing:
             return degraded(name, self._reduced(_centre_crop(picture, side)), self._degradation), notice
         if self._as != "hr" and height == width == self._lr_size:
             return Reference(name, lr=quantise(picture), hr=None), None
-        raise UserError(f"{source} is {width} x {height} pixels; {self._accepted()}.")
+        raise UserError(f"{source} is {width} x {height} pixels{self._accepted()}.")
 
     def _reduced(self, square: Tensor) -> Tensor:
         if square.shape[-1] == self._resolution:
@@ -54,12 +54,12 @@ class Pairing:
         return bicubic_resize(square, self._resolution, self._resolution)
 
     def _accepted(self) -> str:
-        original = f"an original needs at least {self._resolution} x {self._resolution}"
-        reference = f"an LR reference exactly {self._lr_size} x {self._lr_size}"
+        original = f"at least {self._resolution} x {self._resolution}"
+        reference = f"exactly {self._lr_size} x {self._lr_size}"
         return {
-            "auto": f"{original}, {reference}",
-            "hr": f"references.as=hr: {original}",
-            "lr": f"references.as=lr: {reference}",
+            "auto": f": an original needs {original}, an LR reference {reference}; give a picture of such a size",
+            "hr": f", but references.as=hr takes originals of {original}: give one, or choose references.as=auto",
+            "lr": f", but references.as=lr takes references of {reference}: give one, or choose references.as=auto",
         }[self._as]
 
 
