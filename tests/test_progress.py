@@ -16,7 +16,8 @@ def test_a_file_gets_lines_and_no_carriage_returns(capsys):
     run(tiny_search(tiny_references(1), [[0]], steps=2), callbacks=[SearchProgress()])
     said = capsys.readouterr().err
     assert "\r" not in said and said.endswith("\n")
-    assert all("references" in line for line in said.splitlines())
+    updates = [line for line in said.splitlines() if "references" in line]  # Lightning may have said something too
+    assert len(updates) >= 2 and all(line.count("references") == 1 for line in updates)
 
 
 def test_an_error_ends_the_line(capsys):
