@@ -111,6 +111,29 @@ def _mask(cfg: DictConfig, job: Job, resolution: int) -> Tensor:
     )
 
 
+def build_search(cfg: DictConfig, **arguments: Any) -> Any:
+    """The search of a run.
+
+    Args:
+        arguments: what no slot describes or what is already built: references, groups, generator, degradation,
+            latent_space, lr_noise, synthesis_noise.
+    """
+    return build(
+        cfg.search,
+        latent_resampling=build(cfg.latent_resampling),
+        batch_diversity=build(cfg.batch_diversity),
+        objective=build(cfg.objective),
+        optimizer=factory(cfg.optimizer),
+        schedule=build(cfg.schedule),
+        consistency=build(cfg.consistency),
+        num_samples=cfg.num_samples,
+        steps=cfg.steps,
+        seed=cfg.seed,
+        film_frames=cfg.film_frames,
+        **arguments,
+    )
+
+
 def build_tracker(cfg: DictConfig, job: Job) -> NullTracker:
     """The tracker of a run."""
     config = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)

@@ -16,8 +16,8 @@ from multimodal_pulse.assembly import (
     build,
     build_lr_noise,
     build_references,
+    build_search,
     build_tracker,
-    factory,
     rendering_settings,
     torch_device,
 )
@@ -76,25 +76,15 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     mine = plan.names(cfg.shard.index, cfg.shard.count)
     say_resumed(len(done.intersection(mine)), len(mine))
 
-    search = build(
-        cfg.search,
+    search = build_search(
+        cfg,
         references=references,
         groups=groups,
         generator=generator,
         degradation=degradation,
         latent_space=LatentSpace(w_statistics(generator), generator.num_ws),
-        latent_resampling=build(cfg.latent_resampling),
         lr_noise=lr_noise,
         synthesis_noise=synthesis_noise,
-        batch_diversity=build(cfg.batch_diversity),
-        objective=build(cfg.objective),
-        optimizer=factory(cfg.optimizer),
-        schedule=build(cfg.schedule),
-        consistency=build(cfg.consistency),
-        num_samples=cfg.num_samples,
-        steps=cfg.steps,
-        seed=cfg.seed,
-        film_frames=cfg.film_frames,
     )
     with build_tracker(cfg, job) as tracker:
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from tiny_search import tiny_generator, tiny_references, tiny_statistics
 
-from multimodal_pulse.assembly import build, factory
+from multimodal_pulse.assembly import build, build_search
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.generator.statistics import WStatistics
 from multimodal_pulse.job import compose_config
@@ -62,24 +62,15 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
     generator = tiny_generator()
     statistics = tiny_statistics(generator)
     statistics = WStatistics(statistics.mean, statistics.std * (1 + perturbation))
-    search = build(
-        cfg.search,
+    search = build_search(
+        cfg,
         references=tiny_references(2),
         groups=[[0, 1]],
         generator=generator,
         degradation=Degradation(4),
         latent_space=LatentSpace(statistics, generator.num_ws),
-        latent_resampling=build(cfg.latent_resampling),
         lr_noise=build(cfg.lr_noise, **lr_noise),
         synthesis_noise=build(cfg.synthesis_noise),
-        batch_diversity=build(cfg.batch_diversity),
-        objective=build(cfg.objective),
-        optimizer=factory(cfg.optimizer),
-        schedule=build(cfg.schedule),
-        consistency=build(cfg.consistency),
-        num_samples=cfg.num_samples,
-        steps=cfg.steps,
-        seed=cfg.seed,
     )
     collected = Losses()
     search.run(lambda outcome: None, accelerator="cpu", precision="64-true", callbacks=[collected])
