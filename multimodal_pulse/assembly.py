@@ -1,5 +1,6 @@
 """From the nodes of a configuration to the objects of a run."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.generator import Generator
 from multimodal_pulse.job import Job
+from multimodal_pulse.latents import LatentSpace
 from multimodal_pulse.pictures import Renderer
 from multimodal_pulse.portraits.renderer import mouth_mask
 from multimodal_pulse.references import InMemory, References
@@ -111,15 +113,16 @@ def _mask(cfg: DictConfig, job: Job, resolution: int) -> Tensor:
     )
 
 
-def build_search(cfg: DictConfig, **arguments: Any) -> Any:
+def build_search(cfg: DictConfig, latent_space: Callable[[], LatentSpace], **arguments: Any) -> Any:
     """The search of a run.
 
     Args:
-        arguments: what no slot describes or what is already built: references, groups, generator, degradation,
-            latent_space, lr_noise, synthesis_noise.
+        latent_space: makes the generator's; called only for a search that names `latent_space` among its arguments,
+            because the statistics of W take a million draws.
+        arguments: what else no slot describes or what is already built: references, groups, generator, degradation,
+            lr_noise, synthesis_noise.
     """
-    return build(
-        cfg.search,
+    parts = arguments | dict(
         latent_resampling=build(cfg.latent_resampling),
         batch_diversity=build(cfg.batch_diversity),
         objective=build(cfg.objective),
@@ -130,19 +133,21 @@ def build_search(cfg: DictConfig, **arguments: Any) -> Any:
         steps=cfg.steps,
         seed=cfg.seed,
         film_frames=cfg.film_frames,
-        **arguments,
     )
+    if "latent_space" in inspect.signature(factory(cfg.search)).parameters:
+        parts["latent_space"] = latent_space()
+    return build(cfg.search, **parts)
 
 
 def build_tracker(cfg: DictConfig, job: Job) -> NullTracker:
     """The tracker of a run."""
     config = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
-    return build(cfg.tracking, run_dir=job.run_dir, config=config, group=job.sweep)
+    return build(cfg.tracking, run_dir=job.run_dir, config=config, group=job.sweep.name if job.sweep else None)
 
 
 def rendering_settings(cfg: DictConfig) -> dict[str, Any]:
-    """What `load_renderer` needs to draw a run's pictures again."""
-    nodes = OmegaConf.masked_copy(cfg, list(RENDERING_SLOTS))
+    """What it takes to draw a run's pictures again: for `load_renderer`, and for the words of `pictures.caption`."""
+    nodes = OmegaConf.masked_copy(cfg, ["method", "seed", *RENDERING_SLOTS])
     settings = OmegaConf.to_container(nodes, resolve=True, enum_to_str=True)
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items()}

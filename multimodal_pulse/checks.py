@@ -1,6 +1,7 @@
 """What a configuration must satisfy beyond its schema, checked before anything heavy is imported."""
 
 import math
+import os.path
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,8 @@ LOWEST = {
     "film_frames": 0,
     "shard.index": 0,
     "shard.count": 1,
+    "references.limit": 1,
+    "degradation.factor": 1,
     "noise.lr_std": 0,
     "noise.synthesis_std": 0,
     "trainer.references_per_group": 1,
@@ -53,6 +56,12 @@ LOWEST = {
 }
 """The smallest value of each number that no constructor checks, or that is better refused at once; some are there with
 some options only."""
+
+RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
+"""Of generators that the configuration describes; `Architecture` has the last word."""
+
+FILES = ("references.path", "generator.path", "noise.lr_mask")
+"""What must be on the disk when a run begins; some are there with some options only."""
 
 
 def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> None:
@@ -73,18 +82,19 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
             )
     for key in sorted(OmegaConf.missing_keys(cfg)):
         raise UserError(f"{key} is not set: add {key}=... to the command.")
+    limit = cfg.references.get("limit")
+    if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
+        raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")
     for key, lowest in LOWEST.items():
         value = OmegaConf.select(cfg, key)
         if value is not None and not (math.isfinite(value) and value >= lowest):
             finite = "" if isinstance(value, int) else "finite and "
             raise UserError(f"{key}={value}: it must be {finite}at least {lowest}.")
-    limit = cfg.references.get("limit")
-    if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
-        raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")
     if cfg.shard.index >= cfg.shard.count:
         raise UserError(
             f"shard.index={cfg.shard.index}, shard.count={cfg.shard.count}: the shards are 0 to {cfg.shard.count - 1}."
         )
+    _check_sizes(cfg)
     given = {override.partition("=")[0] for override in overrides}
     for knob, mechanism in READ_BY.items():
         chosen = choices[mechanism.slot]
@@ -93,3 +103,29 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
                 f"{knob} is set, but {mechanism.slot}={chosen}: choose"
                 f" {mechanism.slot}={mechanism.options[0]} or a method that has it ({', '.join(mechanism.methods)})."
             )
+
+
+def _check_sizes(cfg: DictConfig) -> None:
+    """Refuses a factor that does not suit a generator whose resolution the configuration has; files come later."""
+    resolution, factor = OmegaConf.select(cfg, "generator.resolution"), cfg.degradation.factor
+    if resolution is None:
+        return
+    if resolution not in RESOLUTIONS:
+        raise UserError(f"generator.resolution={resolution}: it must be one of {', '.join(map(str, RESOLUTIONS))}.")
+    if resolution % factor:
+        divisors = ", ".join(str(n) for n in range(1, resolution + 1) if resolution % n == 0)
+        raise UserError(
+            f"degradation.factor={factor} does not divide generator.resolution={resolution}: choose one of {divisors}."
+        )
+
+
+def check_files(cfg: DictConfig) -> None:
+    """Refuses a file or folder that is not there; not for a run whose picture is in memory.
+
+    Raises:
+        UserError: naming the key and the path.
+    """
+    for key in FILES:
+        path = OmegaConf.select(cfg, key)
+        if path is not None and not os.path.exists(os.path.expanduser(str(path))):
+            raise UserError(f"{key}={path} does not exist.")

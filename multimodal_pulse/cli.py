@@ -7,22 +7,23 @@ one line and 130. Nothing heavy is imported before a configuration is composed.
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from multimodal_pulse import __version__
-from multimodal_pulse.checks import check_config
+from multimodal_pulse.checks import check_config, check_files
 from multimodal_pulse.config import register
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.job import Job
+from multimodal_pulse.job import STOPPED, EndedJob, Job, folder_of_sweep_job, own_overrides, refuse_another_config
 
 register()
 
@@ -31,23 +32,17 @@ class ReportedError(Exception):
     """A run of a sweep failed and has said why; Hydra does the others and raises this at the end."""
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def search(cfg: DictConfig) -> None:
-    """One run: what Hydra calls once, or once for each combination of a sweep."""
-    hydra_config = HydraConfig.get()
-    job = _job(hydra_config)
-    try:
-        check_config(cfg, job.choices, job.overrides)
-        from multimodal_pulse.experiment import run
+def _run(cfg: DictConfig, job: Job) -> Mapping[str, Any]:
+    """One run, whose report is printed; returns the content of metrics.json."""
+    # Whatever can be refused without the seconds that PyTorch takes to be imported.
+    check_config(cfg, job.choices, job.overrides)
+    check_files(cfg)
+    refuse_another_config(job.run_dir, cfg)
+    from multimodal_pulse.experiment import run
 
-        print(run(cfg, job))
-    except Exception as error:
-        _report(error)
-        with suppress(OSError):  # Hydra has made the folder; a run that was refused leaves none
-            job.run_dir.rmdir()
-        if hydra_config.mode is RunMode.MULTIRUN:
-            raise ReportedError from error
-        sys.exit(1)
+    report = run(cfg, job)
+    print(report)
+    return report.metrics
 
 
 def _job(hydra_config: HydraConf) -> Job:
@@ -56,7 +51,7 @@ def _job(hydra_config: HydraConf) -> Job:
         run_dir=Path(hydra_config.runtime.output_dir),
         choices=dict(hydra_config.runtime.choices),
         overrides=list(hydra_config.overrides.task),
-        sweep=Path(hydra_config.sweep.dir).name if hydra_config.mode is RunMode.MULTIRUN else None,
+        sweep=Path(hydra_config.sweep.dir) if hydra_config.mode is RunMode.MULTIRUN else None,
     )
 
 
@@ -94,7 +89,10 @@ def main() -> None:
         else:
             _search(arguments)
     except KeyboardInterrupt:
-        _say("stopped. What is finished is in the run directory; the same command in that hydra.run.dir does the rest.")
+        _say(
+            "stopped. What is finished is in the run directory; the same command in that hydra.run.dir (of a sweep:"
+            " hydra.sweep.dir) does the rest."
+        )
         sys.exit(130)
     except ReportedError:
         sys.exit(1)
@@ -104,8 +102,30 @@ def main() -> None:
 
 
 def _search(arguments: Sequence[str]) -> None:
+    """A run, or with -m all runs of a sweep and then their common table."""
+    jobs: list[EndedJob] = []
+
+    @hydra.main(version_base="1.3", config_path="conf", config_name="config")
+    def search(cfg: DictConfig) -> None:
+        """What Hydra calls once, or once for each combination of a sweep."""
+        job = _job(HydraConfig.get())
+        own = own_overrides(job.overrides, arguments)
+        try:
+            jobs.append(EndedJob(job, own, metrics=_run(cfg, job)))
+        except BaseException as error:
+            with suppress(OSError):  # Hydra has made the folder; a run that was refused leaves none
+                job.run_dir.rmdir()
+            jobs.append(EndedJob(job, own, error=_in_words(error)))
+            if not isinstance(error, Exception):  # Ctrl-C ends a sweep, an error only the job
+                raise
+            _report(error)
+            if job.sweep is None:
+                sys.exit(1)
+            raise ReportedError from error
+
     # With it Hydra lets its errors through to us instead of printing them over several lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    OmegaConf.register_new_resolver("folder_of_sweep_job", lambda: _folder_of_sweep_job(arguments), replace=True)
     try:
         search()
     except (HydraException, ValueError) as error:  # from the composition: a run's own errors are reported in `search`
@@ -114,6 +134,29 @@ def _search(arguments: Sequence[str]) -> None:
         raise UserError(explain(error, arguments)) from error
     except OSError as error:  # from Hydra, which makes the folder
         raise UserError(f"the run directory cannot be made ({error}): choose another hydra.run.dir.") from error
+    finally:
+        _say_sweep(jobs)
+
+
+def _folder_of_sweep_job(arguments: Sequence[str]) -> str:
+    """For `conf/config.yaml`, while a job of a sweep is set up."""
+    job = HydraConfig.get()
+    own = own_overrides(job.overrides.task, arguments)
+    return folder_of_sweep_job(job.job.num, job.runtime.choices["method"], own)
+
+
+def _say_sweep(jobs: Sequence[EndedJob]) -> None:
+    """The table of a sweep, as far as it has come, on stdout and as a file.
+
+    Nothing after a single run, nor where a launcher has given the jobs to other processes.
+    """
+    folder = jobs[0].job.sweep if jobs else None
+    if folder is not None:
+        from multimodal_pulse.report import SweepReport
+
+        report = SweepReport(folder, jobs)
+        print(f"\n{report}")
+        report.write()
 
 
 def _report(error: Exception) -> None:
@@ -122,6 +165,14 @@ def _report(error: Exception) -> None:
         _say(str(error))
     else:
         traceback.print_exception(error)
+
+
+def _in_words(error: BaseException) -> str:
+    """One line for the table of a sweep."""
+    if isinstance(error, KeyboardInterrupt):
+        return STOPPED
+    said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    return " ".join(said.split())
 
 
 def _say(sentence: str) -> None:

@@ -55,9 +55,9 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     node = OmegaConf.select(cfg, parent) if parent else cfg
     if not isinstance(node, DictConfig):
         return f"unknown key {key}."
-    if owners := _options_with(parent, last):
-        remedy = "add it" if len(owners) == 1 else "add one of them"
-        return f"{key} belongs to {' and '.join(f'{parent}={option}' for option in owners)}: {remedy}."
+    owners = _owners(parent)
+    if last in owners:
+        return f"{key} belongs to {owners[last]}."
     siblings = [f"{parent}.{name}".lstrip(".") for name in map(str, node) if not name.startswith("_")]
     everywhere = [*siblings, *_dotted_keys(cfg)]
     near = [known for known in everywhere if known.rpartition(".")[2] == last]
@@ -66,22 +66,34 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     near = near or [f"{parent}.{name}".lstrip(".") for name in alike]
     if near:
         return f"unknown key {key}. Did you mean {near[0]}?"
+    for other in difflib.get_close_matches(last, owners, n=1):
+        return f"unknown key {key}. Did you mean {parent}.{other}? It belongs to {owners[other]}."
     if siblings:
         return f"unknown key {key}. There are: {', '.join(siblings)}."
     return f"unknown key {key}: the option chosen for {parent} has no keys."
 
 
-def _options_with(slot: str, key: str) -> list[str]:
-    """The options of a slot that have a key, the one with the fewest keys first; none where there is no such slot."""
+def _owners(slot: str) -> dict[str, str]:
+    """For each key of a slot's options, which of them have it and what to do; none where there is no such slot."""
     folder = files("multimodal_pulse").joinpath("conf", slot)
     if slot not in {field.name for field in fields(Config)} or not folder.is_dir():
-        return []
-    nodes = {
-        entry.name.removesuffix(".yaml"): yaml.safe_load(entry.read_text(encoding="utf-8"))
+        return {}
+    texts = {
+        entry.name.removesuffix(".yaml"): entry.read_text(encoding="utf-8")
         for entry in folder.iterdir()
         if entry.name.endswith(".yaml")
     }
-    return sorted((option for option, node in nodes.items() if key in node), key=lambda option: len(nodes[option]))
+    # The keys of a file for the whole configuration are not the slot's.
+    nodes = {option: yaml.safe_load(text) for option, text in texts.items() if "@package _global_" not in text}
+    having: dict[str, list[str]] = {}
+    for option in sorted(nodes, key=lambda option: len(nodes[option])):  # the one with the fewest keys first
+        for key in nodes[option]:
+            if key != "defaults" and not key.startswith("_"):
+                having.setdefault(key, []).append(f"{slot}={option}")
+    return {
+        key: f"{' and '.join(options)}: {'add it' if len(options) == 1 else 'add one of them'}"
+        for key, options in having.items()
+    }
 
 
 def _slots_chosen(overrides: Sequence[str]) -> Iterator[str]:

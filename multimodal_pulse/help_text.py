@@ -14,12 +14,18 @@ and against the original where there is one. Pictures, records and scores land i
   python run.py                                      the default: method=combined on the built-in domain
   python run.py method=combined noise.lr_std=0.108   a knob
   python run.py method=pulse num_samples=4 seed=0 references=folder references.path=photos/
-  python run.py -m method=lr_noise noise.lr_std=0,0.05,0.108,0.2 seed=0,1,2        a sweep: one run for each combination
+  python run.py -m method=lr_noise noise.lr_std=0,0.05,0.108,0.2 seed=0,1,2        a sweep: a run for each combination
+                                                     and at the end a table of all, also as sweep.csv in their folder
   python run.py hydra.run.dir=outputs/mine           a run directory of your choice; the same command again finishes it
   python run.py --cfg job                            print the whole configuration instead of running it
 
   multimodal-pulse <the same arguments>              the same, once installed
   multimodal-pulse render <reference folder>         draw a reference's pictures again from its latents.safetensors
+
+What cannot be run is refused in one line, with status 1, before anything is searched or written; so is a folder with a
+picture that cannot be read, for all its pictures are read once at the start. A run of a sweep that fails is a row of
+the table, and the others go on. Without the weights of its backbone LPIPS is left out, and the run says so. After
+Ctrl-C (status 130) the same command with the same hydra.run.dir, of a sweep hydra.sweep.dir, does what is missing.
 """
 
 FURTHER_KNOBS = {"references": "folder", "generator": "file"}

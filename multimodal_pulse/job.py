@@ -1,5 +1,6 @@
 """A run before it starts: its configuration, composed as on the command line, and where it goes."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from multimodal_pulse.errors import UserError
 from multimodal_pulse.files import write_atomic
 
 CONFIG_MODULE = "multimodal_pulse.conf"
+CONFIG_FILE = "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,48 @@ class Job:
         run_dir: the run directory.
         choices: the option chosen for each slot.
         overrides: as given on the command line.
-        sweep: name shared by the runs of one sweep; None for a single run.
+        sweep: the folder of the sweep that the run is part of; None for a single run.
     """
 
     run_dir: Path
     choices: Mapping[str, str]
     overrides: Sequence[str]
-    sweep: str | None = None
+    sweep: Path | None = None
+
+
+STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class EndedJob:
+    """A job of a sweep that has come to its end.
+
+    Attributes:
+        job: what it was.
+        own: its own overrides, which other jobs of the sweep have otherwise.
+        metrics: the content of metrics.json; None for a job that failed or was stopped.
+        error: one line, why there is none; `STOPPED` after Ctrl-C, "" for a finished job.
+    """
+
+    job: Job
+    own: Sequence[str]
+    metrics: Mapping[str, Any] | None = None
+    error: str = ""
+
+
+def own_overrides(overrides: Sequence[str], command: Sequence[str]) -> list[str]:
+    """Of a job's overrides, those that a sweep chose for it: they do not stand in the command with that value."""
+    last_of_key = {argument.partition("=")[0]: argument for argument in command}
+    return [override for override in overrides if override not in last_of_key.values()]
+
+
+def folder_of_sweep_job(number: int, method: str, own: Sequence[str]) -> str:
+    """The name of a job's folder, such as "3-lr_noise-noise.lr_std-0.2-seed-1".
+
+    Of at most 100 characters that stand in a path and in an override without quotes.
+    """
+    name = "-".join([f"{number}-{method}", *(override for override in own if not override.startswith("method="))])
+    return re.sub(r"[^\w.+-]", "-", name, flags=re.ASCII)[:100]
 
 
 def compose_job(overrides: Sequence[str], run_dir: str | Path) -> tuple[DictConfig, Job]:
@@ -67,25 +104,32 @@ def _own_hydra() -> Iterator[None]:
         GlobalHydra.instance().hydra = outer
 
 
-def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
-    """Writes config.yaml and overrides.yaml, or finds the same configuration there (a run that is taken up again).
-
+def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
+    """
     Raises:
         UserError: the run directory holds a run with another configuration.
     """
-    path = run_dir / "config.yaml"
-    now = OmegaConf.to_yaml(cfg)
-    if path.exists():
-        differing = _differences(yaml.safe_load(path.read_text(encoding="utf-8")), yaml.safe_load(now))
-        if differing:
-            raise UserError(
-                f"{run_dir} holds a run with another configuration ({'; '.join(differing)}): give this one a"
-                " hydra.run.dir of its own."
-            )
+    path = run_dir / CONFIG_FILE
+    if not path.exists():
+        return
+    differing = _differences(yaml.safe_load(path.read_text(encoding="utf-8")), yaml.safe_load(OmegaConf.to_yaml(cfg)))
+    if differing:
+        raise UserError(
+            f"{run_dir} holds a run with another configuration ({'; '.join(differing)}): give this one a"
+            " hydra.run.dir of its own."
+        )
+
+
+def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Writes config.yaml and overrides.yaml, unless they are there (a run that is taken up again).
+
+    From then on the run directory belongs to this configuration, so this comes after all that may refuse the run.
+    """
+    if (run_dir / CONFIG_FILE).exists():
         return
     run_dir.mkdir(parents=True, exist_ok=True)
     write_atomic(run_dir / "overrides.yaml", OmegaConf.to_yaml(list(overrides)))
-    write_atomic(path, now)
+    write_atomic(run_dir / CONFIG_FILE, OmegaConf.to_yaml(cfg))
 
 
 def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

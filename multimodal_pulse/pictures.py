@@ -1,95 +1,147 @@
 """The pictures that a person looks at: the grid of one reference, the film strip of its search; redrawing."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from multimodal_pulse.consistency import ExactConsistency
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.files import atomic_file
 from multimodal_pulse.metrics.evaluation import OK_LR_PSNR_DB, status_of
 from multimodal_pulse.metrics.functional import lr_psnr, pairwise_rms
+from multimodal_pulse.outcome import Outcome
+from multimodal_pulse.page import Ink, Page, Tile, tile_side
 from multimodal_pulse.references.base import Reference
-from multimodal_pulse.references.images import load_rgb, quantise, save_png, to_uint8
+from multimodal_pulse.references.images import load_rgb, quantise, save_png
 
-_INK = (28, 28, 30)
-_GRAY = (112, 112, 118)
-_LINE = (205, 205, 210)
-_STATUS_INK = {"ok": (22, 110, 58), "loose": (176, 88, 0), "failed": (184, 28, 28)}
+_STATUS_INK: dict[str, Ink] = {"ok": (22, 110, 58), "loose": (176, 88, 0), "failed": (184, 28, 28)}
+_EXACT_CONSISTENCY = f"{ExactConsistency.__module__}.{ExactConsistency.__qualname__}"
 _SAMPLES_IN_A_ROW = 6
+_LEGEND = (
+    "LR-PSNR compares a sample, downsampled, with the reference."
+    f' From {OK_LR_PSNR_DB:.0f} dB a sample counts as faithful; "loose" means below that, "failed" no finite picture.'
+)
+_NOISE_LEGEND = " The search fitted each sample to the reference + noise shown below it, not to the reference itself."
+_FILM_LEGEND = "Each row is one sample at some steps of its search, and last as it was saved, from its best step."
+
+
+def caption(settings: Mapping[str, Any], steps: int) -> str:
+    """How a reference's samples were found, such as "combined, seed 0, 200 steps, exact consistency".
+
+    Args:
+        settings: those in record.json; what an older record lacks is left out.
+        steps: searched; 0 for a method that does not search, to which a seed means nothing.
+    """
+    words = {
+        f"{settings.get('method')}": "method" in settings,
+        f"seed {settings.get('seed')}": "seed" in settings and steps > 0,
+        "1 step" if steps == 1 else f"{steps} steps": steps > 0,
+        "exact consistency": settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY,
+    }
+    return ", ".join(word for word, applies in words.items() if applies)
 
 
 def grid(
     reference: Reference,
+    targets: Tensor,
+    mask: Tensor | None,
     samples: Tensor,
     downsampled: Tensor,
     lr_psnr_db: Sequence[float | None],
-    mask: Tensor | None = None,
+    caption: str,
 ) -> Image.Image:
     """One picture that tells what was given, what was found and how faithful it is.
 
-    Left the reference, the original where there is one and the mask where there is one; right the samples with their
-    LR-PSNR, and under each the same sample downsampled, which has to look like the reference.
+    Left the original where there is one, the reference, and the mask where there is one. Right of them each sample
+    with its LR-PSNR, under it the same sample downsampled, which has to look like the reference, and under that, where
+    there was LR noise, the picture that the search fitted it to. More samples than fit a row go on below.
 
     Args:
         reference: what was given.
+        targets: [K, 3, h, w], what each sample was fitted to; may leave [0, 1].
+        mask: [1, h, w], white where LR noise was allowed; None for no such tile.
         samples: [K, 3, R, R] in [0, 1].
         downsampled: [K, 3, h, w], the samples degraded.
         lr_psnr_db: LR-PSNR of each sample in dB; None for a failed one.
-        mask: [1, h, w], white where LR noise was allowed; None for no such column.
+        caption: how the samples were found.
     Returns: an RGB picture on white.
     """
-    side = _tile_side(samples.shape[-1], wanted=256, most=512)
-    height, width = reference.lr.shape[-2:]
-    given = [_Tile(f"Reference, {width} x {height}", _tile(reference.lr, side))]
-    if reference.hr is not None:
-        given.append(_Tile("Original", _tile(reference.hr, side)))
-    if mask is not None:
-        given.append(_Tile("Mask: noise where white", _tile(mask.expand(3, -1, -1), side)))
+    # As the saved files have them, so that a page drawn from those is the same.
+    targets = quantise(targets.float())
+    noisy = not torch.equal(targets, quantise(reference.lr.to(targets)).expand_as(targets))
     found = [
-        (
-            _Tile(f"Sample {k}", _tile(high, side), *_verdict(lr_psnr_db[k])),
-            _Tile(f"Sample {k}, downsampled", _tile(low, side)),
-        )
-        for k, (high, low) in enumerate(zip(samples, downsampled, strict=True))
+        [
+            Tile(f"Sample {k}", samples[k], *_verdict(lr_psnr_db[k])),
+            Tile(f"Sample {k}, downsampled", downsampled[k]),
+            *([Tile("Reference + noise", targets[k])] if noisy else []),
+        ]
+        for k in range(len(samples))
     ]
-    in_a_row = -(-len(found) // -(-len(found) // _SAMPLES_IN_A_ROW))
-    note = _note(len(found), float(pairwise_rms(quantise(samples.float()))))
+    given = _given(reference)
+    if mask is not None:
+        given.append(Tile("Mask: noise where white", mask.expand(3, -1, -1)))
 
-    page = _Page(side, columns=len(given) + in_a_row, rows=2 * -(-len(found) // in_a_row), gutter_after=len(given))
-    page.title(reference.name)
-    for column, tile in enumerate(given):
-        page.put(tile, column, row=0)
-    page.text(note, column=0, row=1, columns=len(given))
-    for k, (high, low) in enumerate(found):
-        column, row = len(given) + k % in_a_row, 2 * (k // in_a_row)
-        page.put(high, column, row)
-        page.put(low, column, row + 1)
+    rows = len(found[0])
+    bands = math.ceil(len(found) / _SAMPLES_IN_A_ROW)
+    in_a_row = math.ceil(len(found) / bands)
+    given_columns = math.ceil(len(given) / rows)
+    page = Page(
+        tile_side(samples.shape[-1], wanted=256, most=512),
+        columns=given_columns + in_a_row,
+        rows=rows * bands,
+        gutters=[given_columns],
+        title=_title(reference, caption),
+        note=_spread(samples) + _LEGEND + noisy * _NOISE_LEGEND,
+    )
+    for band in range(bands):
+        for place, tile in enumerate(given):
+            page.put(tile, column=place // rows, row=rows * band + place % rows)
+    for k, tiles in enumerate(found):
+        for row, tile in enumerate(tiles):
+            page.put(tile, column=given_columns + k % in_a_row, row=rows * (k // in_a_row) + row)
     return page.image
 
 
-def film_strip(name: str, film: Tensor, steps: Sequence[int]) -> Image.Image:
-    """How the samples of one reference came about: a row for each sample, a column for each step shown.
+def film_strip(outcome: Outcome, lr_psnr_db: Sequence[float | None], caption: str) -> Image.Image:
+    """How the samples of one reference came about: a row for each, a column for each step shown.
+
+    Left what was given, as in the grid; the last column is the sample as it was kept and saved, after the consistency
+    step, with its LR-PSNR.
 
     Args:
-        name: of the reference.
-        film: [F, K, 3, R, R] in [0, 1].
-        steps: the F steps.
+        outcome: what the search found, with a film.
+        lr_psnr_db: LR-PSNR of each sample in dB; None for a failed one.
+        caption: how the samples were found.
     Returns: an RGB picture on white.
     """
-    frames, samples = film.shape[:2]
-    side = _tile_side(film.shape[-1], wanted=128, most=128)
-    page = _Page(side, columns=frames, rows=samples, gutter_after=0)
-    page.title(name)
-    for frame in range(frames):
-        for sample in range(samples):
-            page.put(_Tile(f"Sample {sample}, step {steps[frame]}", _tile(film[frame, sample], side)), frame, sample)
+    film = outcome.film
+    assert film is not None
+    given, samples = _given(outcome.reference), len(outcome.samples)
+    given_columns = math.ceil(len(given) / samples)
+    kept_column = given_columns + len(film)
+    page = Page(
+        tile_side(film.shape[-1], wanted=128, most=128),
+        columns=kept_column + 1,
+        rows=samples,
+        gutters=[given_columns, kept_column],
+        title=_title(outcome.reference, caption),
+        note=_FILM_LEGEND,
+    )
+    for place, tile in enumerate(given):
+        page.put(tile, column=place // samples, row=place % samples)
+    for k in range(samples):
+        for frame, step in enumerate(outcome.film_steps):
+            page.put(Tile(f"Sample {k}, step {step}", film[frame, k]), given_columns + frame, row=k)
+        kept = Tile(f"Kept: step {outcome.best_step[k]}", outcome.samples[k], *_verdict(lr_psnr_db[k]))
+        page.put(kept, kept_column, row=k)
     return page.image
 
 
@@ -152,13 +204,22 @@ def render_folder(
     samples = quantise(renderer.consistency(generated, reference.lr, renderer.degradation))
     downsampled = renderer.degradation(samples)
     faithful = lr_psnr(samples, reference.lr, renderer.degradation).tolist()
+    noisy = [_load_if_there(folder / f"lr_noisy_{k:02d}.png") for k in range(len(samples))]
+    picture = grid(
+        reference,
+        torch.stack([reference.lr if target is None else target for target in noisy]),
+        None if mask is None else mask[:1],
+        samples,
+        downsampled,
+        [None if math.isnan(decibels) else decibels for decibels in faithful],
+        caption(record["settings"], record["records"][0]["steps"]),
+    )
 
     output.mkdir(parents=True, exist_ok=True)
     images = {f"sr_{k:02d}.png": image for k, image in enumerate(samples)}
     images |= {f"sr_{k:02d}_lr.png": image for k, image in enumerate(downsampled)}
     for name, image in images.items():
-        save_png(image, output / name)
-    picture = grid(reference, samples, downsampled, faithful, None if mask is None else mask[:1])
+        save_png(image.nan_to_num(0.0, 0.0, 0.0), output / name)
     with atomic_file(output / "grid.png") as partial:
         picture.save(partial)
     return [output / name for name in (*images, "grid.png")]
@@ -174,92 +235,27 @@ def _noise_maps(latents: Mapping[str, Tensor]) -> list[Tensor] | None:
     return [latents[f"noise.{layer}"] for layer in layers] or None
 
 
-def _verdict(decibels: float | None) -> tuple[str, tuple[int, int, int]]:
+def _given(reference: Reference) -> list[Tile]:
+    """The original, if there is one, goes first: so it stands beside the samples, the reference beside their copies."""
+    height, width = reference.lr.shape[-2:]
+    original = [] if reference.hr is None else [Tile("Original", reference.hr)]
+    return [*original, Tile(f"Reference, {width} x {height}", reference.lr)]
+
+
+def _title(reference: Reference, caption: str) -> str:
+    return f"{reference.name} · {caption}" if caption else reference.name
+
+
+def _verdict(decibels: float | None) -> tuple[str, Ink]:
     status = status_of(decibels)
     measured = "no picture" if decibels is None else f"LR-PSNR {decibels:.1f} dB"
     return (measured if status == "ok" else f"{measured}, {status}"), _STATUS_INK[status]
 
 
-def _note(samples: int, rms: float) -> str:
-    spread = f"{samples} samples; on average two of them differ by {rms:.1f} grey levels (RMS). " if samples > 1 else ""
-    return (
-        f"{spread}A sample could have been the reference's original if, downsampled, it looks like the reference:"
-        f" LR-PSNR measures how well, {OK_LR_PSNR_DB:.0f} dB is enough."
-    )
-
-
-def _tile_side(resolution: int, wanted: int, most: int) -> int:
-    """Pixels of a tile: the resolution, enlarged by a whole factor up to `wanted` or reduced by one down to `most`."""
-    return resolution * max(1, wanted // resolution) // max(1, resolution // most)
-
-
-def _tile(image: Tensor, side: int) -> Image.Image:
-    """[3, H, W] in [0, 1] as a square tile: pixels are repeated to enlarge, averaged to reduce. NaN is black."""
-    pixels = to_uint8(image.detach().float().nan_to_num(0.0, 0.0, 0.0)).cpu().permute(1, 2, 0).numpy()
-    picture = Image.fromarray(pixels)
-    enlarge = side >= picture.width
-    return picture.resize((side, side), Image.Resampling.NEAREST if enlarge else Image.Resampling.BOX)
-
-
-@dataclass(frozen=True)
-class _Tile:
-    label: str
-    picture: Image.Image
-    footer: str = ""
-    footer_ink: tuple[int, int, int] = _INK
-
-
-class _Page:
-    """A white page of square tiles, each with a label above and a footer below; lengths follow from the tile's."""
-
-    def __init__(self, side: int, columns: int, rows: int, gutter_after: int) -> None:
-        self._side = side
-        self._size = max(11, side // 14)
-        self._line = round(self._size * 1.45)
-        self._gap = max(8, side // 20)
-        self._gutter_after = gutter_after
-        self._head = 2 * self._gap + round(1.5 * self._line)
-        self._pitch = 2 * self._line + side + self._gap
-        width = self._left(columns) + self._gap
-        self.image = Image.new("RGB", (width, self._head + rows * self._pitch + self._gap), "white")
-        self._draw = ImageDraw.Draw(self.image)
-
-    def title(self, text: str) -> None:
-        self._draw.text((2 * self._gap, 1.5 * self._gap), text, _INK, _font(text, self._size * 1.4, self.image.width))
-
-    def put(self, tile: _Tile, column: int, row: int) -> None:
-        left, top = self._left(column), self._top(row)
-        self._draw.text((left, top), tile.label, _INK, _font(tile.label, self._size, self._side))
-        self.image.paste(tile.picture, (left, top + self._line))
-        corner = (left + self._side, top + self._line + self._side)
-        self._draw.rectangle((left - 1, top + self._line - 1, *corner), outline=_LINE)
-        below = top + self._line + self._side + self._line // 6
-        self._draw.text((left, below), tile.footer, tile.footer_ink, _font(tile.footer, self._size, self._side))
-
-    def text(self, text: str, column: int, row: int, columns: int) -> None:
-        """A paragraph in the place of `columns` tiles."""
-        width = self._left(column + columns - 1) + self._side - self._left(column)
-        font = ImageFont.load_default(self._size)
-        lines = [""]
-        for word in text.split():
-            longer = f"{lines[-1]} {word}".lstrip()
-            if font.getlength(longer) <= width:
-                lines[-1] = longer
-            else:
-                lines.append(word)
-        for number, line in enumerate(lines):
-            self._draw.text((self._left(column), self._top(row) + (number + 1) * self._line), line, _GRAY, font)
-
-    def _left(self, column: int) -> int:
-        gutter = 2 * self._gap if self._gutter_after and column >= self._gutter_after else 0
-        return 2 * self._gap + column * (self._side + self._gap) + gutter
-
-    def _top(self, row: int) -> int:
-        return self._head + row * self._pitch
-
-
-def _font(text: str, size: float, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font at `size`, or smaller where `text` would be wider than `width` pixels."""
-    font = ImageFont.load_default(size)
-    length = font.getlength(text)
-    return font if length <= width else ImageFont.load_default(size * width / length)
+def _spread(samples: Tensor) -> str:
+    """A sentence on how different the samples are; nothing where no two of them can be compared."""
+    finite = samples.isfinite().flatten(1).all(dim=1)
+    if finite.sum() < 2:
+        return ""
+    rms = float(pairwise_rms(quantise(samples[finite].float())))
+    return f"{len(samples)} samples; on average two of them differ by {rms:.1f} grey levels (RMS). "

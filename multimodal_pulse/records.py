@@ -63,6 +63,11 @@ class Plan:
         starts = range(0, len(names), references_per_group)
         return cls(list(names), [positions[start : start + references_per_group] for start in starts], seconds)
 
+    def label(self, group: Sequence[int]) -> str:
+        """What a group's curves are called: its reference, or "<first> to <last>" of several."""
+        first, last = self.references[group[0]], self.references[group[-1]]
+        return first if len(group) == 1 else f"{first} to {last}"
+
     def names(self, index: int = 0, count: int = 1) -> list[str]:
         """The references of shard `index` of `count`."""
         return [self.references[position] for group in self.groups[index::count] for position in group]
@@ -76,22 +81,33 @@ class Plan:
         ]
 
 
-def settle_plan(run_dir: str | Path, plan: Plan) -> None:
-    """Writes plan.json, or finds the same plan there already (a run that is taken up again).
-
-    Raises:
-        UserError: the run directory holds another plan.
+def refuse_another_run(run_dir: str | Path, plan: Plan, weights_sha256: str | None) -> None:
     """
-    path = Path(run_dir) / "plan.json"
-    if path.exists():
-        settled = json.loads(path.read_text(encoding="utf-8"))
+    Raises:
+        UserError: the run directory holds a run with another plan, or one that was begun with other weights.
+    """
+    plan_file, provenance_file = Path(run_dir) / "plan.json", Path(run_dir) / "provenance.json"
+    if plan_file.exists():
+        settled = json.loads(plan_file.read_text(encoding="utf-8"))
         if (settled["references"], settled["groups"]) != (plan.references, plan.groups):
             raise UserError(
-                f"{path} plans {len(settled['references'])} references in {len(settled['groups'])} groups, not the"
+                f"{plan_file} plans {len(settled['references'])} references in {len(settled['groups'])} groups, not the"
                 f" {len(plan.references)} in {len(plan.groups)} asked for now; give this run a directory of its own."
             )
-        return
-    write_json(path, asdict(plan))
+    if provenance_file.exists():
+        begun_with = json.loads(provenance_file.read_text(encoding="utf-8")).get("weights_sha256")
+        if begun_with != weights_sha256:
+            raise UserError(
+                f"{run_dir} holds a run with other weights (sha256 {str(begun_with)[:12]}... there,"
+                f" {str(weights_sha256)[:12]}... now): give this one a hydra.run.dir of its own."
+            )
+
+
+def settle_plan(run_dir: str | Path, plan: Plan) -> None:
+    """Writes plan.json, unless it is there (a run that is taken up again)."""
+    path = Path(run_dir) / "plan.json"
+    if not path.exists():
+        write_json(path, asdict(plan))
 
 
 class Records:
@@ -99,8 +115,8 @@ class Records:
 
     Args:
         run_dir: the run directory; made if missing. What a killed run left unfinished in it is removed.
-        settings: what draws a reference's pictures again (its generator, degradation and consistency), copied into
-            each record.json for `pictures.render_folder`.
+        settings: what draws a reference's pictures again (its generator, degradation and consistency, and for the
+            title its method and seed), copied into each record.json for `pictures.render_folder`.
         lpips_state: the `state` of the LPIPS that the scores were made with.
         weights_sha256: hash of the generator's weights, which `render_folder` then asks for; None: any may draw again.
     """
@@ -117,7 +133,7 @@ class Records:
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_partial(self.folder)
         remove_partial(self.run_dir)
-        self._settings = dict(settings)
+        self.settings = dict(settings)
         self._lpips_state = dict(lpips_state)
         self._weights_sha256 = weights_sha256
 
@@ -157,7 +173,7 @@ class Records:
                 "diversity": asdict(scores.diversity),
                 "seconds": outcome.seconds,
                 "lpips_backbone": self._lpips_state,
-                "settings": self._settings,
+                "settings": self.settings,
                 "weights_sha256": self._weights_sha256,
             }
             write_json(partial / "record.json", record)
@@ -263,19 +279,9 @@ def write_provenance(
         device: where the search runs.
         weights_sha256: hash of the generator's weights; None for a method without a generator.
         generator: the generator's name.
-
-    Raises:
-        UserError: the run directory holds a run that was begun with other weights.
     """
-    path = Path(run_dir) / "provenance.json"
-    begun_with = json.loads(path.read_text()).get("weights_sha256") if path.exists() else weights_sha256
-    if begun_with != weights_sha256:
-        raise UserError(
-            f"{run_dir} holds a run with other weights (sha256 {str(begun_with)[:12]}... there,"
-            f" {str(weights_sha256)[:12]}... now): give this one a hydra.run.dir of its own."
-        )
     write_json(
-        path,
+        Path(run_dir) / "provenance.json",
         {
             "commit": _commit(),
             "command": sys.argv,

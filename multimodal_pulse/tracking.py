@@ -7,25 +7,24 @@ All three trackers have the same methods, so that nobody asks which one it is:
         tracker.log_reference(scores, samples, grid)         # when a reference is finished
         tracker.log_table(records, metrics)                  # once, at the end
 
-Leaving the block closes the tracker, also after an error.
+A tracker writes nothing before its block is entered. Leaving the block closes it, also after an error.
 """
 
 import csv
-import io
 import netrc
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from PIL import Image
 from torch import Tensor
 
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import write_atomic
+from multimodal_pulse.files import atomic_file
 from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
 from multimodal_pulse.references.images import to_uint8
 
@@ -75,40 +74,71 @@ class NullTracker(AbstractContextManager["NullTracker"]):
 
 
 class CsvTracker(NullTracker):
-    """Curves as CSV files in the run directory: curves/<label>.csv, a line per step; a file is written per group.
+    """Curves as one CSV file in the run directory, curves.csv: a line for each step of each group.
+
+    The column `references` has the group's label, and each further column but `step` a curve. A group's lines are
+    appended when it ends, so that the memory holds those of one group. A run that is taken up again leaves the lines
+    that are there, but for those of a group that it searches again.
 
     There is no gallery and no table: the pictures and records.jsonl are in the run directory anyway.
     """
 
     def __init__(self, run_dir: str | Path, config: Mapping[str, Any] | None = None, group: str | None = None) -> None:
         super().__init__(run_dir, config, group)
-        self._label: str | None = None
-        self._rows: list[dict[str, float]] = []
+        self._path = self.run_dir / "curves.csv"
+        self._earlier: set[str] = set()
+        self._label = ""
+        self._rows: list[dict[str, str | float]] = []
+
+    def __enter__(self) -> Self:
+        if self._path.exists():
+            self._earlier = self._rewrite()
+        return self
 
     def log_step(self, label: str, step: int, values: Mapping[str, float]) -> None:
         if label != self._label:
             self.close()
             self._label = label
-        self._rows.append({"step": step, **values})
+        self._rows.append({"references": label, "step": step, **values})
 
     def close(self) -> None:
-        if self._rows:
-            columns = list(dict.fromkeys(name for row in self._rows for name in row))
-            text = io.StringIO()
-            writer = csv.DictWriter(text, columns, lineterminator="\n")
-            writer.writeheader()
+        if not self._rows:
+            return
+        if self._label in self._earlier:
+            self._earlier = self._rewrite(without=self._label)
+        begun = self._path.exists() and self._path.stat().st_size > 0
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        # Appended, and not copied and renamed, which would cost the square of the number of groups.
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(self._rows[0]), lineterminator="\n")
+            if not begun:
+                writer.writeheader()
             writer.writerows(self._rows)
-            folder = self.run_dir / "curves"
-            folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(folder / f"{self._label}.csv", text.getvalue())
         self._rows = []
+
+    def _rewrite(self, without: str | None = None) -> set[str]:
+        """Leaves out a group's lines, and a line that a kill has cut short; returns the labels that are left."""
+        labels = set()
+        with (
+            self._path.open(encoding="utf-8", newline="") as file,
+            atomic_file(self._path) as partial,
+            partial.open("w", encoding="utf-8", newline="") as kept,
+        ):
+            whole = (line for line in file if line.endswith("\n"))
+            kept.write(next(whole, ""))  # the header
+            for line in whole:
+                label = line.partition(",")[0]
+                if label != without:
+                    labels.add(label)
+                    kept.write(line)
+        return labels
 
 
 class WandbTracker(NullTracker):
     """A Weights & Biases run in the run directory's wandb/; offline it needs no account, no key and no network.
 
     The run is this job's own: it neither takes over nor ends a run that is live in the process, and leaves the
-    process's W&B mode alone. It stays open from construction to `close`.
+    process's W&B mode alone. It is open from the beginning of the block to `close`.
 
     - curves: `<name>/<label>` over `step`, so that the groups of a run lie over one another;
     - galleries: `grid/<reference>` and `samples/<reference>`, a list (pictures inside tables do not survive offline);
@@ -123,7 +153,7 @@ class WandbTracker(NullTracker):
         limit: groups whose curves and references whose pictures are logged; of a larger run, the first ones. The table
             has every sample.
     Raises:
-        UserError: online without a key, or W&B did not accept the run.
+        UserError: online without a key; on entering the block, W&B did not accept the run.
     """
 
     def __init__(
@@ -138,31 +168,40 @@ class WandbTracker(NullTracker):
         super().__init__(run_dir, config, group)
         # Imported here, so that a run with another tracker does not wait for it (a second).
         import wandb
-        from wandb.errors import Error as WandbError
 
         self._wandb = wandb
+        self._config = dict(config or {})
+        self._group = group
+        self._project = project
+        self._mode = mode
         self._limit = limit
         self._labels: set[str] = set()
         self._galleries = 0
-        self.run_dir.mkdir(parents=True, exist_ok=True)
+        self._open = False
         if mode == "online":
             _refuse_without_key(wandb.setup().settings.base_url)
-        with _silent_service(quiet=mode != "online"):
+
+    def __enter__(self) -> Self:
+        wandb = self._wandb
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        with _silent_service(quiet=self._mode != "online"):
             try:
                 self.run = wandb.init(
-                    project=project,
+                    project=self._project,
                     dir=self.run_dir,
                     name=self.run_dir.name,
-                    group=group,
-                    config=dict(config or {}),
-                    mode=mode,
+                    group=self._group,
+                    config=self._config,
+                    mode=self._mode,
                     reinit="create_new",
                     settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True),
                 )
-            except WandbError as error:
-                raise UserError(f"W&B refused the run ({error}); tracking=csv does without it.") from error
+            except wandb.Error as error:
+                reason = str(error).splitlines()[0].rstrip(".")
+                raise UserError(f"W&B refused the run ({reason}); tracking=csv does without it.") from error
         self.run.define_metric("step", hidden=True)
         self._open = True
+        return self
 
     def log_step(self, label: str, step: int, values: Mapping[str, float]) -> None:
         if label not in self._labels:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from enum import Enum
 from functools import cache
 from importlib import import_module
@@ -18,12 +19,13 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 import multimodal_pulse
-from multimodal_pulse.checks import LOWEST, READ_BY, check_config
+from multimodal_pulse.checks import LOWEST, READ_BY, RESOLUTIONS, check_config, check_files
 from multimodal_pulse.cli import main
 from multimodal_pulse.config_errors import explain
 from multimodal_pulse.errors import UserError
+from multimodal_pulse.generator.stylegan2 import Architecture
 from multimodal_pulse.help_text import help_text
-from multimodal_pulse.job import Job, compose_config, compose_job
+from multimodal_pulse.job import Job, compose_config, compose_job, settle_config
 
 PACKAGE = Path(multimodal_pulse.__file__).parent
 CONF = PACKAGE / "conf"
@@ -215,7 +217,10 @@ def test_the_objective_goes_with_the_generator_unless_chosen():
         ("lr_std=0.1", ["Did you mean noise.lr_std?"]),
         ("objective.l2_wieght=1", ["Did you mean objective.l2_weight?"]),
         ("lr_nois=none", ["Did you mean lr_noise?"]),
-        ("references.pth=x", ["unknown key references.pth. There are: references.limit, references.split."]),
+        ("references.pth=x", ["Did you mean references.path? It belongs to references=image and references=folder:"]),
+        ("generator.pth=x", ["Did you mean generator.path? It belongs to generator=file: add it."]),
+        ("references.xyzzy=x", ["unknown key references.xyzzy. There are: references.limit, references.split."]),
+        ("search.num_samples=2", ["unknown key search.num_samples. Did you mean num_samples?"]),
         ("references.path=x", ["references.path belongs to references=image and references=folder: add one of them."]),
         ("generator.path=x", ["generator.path belongs to generator=file: add it."]),
         ("latent_resampling.xyz=1", ["unknown key latent_resampling.xyz: the option chosen for latent_resampling has"]),
@@ -308,6 +313,39 @@ def test_the_limit_of_a_folder_is_a_number():
     )
 
 
+def test_a_factor_must_divide_a_resolution_that_the_configuration_has():
+    untrained = ("generator=untrained",)
+    said = refusal("degradation.factor=5", "generator.resolution=32", options=untrained)
+    assert said == "degradation.factor=5 does not divide generator.resolution=32: choose one of 1, 2, 4, 8, 16, 32."
+    said = refusal("generator.resolution=100", options=untrained)
+    assert said.startswith("generator.resolution=100: it must be one of 16, 32, ")
+    accept("degradation.factor=32", "generator.resolution=32", options=untrained)
+    accept("degradation.factor=5")  # the file of the built-in generator has the resolution
+
+
+@pytest.mark.parametrize("resolution", [*RESOLUTIONS, 8, 48, 2048])
+def test_the_resolutions_are_those_that_a_network_can_have(resolution):
+    with nullcontext() if resolution in RESOLUTIONS else pytest.raises(ValueError, match="power of two"):
+        Architecture(resolution)
+
+
+@pytest.mark.parametrize(
+    ("key", "options"),
+    [
+        ("references.path", ("references=folder",)),
+        ("references.path", ("references=image",)),
+        ("generator.path", ("generator=file",)),
+        ("noise.lr_mask", ("method=masked_lr_noise",)),
+    ],
+)
+def test_a_file_that_is_not_there_is_named_with_its_key(key, options, tmp_path):
+    check_files(compose_config([*options, f"{key}={tmp_path}"]))
+    for path in (tmp_path / "nowhere", "~nobody-of-this-name/x", "x" * 5000):
+        with pytest.raises(UserError) as refused:
+            check_files(compose_config([*options, f"{key}='{path}'"]))
+        assert str(refused.value) == f"{key}={path} does not exist."
+
+
 def test_missing_values_and_shards_out_of_bounds():
     assert "references.path" in refusal(options=("references=folder",))
     assert "generator.path" in refusal(options=("generator=file",))
@@ -337,6 +375,8 @@ def command(monkeypatch, *arguments: str) -> int:
         ["noise.lr_std=-1"],
         ["num_samples=0"],
         ["references=folder"],
+        ["references=folder", "references.path=nowhere"],
+        ["generator=untrained", "degradation.factor=5"],
         ["render"],
         ["render", "nowhere"],
         ["hydra.run.dir=/dev/null/run"],
@@ -349,6 +389,30 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
     assert said.startswith("multimodal-pulse: ")
     assert said.count("\n") == 1
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["noise.lr_sdt=0.1"], "Did you mean noise.lr_std?"),
+        (["references=folder", "references.path=nowhere"], "references.path=nowhere does not exist."),
+        (["generator=untrained", "degradation.factor=5"], "degradation.factor=5 does not divide"),
+        (["seed=1"], "holds a run with another configuration (seed: 0 there, 1 now)"),
+    ],
+)
+def test_refusals_that_need_no_torch_do_without(arguments, words, tmp_path):
+    settle_config(tmp_path, compose_config(), [])
+    code = (
+        f"import sys; sys.argv = ['multimodal-pulse', *{arguments}, 'hydra.run.dir={tmp_path}']\n"
+        "from multimodal_pulse.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    print(sorted({'torch', 'lightning', 'wandb', 'numpy', 'PIL'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    assert (done.returncode, done.stdout) == (1, "[]\n")
+    assert done.stderr.startswith("multimodal-pulse: ") and words in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_help_answers_without_torch():

@@ -1,5 +1,6 @@
 """Whole runs through the command line and through Python, with a random generator of 32 x 32 and a few steps."""
 
+import csv
 import json
 import os
 import signal
@@ -98,7 +99,7 @@ def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
 
     assert {path.name for path in run_dir.iterdir()} == {
         "config.yaml", "overrides.yaml", "provenance.json", "plan.json", "records.jsonl", "metrics.json", "references",
-        "curves",
+        "curves.csv",
     }  # fmt: skip
     assert {path.name for path in folder.iterdir()} == {
         "hr.png", "lr.png", "lr_noisy_00.png", "lr_noisy_01.png", "sr_00.png", "sr_01.png", "sr_00_lr.png",
@@ -114,8 +115,9 @@ def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
     assert metrics["diversity"]["rms"] > 0
     assert read(run_dir / "plan.json")["references"] == ["test_000000"]
     assert read(run_dir / "provenance.json")["seed"] == 0
-    curves = (run_dir / "curves" / "test_000000.csv").read_text(encoding="utf-8").splitlines()
-    assert curves[0].startswith("step,loss,fidelity") and len(curves) == 4
+    curves = (run_dir / "curves.csv").read_text(encoding="utf-8").splitlines()
+    assert curves[0].startswith("references,step,loss,fidelity") and len(curves) == 4
+    assert [line.split(",")[:2] for line in curves[1:]] == [["test_000000", str(step)] for step in range(3)]
 
 
 def test_a_run_taken_up_again_does_only_what_is_missing(command, photos, tmp_path):
@@ -185,13 +187,49 @@ def test_a_sweep_has_a_folder_for_each_run_and_survives_a_refused_one(command, t
     assert status == 1
     assert errors.count("noise.lr_std is set, but lr_noise=none") == 2
     assert "Traceback" not in errors
-    assert {path.name for path in (tmp_path / "sweep").iterdir()} >= {"0-lr_noise"}
+    assert {path.name for path in (tmp_path / "sweep").iterdir()} == {"multirun.yaml", "sweep.csv", "0-lr_noise"}
     assert read(tmp_path / "sweep" / "0-lr_noise" / "metrics.json")["num_references"] == 1
+    table = said[said.index("\njob ") :].splitlines()[1:]
+    assert [line.split()[:3] for line in table[1:4]] == [
+        ["0", "method=lr_noise", table[1].split()[2]],
+        ["1", "method=bicubic", "failed"],
+        ["2", "method=synthesis_noise", "failed"],
+    ]
+    assert table[-1] == f"sweep:   {tmp_path / 'sweep'}, with this table in sweep.csv"
+    rows = sweep_rows(tmp_path / "sweep")
+    assert [(row["job"], row["method"], row["folder"], bool(row["psnr"])) for row in rows] == [
+        ("0", "lr_noise", "0-lr_noise", True), ("1", "bicubic", "1-bicubic", False),
+        ("2", "synthesis_noise", "2-synthesis_noise", False),
+    ]  # fmt: skip
+    assert "noise.lr_std is set" in rows[1]["error"] and rows[0]["error"] == ""
 
     status, said, errors = command("-m", "method=bicubic", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'two'}")
     assert status == 0, errors
-    assert {path.name for path in (tmp_path / "two").iterdir()} >= {"0-bicubic", "1-bicubic"}
+    assert {path.name for path in (tmp_path / "two").iterdir()} >= {"0-bicubic-seed-0", "1-bicubic-seed-1"}
     assert said.count("picture: ") == 2
+    metrics = read(tmp_path / "two" / "1-bicubic-seed-1" / "metrics.json")
+    assert [(row["seed"], float(row["lr_psnr_worst"])) for row in sweep_rows(tmp_path / "two")][1] == (
+        "1",
+        metrics["lr_psnr"]["min"],
+    )
+
+
+def sweep_rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "sweep.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_sweep_of_one_run_has_its_table_too(command, tmp_path):
+    status, said, errors = command("-m", "method=bicubic", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert status == 0, errors
+    assert "\n0 method=bicubic " in said
+    [row] = sweep_rows(tmp_path / "sweep")
+    assert row["folder"] == "0-bicubic" and float(row["psnr"]) > 0
+
+
+def test_a_single_run_has_no_table_of_a_sweep(command, tmp_path):
+    status, said, _ = command("method=bicubic", f"hydra.run.dir={tmp_path / 'run'}")
+    assert status == 0 and "\njob " not in said and not (tmp_path / "sweep.csv").exists()
 
 
 @pytest.mark.parametrize("method", ["pulse", "resampling", "masked_lr_noise", "synthesis_noise", "batch_diversity"])
@@ -243,17 +281,106 @@ def test_a_generator_file_that_is_not_there_is_named(command):
     assert errors.startswith("multimodal-pulse: ") and "nowhere.safetensors" in errors and errors.count("\n") == 1
 
 
-def test_a_broken_picture_in_a_folder_is_named_and_the_others_are_kept(command, photos, tmp_path):
-    (photos / "broken.png").write_bytes((photos / "ada.png").read_bytes()[:500])
-    status, _, errors = command(
-        "references=folder",
-        f"references.path={photos}",
-        "trainer.references_per_group=1",
+@pytest.mark.parametrize("kept", [20, 500])  # broken in the header, and behind it
+def test_a_broken_picture_in_a_folder_is_named_before_anything_is_searched(kept, command, photos, tmp_path):
+    arguments = (
+        "references=folder", f"references.path={photos}", "trainer.references_per_group=1",
         f"hydra.run.dir={tmp_path / 'run'}",
-    )
+    )  # fmt: skip
+    (photos / "broken.png").write_bytes((photos / "ada.png").read_bytes()[:kept])
+    status, said, errors = command(*arguments)
     assert status == 1
-    assert "broken.png" in errors.splitlines()[-1] and "Traceback" not in errors
-    assert read(tmp_path / "run" / "metrics.json")["num_references"] == 1
+    assert "broken.png" in errors and errors.count("\n") == 1 and said == ""
+    assert not (tmp_path / "run").exists()
+    (photos / "broken.png").unlink()
+    assert command(*arguments)[0] == 0
+    assert read(tmp_path / "run" / "metrics.json")["num_references"] == 2
+
+
+def test_only_what_is_to_be_searched_is_read(command, photos, tmp_path):
+    arguments = (
+        "references=folder", f"references.path={photos}", "trainer.references_per_group=1",
+        f"hydra.run.dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert command(*arguments)[0] == 0
+    (photos / "ada.png").write_bytes((photos / "ada.png").read_bytes()[:500])  # finished: not needed again
+    assert command(*arguments)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        (["tracking=wandb", "tracking.mode=online"], ["tracking=wandb"]),
+        (["objective.l2_weight=-1"], []),
+        (["degradation.factor=5"], []),
+        (["consistency=exact", "consistency.rounds=0"], ["consistency=exact"]),
+        (["noise.synthesis_resolutions=[64]"], ["noise.synthesis_resolutions=[32]"]),
+    ],
+)
+def test_a_refused_command_leaves_its_run_directory_to_the_corrected_one(wrong, right, command, tmp_path, monkeypatch):
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    run_dir = f"hydra.run.dir={tmp_path / 'run'}"
+    status, _, errors = command(run_dir, *wrong)
+    assert status == 1 and errors.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+    status, _, errors = command(run_dir, *right, "steps=1")
+    assert status == 0, errors
+
+
+def test_what_wandb_does_not_accept_leaves_the_run_directory_free(command, tmp_path, monkeypatch):
+    def refuse(self):
+        raise UserError("W&B refused the run (no such entity); tracking=csv does without it.")
+
+    run_dir = f"hydra.run.dir={tmp_path / 'run'}"
+    with monkeypatch.context() as patch:
+        patch.setattr("multimodal_pulse.tracking.WandbTracker.__enter__", refuse)
+        status, _, errors = command(run_dir, "tracking=wandb", "steps=1")
+    assert status == 1 and errors.count("\n") == 1
+    assert command(run_dir, "steps=1")[0] == 0
+
+
+def test_another_run_in_the_same_place_is_refused_before_it_is_tracked(command, photos, tmp_path, monkeypatch):
+    arguments = (
+        "references=folder", f"references.path={photos}", f"hydra.run.dir={tmp_path / 'run'}", "method=bicubic",
+        "tracking=wandb", "tracking.mode=disabled",
+    )  # fmt: skip
+    assert command(*arguments)[0] == 0
+    before = contents(tmp_path / "run")
+    monkeypatch.setattr("multimodal_pulse.tracking.WandbTracker.__enter__", lambda self: pytest.fail("tracked"))
+    assert command(*arguments, "seed=1")[0] == 1
+    (photos / "third.png").write_bytes((photos / "ada.png").read_bytes())
+    status, _, errors = command(*arguments)
+    assert status == 1 and "plans 2 references" in errors
+    assert contents(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["tracking=wandb", "tracking.mode=online"],
+        ["objective.l2_weight=-1"],
+        ["consistency=exact", "consistency.rounds=0"],
+        ["references=folder", "references.path=photos"],
+    ],
+)
+def test_a_configuration_is_refused_before_lpips_is_asked_for(wrong, command, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    (photos / "broken.png").write_bytes((photos / "ada.png").read_bytes()[:500])
+    monkeypatch.setattr("multimodal_pulse.experiment.build_lpips", lambda *settings: pytest.fail("asked for"))
+    status, _, errors = command(*wrong, "metrics.lpips_net=alex")
+    assert status == 1 and errors.count("\n") == 1
+
+
+def test_bicubic_needs_no_statistics_of_the_generator(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("multimodal_pulse.experiment.w_statistics", lambda generator: pytest.fail("computed"))
+    assert command("method=bicubic", f"hydra.run.dir={tmp_path / 'run'}")[0] == 0
+
+
+def test_the_mean_image_has_the_statistics_it_needs(command, tmp_path):
+    assert command("method=bicubic", "search=mean_image", f"hydra.run.dir={tmp_path / 'run'}")[0] == 0
 
 
 @pytest.mark.parametrize(("generator", "notices"), [("portraits", 1), ("untrained", 0)])
@@ -295,18 +422,44 @@ def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_p
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("ctrl_c_heard")
+def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command(command, tmp_path, monkeypatch):
+    from multimodal_pulse import experiment
+
+    evaluate = experiment.evaluate
+    arguments = ("-m", "method=bicubic", "seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+
+    def stopped_in_the_second(outcome, degradation, lpips):
+        if (tmp_path / "sweep" / "1-bicubic-seed-1").exists():
+            os.kill(os.getpid(), signal.SIGINT)
+        return evaluate(outcome, degradation, lpips)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "evaluate", stopped_in_the_second)
+        status, said, errors = command(*arguments)
+    assert status == 130 and "stopped" in errors and "Traceback" not in errors
+    assert any(line.split() == ["1", "seed=1", "stopped"] for line in said.splitlines()) and "\n2 seed=2" not in said
+    assert [(bool(row["psnr"]), row["error"]) for row in sweep_rows(tmp_path / "sweep")] == [
+        (True, ""),
+        (False, "stopped"),
+    ]
+    status, said, errors = command(*arguments)
+    assert status == 0 and errors.count("nothing to do") == 1
+    assert [bool(row["psnr"]) for row in sweep_rows(tmp_path / "sweep")] == [True] * 3
+
+
 def test_render_draws_the_same_pictures_again(command, tmp_path, monkeypatch, capsys):
     run_dir = tmp_path / "run"
     assert command(f"hydra.run.dir={run_dir}", "num_samples=2", "consistency=exact")[0] == 0
     folder = run_dir / "references" / "test_000000"
     before = contents(folder)
-    for path in folder.glob("sr_*.png"):
+    for path in (*folder.glob("sr_*.png"), folder / "grid.png"):
         path.unlink()
     monkeypatch.setattr(sys, "argv", ["multimodal-pulse", "render", str(folder)])
     main()
     assert str(folder / "grid.png") in capsys.readouterr().out
     assert contents(folder).keys() == before.keys()
-    for name in ("sr_00.png", "sr_01.png"):
+    for name in ("sr_00.png", "sr_01.png", "grid.png"):
         drawn, original = (torch.tensor(list(picture)) for picture in (contents(folder)[name], before[name]))
         assert torch.equal(drawn, original)
 

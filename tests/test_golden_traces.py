@@ -68,7 +68,7 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
         groups=[[0, 1]],
         generator=generator,
         degradation=Degradation(4),
-        latent_space=LatentSpace(statistics, generator.num_ws),
+        latent_space=lambda: LatentSpace(statistics, generator.num_ws),
         lr_noise=build(cfg.lr_noise, **lr_noise),
         synthesis_noise=build(cfg.synthesis_noise),
     )

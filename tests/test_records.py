@@ -21,7 +21,16 @@ from multimodal_pulse.metrics import evaluate
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.metrics.lpips import NullLpips
 from multimodal_pulse.outcome import Outcome
-from multimodal_pulse.records import Plan, Records, finished, settle_plan, summary, write_json, write_provenance
+from multimodal_pulse.records import (
+    Plan,
+    Records,
+    finished,
+    refuse_another_run,
+    settle_plan,
+    summary,
+    write_json,
+    write_provenance,
+)
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.images import load_rgb
 
@@ -230,9 +239,10 @@ def test_the_plan_is_written_once_and_another_is_refused(tmp_path: Path):
     assert json.loads(content) == {"references": ["a", "b", "c"], "groups": [[0, 1], [2]], "seconds": 12.5}
     settle_plan(tmp_path, dataclasses.replace(plan, seconds=99.0))
     assert (tmp_path / "plan.json").read_text() == content
+    refuse_another_run(tmp_path, plan, weights_sha256=None)
     for other in (Plan.of(["a", "b", "c"], 1), Plan.of(["a", "b"], 2)):
         with pytest.raises(UserError, match="directory of its own"):
-            settle_plan(tmp_path, other)
+            refuse_another_run(tmp_path, other, weights_sha256=None)
 
 
 def test_unfinished_folders_do_not_count(records: Records):
@@ -245,11 +255,19 @@ def test_unfinished_folders_do_not_count(records: Records):
 
 def test_a_run_is_not_taken_up_again_with_other_weights(tmp_path: Path):
     made_with = {"seed": 0, "device": torch.device("cpu"), "generator": "tiny"}
+    plan = Plan.of(["a"], 1)
+    refuse_another_run(tmp_path, plan, weights_sha256="ab12")
     write_provenance(tmp_path, weights_sha256="ab12", **made_with)
-    write_provenance(tmp_path, weights_sha256="ab12", **made_with)
-    with pytest.raises(UserError, match="other weights"):
-        write_provenance(tmp_path, weights_sha256="cd34", **made_with)
-    assert json.loads((tmp_path / "provenance.json").read_text())["weights_sha256"] == "ab12"
+    refuse_another_run(tmp_path, plan, weights_sha256="ab12")
+    for other in ("cd34", None):
+        with pytest.raises(UserError, match="other weights"):
+            refuse_another_run(tmp_path, plan, weights_sha256=other)
+    assert [path.name for path in tmp_path.iterdir()] == ["provenance.json"]
+
+
+def test_a_group_is_called_by_its_references():
+    plan = Plan.of(list("abcde"), references_per_group=2)
+    assert [plan.label(group) for group in plan.groups] == ["a to b", "c to d", "e"]
 
 
 def test_provenance_names_what_the_run_was_made_with(tmp_path: Path):

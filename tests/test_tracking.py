@@ -43,21 +43,47 @@ def test_none_leaves_nothing(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_csv_has_a_file_per_group_and_a_line_per_step(tmp_path: Path):
+def test_csv_has_one_file_with_a_line_per_step_of_each_group(tmp_path: Path):
     track(CsvTracker(tmp_path), groups=2)
-    assert sorted(path.name for path in (tmp_path / "curves").iterdir()) == ["group_0.csv", "group_1.csv"]
-    with (tmp_path / "curves" / "group_1.csv").open(newline="") as file:
+    assert [path.name for path in tmp_path.iterdir()] == ["curves.csv"]
+    with (tmp_path / "curves.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(int(row["step"]), float(row["fidelity"]), float(row["loss"])) for row in rows] == [
-        (step, 1 / (step + 1), 1.0) for step in range(3)
+    assert [(row["references"], int(row["step"]), float(row["fidelity"]), float(row["loss"])) for row in rows] == [
+        (f"group_{group}", step, 1 / (step + 1), group) for group in range(2) for step in range(3)
     ]
+
+
+def test_csv_has_a_group_in_memory_and_the_others_on_the_disk(tmp_path: Path):
+    with CsvTracker(tmp_path) as tracker:
+        for group in range(3):
+            tracker.log_step(f"group_{group}", 0, {"fidelity": 1.0})
+            written = (tmp_path / "curves.csv").read_text() if group else "references,step,fidelity\n"
+            assert written == "references,step,fidelity\n" + "".join(f"group_{n},0,1.0\n" for n in range(group))
 
 
 def test_csv_keeps_what_was_logged_when_the_run_fails(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt), CsvTracker(tmp_path) as tracker:
         tracker.log_step("group_0", 0, {"fidelity": math.nan})
         raise KeyboardInterrupt
-    assert (tmp_path / "curves" / "group_0.csv").read_text() == "step,fidelity\n0,nan\n"
+    assert (tmp_path / "curves.csv").read_text() == "references,step,fidelity\ngroup_0,0,nan\n"
+
+
+def test_csv_of_a_run_taken_up_again_has_each_group_once(tmp_path: Path):
+    def log(*points: tuple[str, int]) -> str:
+        with CsvTracker(tmp_path) as tracker:
+            for label, step in points:
+                tracker.log_step(label, step, {"loss": 0.5})
+        return (tmp_path / "curves.csv").read_text()
+
+    header = "references,step,loss\n"
+    (tmp_path / "curves.csv").write_text("referen")  # killed in the first line
+    log(("references", 0), ("a", 0), ("a", 1), ("b", 0))  # stopped in b; a reference may be called as the column is
+    with (tmp_path / "curves.csv").open("a") as file:
+        file.write("b,1,0")  # and killed while it wrote
+    kept = header + "references,0,0.5\na,0,0.5\na,1,0.5\n"
+    assert log(("b", 0), ("b", 1), ("c", 0)) == kept + "b,0,0.5\nb,1,0.5\nc,0,0.5\n"
+    assert log(("references", 7)) == header + "a,0,0.5\na,1,0.5\nb,0,0.5\nb,1,0.5\nc,0,0.5\nreferences,7,0.5\n"
+    assert log() == header + "a,0,0.5\na,1,0.5\nb,0,0.5\nb,1,0.5\nc,0,0.5\nreferences,7,0.5\n"
 
 
 def test_a_disabled_run_takes_everything_and_writes_nothing(tmp_path: Path):
@@ -149,4 +175,20 @@ def test_online_without_a_key_is_refused_without_a_question(tmp_path: Path, monk
     forget_wandb_settings(monkeypatch, tmp_path)
     with pytest.raises(UserError, match="tracking.mode=offline"):
         WandbTracker(tmp_path, mode="online")
-    assert not list(tmp_path.rglob("*.wandb"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("tracker", [NullTracker, CsvTracker, WandbTracker])
+def test_nothing_is_written_before_the_block_is_entered(tracker: type[NullTracker], tmp_path: Path):
+    tracker(tmp_path / "run").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_wandb_does_not_accept_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(**settings: object) -> None:
+        raise wandb.Error("no such entity.\nConsider this and that")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    with pytest.raises(UserError) as refused, WandbTracker(tmp_path):
+        pass
+    assert str(refused.value) == "W&B refused the run (no such entity); tracking=csv does without it."

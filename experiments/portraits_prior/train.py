@@ -11,6 +11,7 @@ is kept in bfloat16). A kill loses the work since the last save.
 import argparse
 import copy
 import json
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -32,17 +33,18 @@ class Stage:
     """One resolution of the training."""
 
     resolution: int
-    until: int  # images seen by the discriminator, counted from the start of the whole training
+    until: float  # images seen by the discriminator, counted from the start of the whole training
     batch: int
-    learning_rate: float  # of Adam, both networks
+    learning_rate: float  # of Adam, both networks, before it cools down
     r1_weight: float  # gamma: (gamma / 2) |grad D(real)|^2
 
 
 STAGES = (
     Stage(resolution=32, until=60_000, batch=32, learning_rate=2.5e-3, r1_weight=0.1),
     Stage(resolution=64, until=132_600, batch=16, learning_rate=2.5e-3, r1_weight=0.2),
-    Stage(resolution=128, until=1_000_000, batch=16, learning_rate=2.0e-3, r1_weight=0.3),
+    Stage(resolution=128, until=math.inf, batch=16, learning_rate=2.0e-3, r1_weight=0.3),
 )
+IMAGES = 350_000  # in all
 Z_DIM = W_DIM = 128
 MAPPING_LAYERS = 4
 CHANNEL_BASE, CHANNEL_MAX = 2048, 128
@@ -51,6 +53,8 @@ MIXING = 0.5  # share of images made from two latents
 NOISE_STRENGTH = 0.1  # where the strengths of the highest blocks begin after growing
 FADE = 10_000  # images over which a new resolution is blended in
 R1_INTERVAL = 16  # steps between two penalties
+COOLING = 80_000  # images at the end over which the learning rate falls to COOLED of what it was
+COOLED = 0.1
 EMA_HALF_LIFE = 10_000  # images; shorter at the beginning: a twentieth of what was seen
 SHEET_EVERY = 10_000  # images
 SAVE_EVERY = 180  # seconds
@@ -112,6 +116,16 @@ class Training:
             nn.init.constant_(layer.noise_strength, NOISE_STRENGTH)
         grown.stage_start = self.images
         return grown
+
+
+def cool(training: Training, remaining: int) -> None:
+    """Set the learning rates for the next step, `remaining` images before the end.
+
+    Small batches leave the weights circling; a linear fall at the end lets them settle.
+    """
+    rate = training.stage.learning_rate * max(COOLED, min(1.0, remaining / COOLING))
+    for optimizer in (training.optimizer_g, training.optimizer_d):
+        optimizer.param_groups[0]["lr"] = rate
 
 
 def second_moments(network: nn.Module, optimizer: torch.optim.Adam) -> dict:
@@ -216,7 +230,7 @@ def main() -> None:
         "--folder", type=Path, default=Path("outputs/portraits_prior"), help="what is kept between runs"
     )
     parser.add_argument("--portraits", type=int, default=PORTRAITS, help="different renders to train on")
-    parser.add_argument("--images", type=int, default=STAGES[-1].until, help="stop after so many images")
+    parser.add_argument("--images", type=int, default=IMAGES, help="stop after so many images")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 
@@ -233,6 +247,7 @@ def main() -> None:
         began = time.monotonic()
         stage, seen = training.stage, training.images
         real = dataset.batch(stage.batch, stage.resolution, rng)
+        cool(training, remaining=args.images - training.images)
         logits = train_step(training, real, step)
         training.seconds += time.monotonic() - began
         step += 1

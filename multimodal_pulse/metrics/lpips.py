@@ -169,21 +169,36 @@ def backbone_file(net: str) -> Path:
 @cache
 def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
     """`build_lpips` without the policy; the path is an argument so that another TORCH_HOME is another network."""
+    url = _BACKBONES[net].url
     try:
         if not path.exists():
-            _download(_BACKBONES[net].url, path, download_seconds)
+            _download(url, path, download_seconds)
+    except (OSError, http.client.HTTPException) as error:
+        return _left_out(net, path, f"its weights are not at hand and could not be fetched from {url}", error)
+    try:
         sha256 = file_sha256(path)
         lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(_promised_prefix(path)))
-    except (OSError, http.client.HTTPException, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        logger.warning("LPIPS (%s) is left out (null): %s. The file belongs at %s.", net, reason, path)
-        return NullLpips(net, reason)
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        return _left_out(net, path, "the file of its weights is damaged", error)
     if not lpips.verified:
         logger.warning(
             "LPIPS (%s) uses %s, whose sha256 %s... is not the one in its name: its scores are recorded as unverified.",
             net, path, sha256[:8],
         )  # fmt: skip
     return lpips
+
+
+def _left_out(net: str, path: Path, what: str, error: Exception) -> NullLpips:
+    """The null object, with a warning that says what was tried, what happens now and what helps."""
+    cause = getattr(error, "reason", error)  # urllib puts the system's error into one of its own
+    why = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    reason = f"{what} ({why.splitlines()[0].partition('. ')[0].rstrip('.')})"
+    logger.warning(
+        "LPIPS (%s) is left out (null): %s; put the file at %s, set TORCH_HOME to a folder that has it in"
+        " hub/checkpoints, or do without by metrics.lpips_net=null.",
+        net, reason, path,
+    )  # fmt: skip
+    return NullLpips(net, reason)
 
 
 def _promised_prefix(path: Path) -> str:
@@ -198,7 +213,7 @@ def _download(url: str, path: Path, seconds: float) -> None:
         OSError: it may not be fetched, cannot be reached, takes over `seconds`, or is not what its name promises.
     """
     if seconds <= 0:
-        raise FileNotFoundError(f"{path.name} is not there and may not be fetched")
+        raise FileNotFoundError("metrics.lpips_download_seconds=0: it may not be fetched")
     deadline = time.monotonic() + seconds
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as partial:
@@ -207,6 +222,6 @@ def _download(url: str, path: Path, seconds: float) -> None:
             while chunk := response.read(2**18):
                 file.write(chunk)
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"fetching {url} took longer than {seconds:g} s")
+                    raise TimeoutError(f"it took longer than {seconds:g} s")
         if not file_sha256(partial).startswith(_promised_prefix(path)):
-            raise urllib.error.URLError(f"what {url} gave is not what its name promises")
+            raise urllib.error.URLError("what came is not what the file's name promises")

@@ -1,7 +1,7 @@
 """What every source of references looks like."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -50,9 +50,16 @@ class References(ABC):
     def __getitem__(self, index: int) -> Reference:
         """The reference at `index`. Raises UserError, naming the file, for a picture that cannot be used."""
 
+    def check(self, indices: Iterable[int]) -> None:  # noqa: B027 (only files can turn out to be broken)
+        """Makes sure, before a search begins, that each of these references can be made; nothing is kept.
+
+        Raises:
+            UserError: naming all pictures that cannot be used.
+        """
+
     def __iter__(self) -> Iterator[Reference]:
         return (self[index] for index in range(len(self)))
 
-    def _notice(self, sentence: str) -> None:
-        if sentence not in self.notices:
+    def _notice(self, sentence: str | None) -> None:
+        if sentence is not None and sentence not in self.notices:
             self.notices.append(sentence)

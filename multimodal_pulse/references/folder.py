@@ -19,7 +19,7 @@ class Folder(PictureFiles):
         as_: see `Pairing`.
         domain_notice: see `PictureFiles`.
     Raises:
-        UserError: the folder is missing or has no picture, or `limit` is less than 1.
+        UserError: the folder is missing or has no picture, `limit` is less than 1, or as `PictureFiles`.
     """
 
     def __init__(

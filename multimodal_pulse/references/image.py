@@ -16,7 +16,7 @@ class ImageFile(PictureFiles):
         as_: see `Pairing`.
         domain_notice: see `PictureFiles`.
     Raises:
-        UserError: the picture cannot be read or has the wrong size.
+        UserError: as `PictureFiles`.
     """
 
     def __init__(
@@ -28,5 +28,3 @@ class ImageFile(PictureFiles):
         domain_notice: str | None = None,
     ) -> None:
         super().__init__(resolution, degradation, [Path(path).expanduser()], as_, domain_notice)
-        # Read once now, so that a useless picture is refused and notices are known before anything long begins.
-        self[0]

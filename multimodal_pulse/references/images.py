@@ -4,6 +4,8 @@ Outside, an image is float32 RGB in [0, 1], [..., 3, H, W]; one that has been a 
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -53,11 +55,28 @@ def load_rgb(path: str | Path) -> Tensor:
     Raises:
         UserError: the file is missing, of another format, truncated, damaged, or larger than MAX_PIXELS.
     """
+    with _readable(path) as picture:
+        return from_pil(picture)
+
+
+def size_of(path: str | Path) -> tuple[int, int]:
+    """(width, height) in pixels as the file's header has it, before the EXIF orientation; no pixel is decoded.
+
+    Raises:
+        UserError: as `load_rgb`, as far as the header tells.
+    """
+    with _readable(path) as picture:
+        return picture.size
+
+
+@contextmanager
+def _readable(path: str | Path) -> Iterator[Image.Image]:
+    """An opened picture file; what goes wrong with it here and in the block is said in the words of a `UserError`."""
     try:
         with _open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            return from_pil(picture)
+            yield picture
     except Image.DecompressionBombError as error:
         limit = MAX_PIXELS // 10**6
         raise UserError(f"{path} has more than {limit} million pixels, the most that is read: reduce it.") from error

@@ -49,12 +49,10 @@ class InMemory(References):
         path = Path(image) if isinstance(image, str | Path) else None
         name = safe_name(name or (path.stem if path else "image"))
         super().__init__([name])
-        if domain_notice is not None:
-            self._notice(domain_notice)
+        self._notice(domain_notice)
         source = str(path) if path else "the image"
         self._reference, notice = Pairing(resolution, degradation, as_)(name, as_rgb(image), source)
-        if notice is not None:
-            self._notice(notice)
+        self._notice(notice)
 
     def __getitem__(self, index: int) -> Reference:
         return [self._reference][index]

@@ -30,23 +30,37 @@ class Pairing:
         self._degradation = degradation
         self._as = as_
 
-    def __call__(self, name: str, picture: Tensor, source: str) -> tuple[Reference, str | None]:
-        """A picture [3, H, W] in [0, 1] -> its reference, and a notice if it had to be cropped.
-
-        An original that is not square loses the margins of its longer side; one larger than R x R is reduced to it by
-        antialiased bicubic resizing. `source` is what messages call the picture.
+    def check(self, width: int, height: int, source: str) -> str | None:
+        """A notice if a picture of this size has to be cropped. `source` is what messages call the picture.
 
         Raises:
             UserError: the size fits neither reading, or not the one asked for.
         """
-        height, width = picture.shape[-2:]
-        side = min(height, width)
-        if self._as != "lr" and side >= self._resolution:
-            notice = f"{source} is {width} x {height}: its middle {side} x {side} is used." if height != width else None
-            return degraded(name, self._reduced(_centre_crop(picture, side)), self._degradation), notice
-        if self._as != "hr" and height == width == self._lr_size:
-            return Reference(name, lr=quantise(picture), hr=None), None
+        if self._is_original(width, height):
+            side = min(width, height)
+            return None if width == height else f"{source} is {width} x {height}: its middle {side} x {side} is used."
+        if self._as != "hr" and width == height == self._lr_size:
+            return None
         raise UserError(f"{source} is {width} x {height} pixels{self._accepted()}.")
+
+    def __call__(self, name: str, picture: Tensor, source: str) -> tuple[Reference, str | None]:
+        """A picture [3, H, W] in [0, 1] -> its reference, and a notice if it had to be cropped.
+
+        An original that is not square loses the margins of its longer side; one larger than R x R is reduced to it by
+        antialiased bicubic resizing.
+
+        Raises:
+            UserError: as `check`.
+        """
+        height, width = picture.shape[-2:]
+        notice = self.check(width, height, source)
+        if not self._is_original(width, height):
+            return Reference(name, lr=quantise(picture), hr=None), notice
+        square = _centre_crop(picture, min(height, width))
+        return degraded(name, self._reduced(square), self._degradation), notice
+
+    def _is_original(self, width: int, height: int) -> bool:
+        return self._as != "lr" and min(width, height) >= self._resolution
 
     def _reduced(self, square: Tensor) -> Tensor:
         if square.shape[-1] == self._resolution:

@@ -1,7 +1,10 @@
 import hashlib
+import http.client
 import logging
 import shutil
+import socket
 import time
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -140,17 +143,56 @@ def test_a_missing_file_gives_no_number_and_says_so_once(
             lpips = build_lpips("vgg", verify=True)
     assert isinstance(lpips, NullLpips) and lpips.state["weights"] == "absent"
     assert lpips(torch.zeros(1, 3, 64, 64), torch.zeros(3, 64, 64)) is None
-    assert len(caplog.records) == 1 and str(backbone_file("vgg")) in caplog.text
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith("LPIPS (vgg) is left out (null): its weights are not at hand and could not be fetched from ")
+    assert said.endswith(
+        f"vgg16-397923af.pth (metrics.lpips_download_seconds=0: it may not be fetched); put the file at"
+        f" {backbone_file('vgg')}, set TORCH_HOME to a folder that has it in hub/checkpoints, or do without by"
+        " metrics.lpips_net=null."
+    )
     assert not list(tmp_path.rglob("*.pth"))
 
 
-def test_a_truncated_file_gives_no_number(torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (
+            urllib.error.URLError(socket.gaierror(-3, "Temporary failure in name resolution")),
+            "Temporary failure in name",
+        ),
+        (urllib.error.HTTPError("the address", 404, "Not Found", http.client.HTTPMessage(), None), "Not Found"),
+        (TimeoutError("timed out"), "timed out"),
+        (http.client.IncompleteRead(b""), "IncompleteRead"),
+        (PermissionError(13, "Permission denied", "there"), "Permission denied"),
+    ],
+)
+def test_a_download_that_fails_is_one_sentence_in_plain_words(
+    error: Exception, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def fail(url: str, path: Path, seconds: float) -> None:
+        raise error
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(module, "_download", fail)
+    assert isinstance(build_lpips("vgg", download_seconds=5), NullLpips)
+    [said] = [record.getMessage() for record in caplog.records]
+    assert f".pth ({why}" in said and "TORCH_HOME" in said and "metrics.lpips_net=null." in said
+    assert "Error" not in said and "[Errno" not in said and "\n" not in said
+
+
+def test_a_truncated_file_gives_no_number(
+    torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
     whole = backbone_file("squeeze").read_bytes()
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     backbone_file("squeeze").parent.mkdir(parents=True)
     backbone_file("squeeze").write_bytes(whole[: len(whole) // 2])
-    assert isinstance(build_lpips("squeeze"), NullLpips)
+    with caplog.at_level(logging.WARNING):
+        assert isinstance(build_lpips("squeeze"), NullLpips)
+    [said] = [record.getMessage() for record in caplog.records]
+    assert "the file of its weights is damaged (" in said and str(backbone_file("squeeze")) in said
+    assert "\n" not in said and len(said) < 600
 
 
 def test_no_lpips_and_unknown_networks():

@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 from torch import Tensor
 
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.references.images import from_pil, from_uint8, load_rgb, quantise, save_png, to_uint8
+from multimodal_pulse.references.images import from_pil, from_uint8, load_rgb, quantise, save_png, size_of, to_uint8
 
 from .picture_files import encoded, linear_profile, png, random_pixels, smooth_pixels, srgb_of_linear
 
@@ -31,6 +31,16 @@ def levels(image: Tensor) -> np.ndarray:
     scaled = image.permute(1, 2, 0).numpy().astype(np.float64) * 255
     assert np.abs(scaled - scaled.round()).max() < 1e-4
     return scaled.round()
+
+
+def test_the_size_is_that_of_the_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = Image.fromarray(random_pixels(5, 7))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda picture: pytest.fail("decoded"))
+    whole = encoded(picture, "PNG")
+    assert size_of(written(tmp_path, whole)) == (7, 5)
+    assert size_of(written(tmp_path, whole[:60])) == (7, 5)
+    with pytest.raises(UserError, match=r"nowhere\.png does not exist"):
+        size_of(tmp_path / "nowhere.png")
 
 
 def test_png_is_read_exactly(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """The sources of references: what is an original, what is a reference, and what is refused."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
+import PIL.ImageFile
 import pytest
 import torch
 from hypothesis import given
@@ -11,11 +13,11 @@ from PIL import Image
 
 from multimodal_pulse.degradation import Degradation, bicubic_resize
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference
-from multimodal_pulse.references.images import from_uint8, quantise
+from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference, files
+from multimodal_pulse.references.images import from_uint8, load_rgb, quantise
 from multimodal_pulse.references.names import unique_names
 
-from .picture_files import encoded, random_pixels
+from .picture_files import encoded, png, random_pixels
 
 RESOLUTION = 32
 DEGRADATION = Degradation(4)
@@ -66,6 +68,7 @@ class TestReading:
         references = ImageFile(RESOLUTION, DEGRADATION, path)
         top, left = (height - 32) // 2, (width - 32) // 2
         check_pair(references[0], pixels[:, top : top + 32, left : left + 32])
+        _ = references[0]
         (notice,) = references.notices  # said once, although the picture was read twice
         assert str(path) in notice and f"{width} x {height}" in notice and "32 x 32" in notice
 
@@ -109,6 +112,8 @@ class TestReading:
     def test_the_domain_notice_comes_first(self, tmp_path: Path) -> None:
         path, _ = picture_file(tmp_path, 32, 40)
         references = ImageFile(RESOLUTION, DEGRADATION, path, domain_notice="Outside what this prior knows.")
+        assert references.notices == ["Outside what this prior knows."]
+        _ = references[0]
         assert references.notices[0] == "Outside what this prior knows."
         assert len(references.notices) == 2
 
@@ -130,21 +135,68 @@ class TestFolder:
             assert reference.name == name
             check_pair(reference, pixels)
 
-    def test_a_broken_file_is_refused_when_its_turn_comes(self, tmp_path: Path) -> None:
+    def test_files_are_refused_by_their_headers_all_at_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         picture_file(tmp_path, 32, 32, "a.png")
-        (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:500])
+        (tmp_path / "b.png").write_text("no picture")
+        picture_file(tmp_path, 7, 9, "c.png")
+        (tmp_path / "d.png").write_bytes(png(random_pixels(4, 4), color_type=2, size=(10_000, 10_000)))
+        monkeypatch.setattr(PIL.ImageFile.ImageFile, "load", lambda picture: pytest.fail("decoded"))
+        with pytest.raises(UserError) as error:
+            Folder(RESOLUTION, DEGRADATION, tmp_path)
+        said = str(error.value)
+        assert f"{tmp_path / 'b.png'} is not a PNG" in said
+        assert f"{tmp_path / 'c.png'} is 9 x 7 pixels: an original needs" in said
+        assert f"{tmp_path / 'd.png'} has more than 67 million pixels" in said
+        assert "a.png" not in said and "\n" not in said
+        assert Folder(RESOLUTION, DEGRADATION, tmp_path, limit=1).names == ["a"]
+
+    def test_of_many_useless_files_some_are_named_and_the_others_counted(self, tmp_path: Path) -> None:
+        for number in range(8):
+            picture_file(tmp_path, 5, 5, f"{number}.png")
+        picture_file(tmp_path, 32, 32, "good.png")
+        with pytest.raises(UserError) as error:
+            Folder(RESOLUTION, DEGRADATION, tmp_path)
+        assert [name for name in "01234567" if f"{name}.png" in str(error.value)] == ["0", "1", "2"]
+        assert str(error.value).endswith(" 5 more of the 9 files cannot be used either.")
+
+    def test_files_damaged_behind_the_header_are_found_by_a_check(self, tmp_path: Path) -> None:
+        whole, _ = picture_file(tmp_path, 32, 32, "a.png")
+        for name in ("b.png", "d.png"):
+            (tmp_path / name).write_bytes(whole.read_bytes()[:500])
         picture_file(tmp_path, 32, 32, "c.png")
         references = Folder(RESOLUTION, DEGRADATION, tmp_path)
-        assert len(references) == 3
+        references.check([0, 2])
+        with pytest.raises(UserError, match=r"b\.png cannot be read.*d\.png cannot be read"):
+            references.check(range(4))
         with pytest.raises(UserError, match=r"b\.png"):
             references[1]
         assert references[0].hr is not None and references[2].hr is not None
+
+    def test_a_check_keeps_no_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for number in range(3):
+            picture_file(tmp_path, 32, 32, f"{number}.png")
+        alive = weakref.WeakSet[torch.Tensor]()
+        before: list[int] = []
+
+        def watched(path: Path) -> torch.Tensor:
+            before.append(len(alive))
+            picture = load_rgb(path)
+            alive.add(picture)
+            return picture
+
+        monkeypatch.setattr(files, "load_rgb", watched)
+        Folder(RESOLUTION, DEGRADATION, tmp_path).check(range(3))
+        assert before == [0, 0, 0] and len(alive) == 0
 
     def test_notices_of_several_pictures(self, tmp_path: Path) -> None:
         for name in ("a.png", "b.png"):
             picture_file(tmp_path, 32, 40, name)
         references = Folder(RESOLUTION, DEGRADATION, tmp_path, domain_notice="Outside.")
         assert references.notices == ["Outside."]
+        references.check([1])
+        assert len(references.notices) == 2 and "b.png is 40 x 32: its middle" in references.notices[1]
         for _ in range(2):
             for index in range(len(references)):
                 references[index]
