@@ -4,6 +4,7 @@ What the user got wrong ends in one line on stderr and exit status 1, a mistake 
 one line and 130. Nothing heavy is imported before a configuration is composed.
 """
 
+import json
 import os
 import sys
 import traceback
@@ -27,9 +28,16 @@ from multimodal_pulse.job import STOPPED, EndedJob, Job, folder_of_sweep_job, ow
 
 register()
 
+COMMAND = "MULTIMODAL_PULSE_COMMAND"
+"""Environment variable with the arguments as a JSON list, for the processes that a launcher starts."""
+
 
 class ReportedError(Exception):
-    """A run of a sweep failed and has said why; Hydra does the others and raises this at the end."""
+    """A run failed and has said why; of a sweep the others are done first.
+
+    Where a launcher gives the jobs to other processes, Hydra raises it at the end and prints a line of its own, "Error
+    executing job with overrides".
+    """
 
 
 def _run(cfg: DictConfig, job: Job) -> Mapping[str, Any]:
@@ -104,6 +112,7 @@ def main() -> None:
 def _search(arguments: Sequence[str]) -> None:
     """A run, or with -m all runs of a sweep and then their common table."""
     jobs: list[EndedJob] = []
+    process = os.getpid()
 
     @hydra.main(version_base="1.3", config_path="conf", config_name="config")
     def search(cfg: DictConfig) -> None:
@@ -119,30 +128,37 @@ def _search(arguments: Sequence[str]) -> None:
             if not isinstance(error, Exception):  # Ctrl-C ends a sweep, an error only the job
                 raise
             _report(error)
-            if job.sweep is None:
-                sys.exit(1)
-            raise ReportedError from error
+            if os.getpid() != process:  # a launcher's, where `jobs` is a copy: Hydra has to carry the news
+                raise ReportedError from error
 
     # With it Hydra lets its errors through to us instead of printing them over several lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    OmegaConf.register_new_resolver("folder_of_sweep_job", lambda: _folder_of_sweep_job(arguments), replace=True)
+    os.environ[COMMAND] = json.dumps(list(arguments))
     try:
         search()
+        if any(ended.error for ended in jobs):
+            raise ReportedError
     except (HydraException, ValueError) as error:  # from the composition: a run's own errors are reported in `search`
         from multimodal_pulse.config_errors import explain
 
         raise UserError(explain(error, arguments)) from error
     except OSError as error:  # from Hydra, which makes the folder
-        raise UserError(f"the run directory cannot be made ({error}): choose another hydra.run.dir.") from error
+        raise UserError(
+            f"the run directory cannot be made ({error}): choose another hydra.run.dir (of a sweep: hydra.sweep.dir)."
+        ) from error
     finally:
         _say_sweep(jobs)
 
 
-def _folder_of_sweep_job(arguments: Sequence[str]) -> str:
-    """For `conf/config.yaml`, while a job of a sweep is set up."""
+def _folder_of_sweep_job() -> str:
+    """For `conf/config.yaml`, while a job of a sweep is set up, be it in a process of a launcher's."""
     job = HydraConfig.get()
-    own = own_overrides(job.overrides.task, arguments)
-    return folder_of_sweep_job(job.job.num, job.runtime.choices["method"], own)
+    # A process on another machine may be without it; then all overrides stand in the name.
+    command = json.loads(os.environ.get(COMMAND, "[]"))
+    return folder_of_sweep_job(job.job.num, job.runtime.choices["method"], own_overrides(job.overrides.task, command))
+
+
+OmegaConf.register_new_resolver("folder_of_sweep_job", _folder_of_sweep_job, replace=True)
 
 
 def _say_sweep(jobs: Sequence[EndedJob]) -> None:
@@ -152,7 +168,7 @@ def _say_sweep(jobs: Sequence[EndedJob]) -> None:
     """
     folder = jobs[0].job.sweep if jobs else None
     if folder is not None:
-        from multimodal_pulse.report import SweepReport
+        from multimodal_pulse.tables import SweepReport
 
         report = SweepReport(folder, jobs)
         print(f"\n{report}")

@@ -87,13 +87,14 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     with tracker:
         settle_config(job.run_dir, cfg, job.overrides)
         settle_plan(job.run_dir, plan)
-        write_provenance(
-            job.run_dir,
-            seed=cfg.seed,
-            device=device,
-            weights_sha256=generator.sha256,
-            generator=job.choices["generator"],
-        )
+        if groups:  # who finds nothing to do has made nothing here
+            write_provenance(
+                job.run_dir,
+                seed=cfg.seed,
+                device=device,
+                weights_sha256=generator.sha256,
+                generator=job.choices["generator"],
+            )
         records = Records(job.run_dir, rendering_settings(cfg), lpips.state, generator.sha256)
 
         def record(outcome: Outcome) -> None:

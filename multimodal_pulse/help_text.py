@@ -23,9 +23,10 @@ and against the original where there is one. Pictures, records and scores land i
   multimodal-pulse render <reference folder>         draw a reference's pictures again from its latents.safetensors
 
 What cannot be run is refused in one line, with status 1, before anything is searched or written; so is a folder with a
-picture that cannot be read, for all its pictures are read once at the start. A run of a sweep that fails is a row of
-the table, and the others go on. Without the weights of its backbone LPIPS is left out, and the run says so. After
-Ctrl-C (status 130) the same command with the same hydra.run.dir, of a sweep hydra.sweep.dir, does what is missing.
+picture that cannot be read: each that is to be searched is read once at the start. A run of a sweep that fails is a
+row of the table, and the others go on. Without the weights of its backbone LPIPS is left out, and the run says so.
+After Ctrl-C (status 130) the same command with the same hydra.run.dir, of a sweep hydra.sweep.dir, does what is
+missing.
 """
 
 FURTHER_KNOBS = {"references": "folder", "generator": "file"}

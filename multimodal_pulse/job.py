@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from multimodal_pulse.config import register
@@ -58,9 +59,19 @@ class EndedJob:
 
 
 def own_overrides(overrides: Sequence[str], command: Sequence[str]) -> list[str]:
-    """Of a job's overrides, those that a sweep chose for it: they do not stand in the command with that value."""
-    last_of_key = {argument.partition("=")[0]: argument for argument in command}
-    return [override for override in overrides if override not in last_of_key.values()]
+    """Of a job's overrides, those that a sweep chose for it.
+
+    Args:
+        overrides: of the job, as Hydra writes them: `noise.lr_std=0.2` where the command says `.2` or `2e-1`.
+        command: its arguments; what it sets to a single value is no choice of the sweep.
+
+    Raises:
+        hydra.errors.OverrideParseException: an argument that Hydra would not read either.
+    """
+    parser = OverridesParser.create()
+    given = [parser.parse_override(argument) for argument in command if "=" in argument and argument[0] != "-"]
+    swept_of_key = {override.get_key_element(): override.is_sweep_override() for override in given}
+    return [override for override in overrides if swept_of_key.get(override.partition("=")[0], True)]
 
 
 def folder_of_sweep_job(number: int, method: str, own: Sequence[str]) -> str:
@@ -107,12 +118,18 @@ def _own_hydra() -> Iterator[None]:
 def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
     """
     Raises:
-        UserError: the run directory holds a run with another configuration.
+        UserError: the run directory holds a run with another configuration, or somebody else's config.yaml.
     """
     path = run_dir / CONFIG_FILE
     if not path.exists():
         return
-    differing = _differences(yaml.safe_load(path.read_text(encoding="utf-8")), yaml.safe_load(OmegaConf.to_yaml(cfg)))
+    try:
+        there = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        there = None
+    if not isinstance(there, dict):
+        raise UserError(f"{path} is not this program's: give this run a hydra.run.dir of its own.")
+    differing = _differences(there, yaml.safe_load(OmegaConf.to_yaml(cfg)))
     if differing:
         raise UserError(
             f"{run_dir} holds a run with another configuration ({'; '.join(differing)}): give this one a"

@@ -40,13 +40,16 @@ def caption(settings: Mapping[str, Any], steps: int) -> str:
         settings: those in record.json; what an older record lacks is left out.
         steps: searched; 0 for a method that does not search, to which a seed means nothing.
     """
-    words = {
-        f"{settings.get('method')}": "method" in settings,
-        f"seed {settings.get('seed')}": "seed" in settings and steps > 0,
-        "1 step" if steps == 1 else f"{steps} steps": steps > 0,
-        "exact consistency": settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY,
-    }
-    return ", ".join(word for word, applies in words.items() if applies)
+    words = []
+    if "method" in settings:
+        words.append(str(settings["method"]))
+    if "seed" in settings and steps > 0:
+        words.append(f"seed {settings['seed']}")
+    if steps > 0:
+        words.append("1 step" if steps == 1 else f"{steps} steps")
+    if settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY:
+        words.append("exact consistency")
+    return ", ".join(words)
 
 
 def grid(
@@ -180,7 +183,8 @@ def render_folder(
         output: folder to write to, made if missing; None: the reference's own, whose pictures are replaced.
     Returns: the files written.
     Raises:
-        UserError: the folder is not a finished reference, was made without a generator, or by another one.
+        UserError: the folder is not a finished reference, its record is damaged, or it was made without a generator or
+            by another one.
     """
     folder = Path(folder)
     output = folder if output is None else Path(output)
@@ -188,7 +192,7 @@ def render_folder(
         raise UserError(f"{folder} is not the folder of a finished reference: it has no record.json.")
     if not (folder / "latents.safetensors").is_file():
         raise UserError(f"{folder} has no latents.safetensors: its method draws without a generator; see its sr_*.png.")
-    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    record = _read_record(folder)
     reference = Reference(record["reference"], load_rgb(folder / "lr.png"), _load_if_there(folder / "hr.png"))
     mask = _load_if_there(folder / "mask.png")
 
@@ -225,6 +229,19 @@ def render_folder(
     return [output / name for name in (*images, "grid.png")]
 
 
+def _read_record(folder: Path) -> dict[str, Any]:
+    """record.json, as far as drawing needs it: its keys and their kinds are there, whoever wrote it."""
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        kinds = (record["reference"], record["settings"], record["records"][0]["steps"])
+        intact = [type(value) for value in kinds] == [str, dict, int] and "weights_sha256" in record
+    except (ValueError, KeyError, IndexError, TypeError):
+        intact = False
+    if not intact:
+        raise UserError(f"{folder / 'record.json'} is damaged, or not this program's.")
+    return record
+
+
 def _load_if_there(path: Path) -> Tensor | None:
     return load_rgb(path) if path.is_file() else None
 
@@ -248,7 +265,8 @@ def _title(reference: Reference, caption: str) -> str:
 
 def _verdict(decibels: float | None) -> tuple[str, Ink]:
     status = status_of(decibels)
-    measured = "no picture" if decibels is None else f"LR-PSNR {decibels:.1f} dB"
+    # Rounded down: what is just below the bound does not read as if it were on it.
+    measured = "no picture" if decibels is None else f"LR-PSNR {math.floor(10 * decibels) / 10:.1f} dB"
     return (measured if status == "ok" else f"{measured}, {status}"), _STATUS_INK[status]
 
 
@@ -258,4 +276,4 @@ def _spread(samples: Tensor) -> str:
     if finite.sum() < 2:
         return ""
     rms = float(pairwise_rms(quantise(samples[finite].float())))
-    return f"{len(samples)} samples; on average two of them differ by {rms:.1f} grey levels (RMS). "
+    return f"{int(finite.sum())} samples; on average two of them differ by {rms:.1f} grey levels (RMS). "

@@ -137,10 +137,6 @@ class Records:
         self._lpips_state = dict(lpips_state)
         self._weights_sha256 = weights_sha256
 
-    def finished(self) -> set[str]:
-        """Names of the references whose folder is there."""
-        return finished(self.run_dir)
-
     def write(self, outcome: Outcome, scores: Scores, downsampled: Tensor, pictures: Mapping[str, Image.Image]) -> Path:
         """Writes the folder of one reference, whole or not at all; one that is there already stays as it is.
 

@@ -1,4 +1,4 @@
-"""Where a run is watched: nowhere, in CSV files, or in Weights & Biases. The only module that imports wandb.
+"""Where a run is watched: nowhere, in a CSV file, or in Weights & Biases. The only module that imports wandb.
 
 All three trackers have the same methods, so that nobody asks which one it is:
 
@@ -100,6 +100,9 @@ class CsvTracker(NullTracker):
             self.close()
             self._label = label
         self._rows.append({"references": label, "step": step, **values})
+
+    def log_reference(self, scores: Scores, samples: Tensor, grid: Image.Image) -> None:
+        self.close()  # its group is at its end, and a record of it stands: a kill must not lose its curves
 
     def close(self) -> None:
         if not self._rows:

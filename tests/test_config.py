@@ -25,7 +25,7 @@ from multimodal_pulse.config_errors import explain
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.generator.stylegan2 import Architecture
 from multimodal_pulse.help_text import help_text
-from multimodal_pulse.job import Job, compose_config, compose_job, settle_config
+from multimodal_pulse.job import Job, compose_config, compose_job, refuse_another_config, settle_config
 
 PACKAGE = Path(multimodal_pulse.__file__).parent
 CONF = PACKAGE / "conf"
@@ -380,6 +380,7 @@ def command(monkeypatch, *arguments: str) -> int:
         ["render"],
         ["render", "nowhere"],
         ["hydra.run.dir=/dev/null/run"],
+        ["-m", "hydra.sweep.dir=/dev/null/sweep"],
     ],
 )
 def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsys, tmp_path):
@@ -391,6 +392,13 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize("content", ["- a\n- b\n", "a: [1\n", "just text"])
+def test_somebody_elses_config_is_refused(content, tmp_path):
+    (tmp_path / "config.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"config\.yaml is not this program's"):
+        refuse_another_config(tmp_path, compose_config())
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -398,12 +406,14 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
         (["references=folder", "references.path=nowhere"], "references.path=nowhere does not exist."),
         (["generator=untrained", "degradation.factor=5"], "degradation.factor=5 does not divide"),
         (["seed=1"], "holds a run with another configuration (seed: 0 there, 1 now)"),
+        (["-m", "references=folder", "references.path=nowhere"], "references.path=nowhere does not exist."),
     ],
 )
 def test_refusals_that_need_no_torch_do_without(arguments, words, tmp_path):
     settle_config(tmp_path, compose_config(), [])
     code = (
-        f"import sys; sys.argv = ['multimodal-pulse', *{arguments}, 'hydra.run.dir={tmp_path}']\n"
+        f"import sys; sys.argv = ['multimodal-pulse', *{arguments}, 'hydra.run.dir={tmp_path}',"
+        f" 'hydra.sweep.dir={tmp_path / 'sweep'}']\n"
         "from multimodal_pulse.cli import main\n"
         "try:\n"
         "    main()\n"
@@ -411,7 +421,7 @@ def test_refusals_that_need_no_torch_do_without(arguments, words, tmp_path):
         "    print(sorted({'torch', 'lightning', 'wandb', 'numpy', 'PIL'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
-    assert (done.returncode, done.stdout) == (1, "[]\n")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "[]")  # a sweep has its table above
     assert done.stderr.startswith("multimodal-pulse: ") and words in done.stderr and done.stderr.count("\n") == 1
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL import Image
 
 import multimodal_pulse
 from multimodal_pulse.assembly import RENDERING_SLOTS, RENDERING_TARGETS, build_references, load_renderer
-from multimodal_pulse.cli import main
+from multimodal_pulse.cli import COMMAND, main
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.generator import untrained
@@ -186,7 +187,7 @@ def test_a_sweep_has_a_folder_for_each_run_and_survives_a_refused_one(command, t
     )  # fmt: skip
     assert status == 1
     assert errors.count("noise.lr_std is set, but lr_noise=none") == 2
-    assert "Traceback" not in errors
+    assert "Traceback" not in errors and "Error executing job" not in errors
     assert {path.name for path in (tmp_path / "sweep").iterdir()} == {"multirun.yaml", "sweep.csv", "0-lr_noise"}
     assert read(tmp_path / "sweep" / "0-lr_noise" / "metrics.json")["num_references"] == 1
     table = said[said.index("\njob ") :].splitlines()[1:]
@@ -225,6 +226,39 @@ def test_a_sweep_of_one_run_has_its_table_too(command, tmp_path):
     assert "\n0 method=bicubic " in said
     [row] = sweep_rows(tmp_path / "sweep")
     assert row["folder"] == "0-bicubic" and float(row["psnr"]) > 0
+
+
+def test_another_process_names_the_folders_of_a_sweep_alike():
+    code = (
+        "from hydra import compose, initialize_config_module\n"
+        "from hydra.core.hydra_config import HydraConfig\n"
+        "from omegaconf import open_dict\n"
+        "import multimodal_pulse.cli\n"
+        "with initialize_config_module('multimodal_pulse.conf', version_base='1.3'):\n"
+        "    cfg = compose('config', ['method=lr_noise', 'noise.lr_std=0.2', 'seed=1'], return_hydra_config=True)\n"
+        "with open_dict(cfg):\n"
+        "    cfg.hydra.job.num = 3\n"
+        "HydraConfig.instance().set_config(cfg)\n"
+        "print(cfg.hydra.sweep.subdir)\n"
+    )
+    environment = os.environ | {COMMAND: json.dumps(["-m", "method=lr_noise", "noise.lr_std=.2", "seed=0,1"])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("3-lr_noise-seed-1\n", "")
+
+
+def test_a_sweep_that_is_stopped_while_torch_is_imported_has_its_table(tmp_path):
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"sys.argv = ['multimodal-pulse', '-m', 'seed=0,1', 'hydra.sweep.dir={tmp_path / 'sweep'}']\n"
+        "from multimodal_pulse.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (
+        done.returncode == 130 and done.stderr.startswith("multimodal-pulse: stopped") and done.stderr.count("\n") == 1
+    )
+    assert [(row["seed"], row["error"]) for row in sweep_rows(tmp_path / "sweep")] == [("0", "stopped")]
 
 
 def test_a_single_run_has_no_table_of_a_sweep(command, tmp_path):

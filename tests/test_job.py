@@ -13,6 +13,15 @@ from multimodal_pulse.job import compose_config, folder_of_sweep_job, own_overri
         (["method=pulse", "seed=1"], ["-m", "method=pulse", "seed=1"], []),
         (["method=pulse"], ["method=pulse", "-m", "method=pulse,combined"], ["method=pulse"]),
         ([], ["-m"], []),
+        (["noise.lr_std=0.2", "seed=1"], ["-m", "noise.lr_std=.2", "seed=0,1"], ["seed=1"]),
+        (["noise.lr_std=0.1", "seed=1"], ["-m", "noise.lr_std=1e-1", "seed=range(0,2)"], ["seed=1"]),
+        (["noise.synthesis_resolutions=[64,128]"], ["-m", "noise.synthesis_resolutions=[64, 128]"], []),
+        (
+            ["noise.synthesis_resolutions=[64]"],
+            ["-m", "noise.synthesis_resolutions=[64],[64, 128]"],
+            ["noise.synthesis_resolutions=[64]"],
+        ),
+        (["references.path='a b'"], ["--multirun", "references.path='a b'", "--config-dir=."], []),
     ],
 )
 def test_a_jobs_own_overrides_are_those_that_the_sweep_chose(overrides, command, own):

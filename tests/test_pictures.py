@@ -163,7 +163,7 @@ def test_what_was_given_fills_columns_and_stands_beside_what_it_is_compared_with
 def test_many_samples_go_into_several_rows(samples: int, columns: int, rows: int):
     width, height = blank(samples, [30.0] * samples).size
     assert round(width / 280) == columns + 1
-    assert round((height - 130) / 320) == 2 * rows
+    assert round((height - 130) / 320) == 2 * rows  # the title and the note take about 130 pixels
 
 
 def test_what_was_given_stands_beside_every_row_of_samples():
@@ -323,3 +323,13 @@ def test_what_cannot_be_rendered_is_refused(tmp_path: Path):
         render_folder(record(tmp_path, dataclasses.replace(find("bicubic"), latents={})), load)
     with pytest.raises(UserError, match="sha256 other"):
         render_folder(record(tmp_path, find("face"), weights_sha256="other"), load)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[1]", '{"reference": "face"}', '{"reference": 1, "settings": {}, "records": []}']
+)
+def test_a_damaged_record_is_refused(tmp_path: Path, content: str):
+    folder = record(tmp_path, find())
+    (folder / "record.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"record\.json is damaged"):
+        render_folder(folder, lambda settings: Renderer(TinyGenerator(), DEGRADATION, NoConsistency()))

@@ -91,7 +91,7 @@ def test_a_folder_holds_everything_and_the_record_is_of_the_saved_files(records:
     assert {name: tensor.tolist() for name, tensor in latents.items()} == {
         name: tensor.tolist() for name, tensor in found.latents.items()
     }
-    assert records.finished() == {"face"}
+    assert finished(records.run_dir) == {"face"}
 
 
 def test_only_what_exists_is_written(records: Records):

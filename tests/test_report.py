@@ -1,3 +1,5 @@
+"""The tables at the end of a run and of a sweep."""
+
 import csv
 import json
 from pathlib import Path
@@ -7,7 +9,8 @@ import pytest
 
 from multimodal_pulse.job import EndedJob, Job
 from multimodal_pulse.records import summary, write_json
-from multimodal_pulse.report import Report, SweepReport
+from multimodal_pulse.report import Report
+from multimodal_pulse.tables import SweepReport
 
 
 def entry(number: int, lr_psnr: float) -> dict[str, Any]:

@@ -53,12 +53,15 @@ def test_csv_has_one_file_with_a_line_per_step_of_each_group(tmp_path: Path):
     ]
 
 
-def test_csv_has_a_group_in_memory_and_the_others_on_the_disk(tmp_path: Path):
+def test_csv_has_a_group_on_the_disk_when_its_first_reference_is_finished(tmp_path: Path):
+    lines = "references,step,fidelity\n"
     with CsvTracker(tmp_path) as tracker:
         for group in range(3):
             tracker.log_step(f"group_{group}", 0, {"fidelity": 1.0})
-            written = (tmp_path / "curves.csv").read_text() if group else "references,step,fidelity\n"
-            assert written == "references,step,fidelity\n" + "".join(f"group_{n},0,1.0\n" for n in range(group))
+            assert (tmp_path / "curves.csv").exists() == (group > 0)
+            tracker.log_reference(Scores(RECORDS, SPREAD), SAMPLES, Image.new("RGB", (40, 20), "white"))
+            lines += f"group_{group},0,1.0\n"
+            assert (tmp_path / "curves.csv").read_text() == lines
 
 
 def test_csv_keeps_what_was_logged_when_the_run_fails(tmp_path: Path):

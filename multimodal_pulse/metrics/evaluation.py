@@ -10,9 +10,7 @@ from torch import Tensor
 from multimodal_pulse.metrics.functional import PerceptualDistance, lr_psnr, pairwise_lpips, pairwise_rms, psnr, ssim
 from multimodal_pulse.outcome import Outcome
 from multimodal_pulse.references.images import quantise
-
-OK_LR_PSNR_DB = 27.0
-"""PULSE's eps, an LR mean squared error of 2e-3: what it accepts as a picture that downscales correctly."""
+from multimodal_pulse.verdict import OK_LR_PSNR_DB
 
 Status = Literal["ok", "loose", "failed"]
 

@@ -54,7 +54,7 @@ class References(ABC):
         """Makes sure, before a search begins, that each of these references can be made; nothing is kept.
 
         Raises:
-            UserError: naming all pictures that cannot be used.
+            UserError: naming the first pictures that cannot be used, and counting the others.
         """
 
     def __iter__(self) -> Iterator[Reference]:

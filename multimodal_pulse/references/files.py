@@ -55,7 +55,7 @@ class PictureFiles(References):
         """Decodes each of these files once, one at a time, so that the notices about them are known.
 
         Raises:
-            UserError: files are truncated or damaged behind their headers; they are named.
+            UserError: files are truncated or damaged behind their headers; the first ones are named.
         """
         _refuse_failing(self._decode, [self._paths[index] for index in indices])
 
@@ -65,7 +65,7 @@ class PictureFiles(References):
 
 
 def _refuse_failing(attempt: Callable[[Path], object], paths: Sequence[Path]) -> None:
-    """Tries every path and names those that fail, so that the user can mend them all at once."""
+    """Tries every path; the error names the first that fail and counts the others."""
     failures: list[str] = []
     for path in paths:
         try:

@@ -1,0 +1,88 @@
+"""The tables of runs on the terminal: their columns, and the table of a sweep, which is also a file.
+
+Nothing here imports torch, not even through other modules: a sweep that was refused or stopped has its table at once.
+"""
+
+import csv
+import io
+import os.path
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from multimodal_pulse.files import write_atomic
+from multimodal_pulse.job import STOPPED, EndedJob
+from multimodal_pulse.verdict import OK_LR_PSNR_DB
+
+SWEEP_FILE = "sweep.csv"
+
+COLUMNS = ("PSNR", "SSIM", "LPIPS", "LR-PSNR", "worst", "distance", "seconds")
+CSV_COLUMNS = ("psnr", "ssim", "lpips", "lr_psnr", "lr_psnr_worst", "distance", "seconds")
+"""The same, in sweep.csv."""
+LEGEND = (
+    f"PSNR and LR-PSNR in dB; a sample counts as faithful from {OK_LR_PSNR_DB:.0f} dB of LR-PSNR upwards;"
+    " distance: RMS between samples, 0 to 255"
+)
+
+
+class SweepReport:
+    """The end of a sweep. `str()` of it is a table with a row for each job: means over references, as in a run's last
+    row, and the seconds of one reference.
+
+    Args:
+        folder: of the sweep.
+        jobs: those that have ended, in order; failed ones too.
+    """
+
+    def __init__(self, folder: Path, jobs: Sequence[EndedJob]) -> None:
+        self._folder = folder
+        self._jobs = jobs
+
+    def __str__(self) -> str:
+        rows = [(f"{number} {_job_in_words(ended)}", _of_job(ended)) for number, ended in enumerate(self._jobs)]
+        width = max(len(name) for name, _ in rows)
+        table = [line(name, values, width) for name, values in rows]
+        where = f"sweep:   {self._folder}, with this table in {SWEEP_FILE}"
+        return "\n".join([line("job", COLUMNS, width), *table, LEGEND, where])
+
+    def write(self) -> None:
+        """Writes sweep.csv: the table with a column for each key that differs, the jobs' folders, and what failed."""
+        chosen = [dict(override.partition("=")[::2] for override in ended.own) for ended in self._jobs]
+        keys = list(dict.fromkeys(key for of_job in chosen for key in of_job))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["job", "folder", *keys, *CSV_COLUMNS, "error"])
+        for number, (ended, of_job) in enumerate(zip(self._jobs, chosen, strict=True)):
+            scores = [""] * len(CSV_COLUMNS) if ended.metrics is None else measures(ended.metrics)
+            folder = os.path.relpath(ended.job.run_dir, self._folder)
+            writer.writerow([number, folder, *(of_job.get(key, "") for key in keys), *scores, ended.error])
+        write_atomic(self._folder / SWEEP_FILE, text.getvalue())
+
+
+def _job_in_words(ended: EndedJob) -> str:
+    return " ".join(ended.own) or f"method={ended.job.choices['method']}"
+
+
+def _of_job(ended: EndedJob) -> list[str]:
+    if ended.metrics is None:
+        return [STOPPED if ended.error == STOPPED else "failed"]
+    return cells(*measures(ended.metrics))
+
+
+def measures(metrics: Mapping[str, Any]) -> list[float | None]:
+    """The columns of a whole run; None where it has no reference that can be measured."""
+    means = [metrics[name]["mean"] for name in ("psnr", "ssim", "lpips", "lr_psnr")]
+    references = metrics["num_references"]
+    seconds = metrics["seconds"] / references if references else None
+    return [*means, metrics["lr_psnr"]["min"], metrics["diversity"]["rms"], seconds]
+
+
+def cells(*values: float | None) -> list[str]:
+    """The values of COLUMNS as they are shown."""
+    places = (2, 3, 3, 1, 1, 1, 1)
+    return ["-" if value is None else f"{value:.{n}f}" for value, n in zip(values, places, strict=True)]
+
+
+def line(name: str, values: Sequence[str], width: int) -> str:
+    """A row of a table whose first column has `width` characters."""
+    return name.ljust(width) + "".join(value.rjust(10) for value in values)
