@@ -23,8 +23,18 @@ from omegaconf import DictConfig, OmegaConf
 from multimodal_pulse import __version__
 from multimodal_pulse.checks import check_config, check_files
 from multimodal_pulse.config import register
+from multimodal_pulse.config_errors import explain, refuse_arguments
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.job import STOPPED, EndedJob, Job, folder_of_sweep_job, own_overrides, refuse_another_config
+from multimodal_pulse.files import short
+from multimodal_pulse.job import (
+    STOPPED,
+    EndedJob,
+    Job,
+    as_argument,
+    folder_of_sweep_job,
+    own_overrides,
+    refuse_another_config,
+)
 
 register()
 
@@ -64,14 +74,18 @@ def _job(hydra_config: HydraConf) -> Job:
 
 
 def render(arguments: Sequence[str]) -> None:
-    """Draws the pictures of a reference again from its `latents.safetensors`."""
+    """Draws the pictures of a reference, or of all in a run directory, again from their `latents.safetensors`."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        raise UserError("usage: multimodal-pulse render <reference folder>, such as outputs/.../references/<name>")
+        raise UserError(
+            "usage: multimodal-pulse render <folder>, a run directory or one reference of it"
+            " (outputs/.../references/<name>)"
+        )
     from multimodal_pulse.assembly import load_renderer
-    from multimodal_pulse.pictures import render_folder
+    from multimodal_pulse.pictures import reference_folders, render_folder
 
-    for path in render_folder(arguments[0], load_renderer):
-        print(path)
+    for folder in reference_folders(arguments[0]):
+        for path in render_folder(folder, load_renderer):
+            print(path)
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"render": render}
@@ -96,11 +110,8 @@ def main() -> None:
             COMMANDS[arguments[0]](arguments[1:])
         else:
             _search(arguments)
-    except KeyboardInterrupt:
-        _say(
-            "stopped. What is finished is in the run directory; the same command in that hydra.run.dir (of a sweep:"
-            " hydra.sweep.dir) does the rest."
-        )
+    except KeyboardInterrupt as stop:
+        _say(" ".join(["stopped.", *stop.args]))
         sys.exit(130)
     except ReportedError:
         sys.exit(1)
@@ -111,6 +122,7 @@ def main() -> None:
 
 def _search(arguments: Sequence[str]) -> None:
     """A run, or with -m all runs of a sweep and then their common table."""
+    refuse_arguments(arguments)
     jobs: list[EndedJob] = []
     process = os.getpid()
 
@@ -138,9 +150,9 @@ def _search(arguments: Sequence[str]) -> None:
         search()
         if any(ended.error for ended in jobs):
             raise ReportedError
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(_remedy_of_a_stop(jobs)) from stop
     except (HydraException, ValueError) as error:  # from the composition: a run's own errors are reported in `search`
-        from multimodal_pulse.config_errors import explain
-
         raise UserError(explain(error, arguments)) from error
     except OSError as error:  # from Hydra, which makes the folder
         raise UserError(
@@ -159,6 +171,15 @@ def _folder_of_sweep_job() -> str:
 
 
 OmegaConf.register_new_resolver("folder_of_sweep_job", _folder_of_sweep_job, replace=True)
+
+
+def _remedy_of_a_stop(jobs: Sequence[EndedJob]) -> str:
+    """How to go on after Ctrl-C, with the argument to add."""
+    if not jobs:  # stopped in the composition, or a launcher has given the jobs to other processes
+        return "The same command with the hydra.run.dir (of a sweep: hydra.sweep.dir) that was named does the rest."
+    job = jobs[-1].job
+    key, folder = ("hydra.run.dir", job.run_dir) if job.sweep is None else ("hydra.sweep.dir", job.sweep)
+    return f"What is finished stays; the same command with {as_argument(key, str(short(folder)))} does the rest."
 
 
 def _say_sweep(jobs: Sequence[EndedJob]) -> None:

@@ -1,18 +1,53 @@
 """Hydra's errors in one line, with what would have been right."""
 
 import difflib
+import mimetypes
+import os.path
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib.resources import files
+from itertools import pairwise
 
 import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from multimodal_pulse.checks import FILES
 from multimodal_pulse.config import Config
-from multimodal_pulse.job import compose_config
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.job import as_argument, compose_config
+
+HYDRA_FLAGS = frozenset(
+    (
+        "--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--resolve", "--package", "-p", "--run", "-r",
+        "--multirun", "-m", "--shell-completion", "-sc", "--config-path", "-cp", "--config-name", "-cn", "--config-dir",
+        "-cd", "--experimental-rerun", "--info", "-i",
+    )
+)  # fmt: skip
+KEYS = frozenset(field.name for field in fields(Config))
+
+
+def refuse_arguments(arguments: Sequence[str]) -> None:
+    """Refuses what Hydra would answer with its whole usage, or about half of what was meant.
+
+    Raises:
+        UserError: a flag that there is not, or a space beside the = of an override.
+    """
+    for argument, following in pairwise([*arguments, ""]):
+        if argument.endswith("=") and following and "=" not in following and following not in HYDRA_FLAGS:
+            raise UserError(f"{argument} {following}: no space after =, write {argument}{following}.")
+        if following.startswith("="):
+            raise UserError(f"{argument} {following}: no space before =.")
+        flag, _, value = argument.partition("=")
+        if flag.startswith("-") and flag not in HYDRA_FLAGS:
+            key = flag.lstrip("-").replace("-", "_")
+            if key.partition(".")[0] not in KEYS:
+                raise UserError(f"{flag}: there is no such flag; --help lists what there is.")
+            if not value and "=" not in following and following not in HYDRA_FLAGS:
+                value = following
+            raise UserError(f"{flag}: write {key}={value or '<value>'}.")
 
 
 def explain(error: Exception, overrides: Sequence[str]) -> str:
@@ -24,7 +59,9 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     """
     cause = error.__cause__
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-        return _unknown_key(str(cause.full_key), overrides)
+        # The cause knows the first part alone of a key none of whose parts there is.
+        whole = re.match("Could not override '(.+?)'", str(error))
+        return _unknown_key(whole[1] if whole else str(cause.full_key), overrides)
     if isinstance(cause, OmegaConfBaseException):
         return _unsuitable_value(str(cause.full_key), str(cause).splitlines()[0].rstrip("."))
     if isinstance(error, MissingConfigException) and error.options:
@@ -33,9 +70,22 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
         if not equals:
-            return f"{key}: write key=value."
-        return f"{error.override} cannot be read: put the value in quotes of its own, '{key}=\"{value}\"'."
+            return _without_key(key)
+        return f"{error.override} cannot be read: put the value in quotes of its own, {as_argument(key, value)}."
+    if several := re.match("(?:Ambiguous value for argument|Sweep parameters) '([^=]+)=([^\n]*)'", str(error)):
+        key, value = several.groups()
+        if key in FILES:
+            return f"{key}={value}: put a path with a comma in quotes of its own, {as_argument(key, value)}."
+        return f"several values for {key}: put -m before them, for a run of each."
     return " ".join(str(error).split())
+
+
+def _without_key(value: str) -> str:
+    if os.path.isdir(value):
+        return f"{value}: references=folder {as_argument('references.path', value)} uses it."
+    if (mimetypes.guess_type(value)[0] or "").startswith("image/"):
+        return f"{value}: references=image {as_argument('references.path', value)} uses it."
+    return f"{value}: write key=value."
 
 
 def _unsuitable_value(key: str, said: str) -> str:
@@ -53,16 +103,21 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
         return f"unknown key {key}."
     parent, _, last = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
+    known_keys = list(_dotted_keys(cfg))
     if not isinstance(node, DictConfig):
+        near = [known for known in known_keys if known.rpartition(".")[2] == last]
+        if near:
+            return f"unknown key {key}. Did you mean {_nearest(key, near)}?"
         return f"unknown key {key}."
     owners = _owners(parent)
     if last in owners:
         return f"{key} belongs to {owners[last]}."
     siblings = [f"{parent}.{name}".lstrip(".") for name in map(str, node) if not name.startswith("_")]
-    everywhere = [*siblings, *_dotted_keys(cfg)]
+    everywhere = [*siblings, *known_keys]
     near = [known for known in everywhere if known.rpartition(".")[2] == last]
     # The last part alone: what stands before it is alike in all of them.
-    alike = difflib.get_close_matches(last, [known.rpartition(".")[2] for known in siblings], n=1)
+    names = [known.rpartition(".")[2] for known in siblings]
+    alike = difflib.get_close_matches(last, names, n=1) or [name for name in names if name.startswith(last)]
     near = near or [f"{parent}.{name}".lstrip(".") for name in alike]
     if near:
         return f"unknown key {key}. Did you mean {near[0]}?"
@@ -71,6 +126,10 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     if siblings:
         return f"unknown key {key}. There are: {', '.join(siblings)}."
     return f"unknown key {key}: the option chosen for {parent} has no keys."
+
+
+def _nearest(key: str, known: Sequence[str]) -> str:
+    return difflib.get_close_matches(key, known, n=1, cutoff=0)[0]
 
 
 def _owners(slot: str) -> dict[str, str]:

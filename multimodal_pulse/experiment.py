@@ -5,8 +5,9 @@
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from omegaconf import DictConfig
 from PIL.Image import Image
@@ -27,12 +28,12 @@ from multimodal_pulse.job import Job, refuse_another_config, settle_config
 from multimodal_pulse.latents import LatentSpace
 from multimodal_pulse.metrics import Scores, build_lpips, evaluate
 from multimodal_pulse.outcome import Outcome
-from multimodal_pulse.pictures import caption, film_strip, grid
+from multimodal_pulse.pictures import caption, film_strip, grid, made_exact
 from multimodal_pulse.progress import SearchProgress
 from multimodal_pulse.records import Plan, Records, finished, refuse_another_run, settle_plan, write_provenance
 from multimodal_pulse.references.images import quantise
 from multimodal_pulse.references.in_memory import Picture
-from multimodal_pulse.report import Notices, Report, report, say_resumed
+from multimodal_pulse.report import Notices, Report, report, say_begun, say_resumed
 
 
 def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
@@ -86,6 +87,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     # W&B may still refuse the run as the block is entered; only inside does the run directory become this run's own.
     with tracker:
         settle_config(job.run_dir, cfg, job.overrides)
+        say_begun(job.run_dir)
         settle_plan(job.run_dir, plan)
         if groups:  # who finds nothing to do has made nothing here
             write_provenance(
@@ -100,7 +102,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         def record(outcome: Outcome) -> None:
             downsampled = degradation(quantise(outcome.samples))
             scores = evaluate(outcome, degradation, lpips)
-            pictures = _pictures(outcome, downsampled, scores, caption(records.settings, outcome.steps))
+            pictures = _pictures(outcome, downsampled, scores, records.settings)
             records.write(outcome, scores, downsampled, pictures)
             tracker.log_reference(scores, outcome.samples, pictures["grid.png"])
             notices.say()
@@ -121,13 +123,14 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     return result
 
 
-def _pictures(outcome: Outcome, downsampled: Tensor, scores: Scores, words: str) -> dict[str, Image]:
-    """The pictures for people, by file name; `words` tell in their titles how the samples were found."""
+def _pictures(outcome: Outcome, downsampled: Tensor, scores: Scores, settings: Mapping[str, Any]) -> dict[str, Image]:
+    """The pictures for people, by file name; their words come from the record's settings."""
+    words = caption(settings, outcome.steps)
     lr_psnr = [sample.lr_psnr for sample in scores.records]
     found = (outcome.reference, outcome.targets, outcome.mask, outcome.samples)
     pictures = {"grid.png": grid(*found, downsampled, lr_psnr, words)}
     if outcome.film is not None:
-        pictures["film.png"] = film_strip(outcome, lr_psnr, words)
+        pictures["film.png"] = film_strip(outcome, lr_psnr, words, made_exact(settings))
     return pictures
 
 

@@ -49,6 +49,12 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def short(path: Path) -> Path:
+    """The path as a person at the terminal may type it: relative to the working directory where it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if here in path.parents else path
+
+
 def file_sha256(path: Path) -> str:
     """The sha256 of a file's bytes, as hex digits."""
     with path.open("rb") as file:

@@ -21,6 +21,7 @@ and against the original where there is one. Pictures, records and scores land i
 
   multimodal-pulse <the same arguments>              the same, once installed
   multimodal-pulse render <reference folder>         draw a reference's pictures again from its latents.safetensors
+  multimodal-pulse render <run directory>            the same for all its references; a film is not drawn again
 
 What cannot be run is refused in one line, with status 1, before anything is searched or written; so is a folder with a
 picture that cannot be read: each that is to be searched is read once at the start. A run of a sweep that fails is a

@@ -15,10 +15,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from multimodal_pulse.config import register
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import write_atomic
+from multimodal_pulse.files import short, write_atomic
 
 CONFIG_MODULE = "multimodal_pulse.conf"
 CONFIG_FILE = "config.yaml"
+OVERRIDES_FILE = "overrides.yaml"
+MOST_DIFFERENCES = 3
+"""Keys that a refusal names; it counts the others."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,12 @@ def own_overrides(overrides: Sequence[str], command: Sequence[str]) -> list[str]
     given = [parser.parse_override(argument) for argument in command if "=" in argument and argument[0] != "-"]
     swept_of_key = {override.get_key_element(): override.is_sweep_override() for override in given}
     return [override for override in overrides if swept_of_key.get(override.partition("=")[0], True)]
+
+
+def as_argument(key: str, value: str) -> str:
+    """An override as it is typed: with quotes for Hydra within quotes for the shell, where the value needs them."""
+    plain = re.fullmatch(r"[\w./+-]+", value, flags=re.ASCII)
+    return f"{key}={value}" if plain else f"'{key}=\"{value}\"'"
 
 
 def folder_of_sweep_job(number: int, method: str, own: Sequence[str]) -> str:
@@ -132,8 +141,8 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
     differing = _differences(there, yaml.safe_load(OmegaConf.to_yaml(cfg)))
     if differing:
         raise UserError(
-            f"{run_dir} holds a run with another configuration ({'; '.join(differing)}): give this one a"
-            " hydra.run.dir of its own."
+            f"{short(run_dir)} holds a run with another configuration ({_listed(differing)}): give this one a"
+            f" hydra.run.dir of its own, or go on with that one by the arguments in {short(run_dir) / OVERRIDES_FILE}."
         )
 
 
@@ -145,19 +154,29 @@ def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> N
     if (run_dir / CONFIG_FILE).exists():
         return
     run_dir.mkdir(parents=True, exist_ok=True)
-    write_atomic(run_dir / "overrides.yaml", OmegaConf.to_yaml(list(overrides)))
+    write_atomic(run_dir / OVERRIDES_FILE, OmegaConf.to_yaml(list(overrides)))
     write_atomic(run_dir / CONFIG_FILE, OmegaConf.to_yaml(cfg))
 
 
 def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """A phrase for each key whose values differ; interpolations count as they are written."""
+    """A phrase for each key whose values differ, what a user is likely to have set first.
+
+    Classes and interpolations, which go with an option, are left out where something else differs too.
+    """
     before, after = dict(_leaves(there)), dict(_leaves(now))
     absent = "not set"
-    return [
-        f"{key}: {before.get(key, absent)} there, {after.get(key, absent)} now"
-        for key in {**before, **after}
-        if before.get(key, absent) != after.get(key, absent)
+    values = {key: (before.get(key, absent), after.get(key, absent)) for key in {**before, **after}}
+    differing = {key: pair for key, pair in values.items() if pair[0] != pair[1]}
+    telling = [
+        key for key, pair in differing.items() if not key.endswith("_target_") and "${" not in f"{pair[0]}{pair[1]}"
     ]
+    keys = sorted(telling or differing, key=lambda key: (key != "method", "." in key, not key.endswith(".path")))
+    return [f"{key}: {differing[key][0]} there, {differing[key][1]} now" for key in keys]
+
+
+def _listed(differing: Sequence[str]) -> str:
+    more = len(differing) - MOST_DIFFERENCES
+    return "; ".join(differing[:MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from multimodal_pulse.consistency import ExactConsistency
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import atomic_file
+from multimodal_pulse.files import PARTIAL, atomic_file
 from multimodal_pulse.metrics.evaluation import OK_LR_PSNR_DB, status_of
 from multimodal_pulse.metrics.functional import lr_psnr, pairwise_rms
 from multimodal_pulse.outcome import Outcome
@@ -47,9 +47,14 @@ def caption(settings: Mapping[str, Any], steps: int) -> str:
         words.append(f"seed {settings['seed']}")
     if steps > 0:
         words.append("1 step" if steps == 1 else f"{steps} steps")
-    if settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY:
+    if made_exact(settings):
         words.append("exact consistency")
     return ", ".join(words)
+
+
+def made_exact(settings: Mapping[str, Any]) -> bool:
+    """Whether the samples of a record with these settings went through the exact consistency step."""
+    return settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY
 
 
 def grid(
@@ -113,7 +118,7 @@ def grid(
     return page.image
 
 
-def film_strip(outcome: Outcome, lr_psnr_db: Sequence[float | None], caption: str) -> Image.Image:
+def film_strip(outcome: Outcome, lr_psnr_db: Sequence[float | None], caption: str, exact: bool = False) -> Image.Image:
     """How the samples of one reference came about: a row for each, a column for each step shown.
 
     Left what was given, as in the grid; the last column is the sample as it was kept and saved, after the consistency
@@ -123,6 +128,7 @@ def film_strip(outcome: Outcome, lr_psnr_db: Sequence[float | None], caption: st
         outcome: what the search found, with a film.
         lr_psnr_db: LR-PSNR of each sample in dB; None for a failed one.
         caption: how the samples were found.
+        exact: whether the saved samples are no longer what the search kept, but made exact.
     Returns: an RGB picture on white.
     """
     film = outcome.film
@@ -143,7 +149,8 @@ def film_strip(outcome: Outcome, lr_psnr_db: Sequence[float | None], caption: st
     for k in range(samples):
         for frame, step in enumerate(outcome.film_steps):
             page.put(Tile(f"Sample {k}, step {step}", film[frame, k]), given_columns + frame, row=k)
-        kept = Tile(f"Kept: step {outcome.best_step[k]}", outcome.samples[k], *_verdict(lr_psnr_db[k]))
+        label = f"Kept: step {outcome.best_step[k]}" + exact * ", made exact"
+        kept = Tile(label, outcome.samples[k], *_verdict(lr_psnr_db[k]))
         page.put(kept, kept_column, row=k)
     return page.image
 
@@ -169,6 +176,21 @@ class Renderer:
     generator: Synthesis
     degradation: Callable[[Tensor], Tensor]
     consistency: Callable[[Tensor, Tensor, Any], Tensor]
+
+
+def reference_folders(folder: str | Path) -> list[Path]:
+    """The folders of all finished references of a run directory, by name; any other folder is taken for one itself.
+
+    Raises:
+        UserError: nothing is finished in the run directory.
+    """
+    inside = Path(folder) / "references"
+    if not inside.is_dir():
+        return [Path(folder)]
+    finished = sorted(path.parent for path in inside.glob("*/record.json") if not path.parent.name.startswith(PARTIAL))
+    if not finished:
+        raise UserError(f"{folder} has no finished reference.")
+    return finished
 
 
 @torch.no_grad()
@@ -267,7 +289,7 @@ def _verdict(decibels: float | None) -> tuple[str, Ink]:
     status = status_of(decibels)
     # Rounded down: what is just below the bound does not read as if it were on it.
     measured = "no picture" if decibels is None else f"LR-PSNR {math.floor(10 * decibels) / 10:.1f} dB"
-    return (measured if status == "ok" else f"{measured}, {status}"), _STATUS_INK[status]
+    return f"{measured}, {status}", _STATUS_INK[status]
 
 
 def _spread(samples: Tensor) -> str:

@@ -64,8 +64,8 @@ class SearchProgress(lightning.Callback):
         """Counts the step, and now and then reads the fidelity, its mean over the group's samples."""
         step, steps = batch_idx + 1, _search(pl_module).steps
         if batch_idx % _STEPS_PER_READING == 0 or step == steps:
-            fidelity = outputs["fidelity"].mean().item()
-            self._bar.set_postfix_str(f"step {step}/{steps}, fidelity {fidelity:.1e}", refresh=False)
+            self._fidelity = outputs["fidelity"].mean().item()
+        self._bar.set_postfix_str(f"step {step}/{steps}, fidelity {self._fidelity:.1e}", refresh=False)
         self._bar.update()
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multimodal_pulse.files import short
 from multimodal_pulse.records import read_records
 from multimodal_pulse.references import References
 from multimodal_pulse.tables import COLUMNS, LEGEND, cells, line, measures
@@ -47,14 +48,21 @@ class Report:
         faithful, samples = self.metrics["status"]["ok"], self.metrics["num_records"]
         verdict = f"faithful: {faithful} of {samples} samples (LR-PSNR of at least {OK_LR_PSNR_DB:.0f} dB)"
         lines = [line(self.title, COLUMNS, width), *table, LEGEND, verdict]
+        run_dir = short(self.run_dir)
         if self.entries:
-            lines.append(f"picture: {self.run_dir / 'references' / self.entries[0]['reference'] / 'grid.png'}")
-        return "\n".join([*lines, f"run:     {self.run_dir}"])
+            others = f", the others: {run_dir}/references/*/grid.png" if len(self.entries) > 1 else ""
+            lines.append(f"picture: {run_dir / 'references' / self.entries[0]['reference'] / 'grid.png'}{others}")
+        return "\n".join([*lines, f"run:     {run_dir}"])
 
 
 def report(run_dir: Path, title: str, names: Sequence[str], metrics: Mapping[str, Any]) -> Report:
     """The report on the references of `names` that are finished."""
     return Report(run_dir, title, read_records(run_dir, names), metrics)
+
+
+def say_begun(run_dir: Path) -> None:
+    """Says on stderr where the run goes, for whoever wants to look, or to stop it and go on later."""
+    print(f"run: {short(run_dir)}", file=sys.stderr, flush=True)
 
 
 def say_resumed(finished: int, references: int) -> None:

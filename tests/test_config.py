@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -21,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 import multimodal_pulse
 from multimodal_pulse.checks import LOWEST, READ_BY, RESOLUTIONS, check_config, check_files
 from multimodal_pulse.cli import main
-from multimodal_pulse.config_errors import explain
+from multimodal_pulse.config_errors import HYDRA_FLAGS, explain
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.generator.stylegan2 import Architecture
 from multimodal_pulse.help_text import help_text
@@ -217,6 +218,14 @@ def test_the_objective_goes_with_the_generator_unless_chosen():
         ("lr_std=0.1", ["Did you mean noise.lr_std?"]),
         ("objective.l2_wieght=1", ["Did you mean objective.l2_weight?"]),
         ("lr_nois=none", ["Did you mean lr_noise?"]),
+        ("nois.lr_std=0.1", ["unknown key nois.lr_std. Did you mean noise.lr_std?"]),
+        ("film=8", ["unknown key film. Did you mean film_frames?"]),
+        ("method=pulse,resampling", ["several values for method: put -m before them, for a run of each."]),
+        ("seed=range(0,2)", ["several values for seed: put -m before them"]),
+        ("references.path=a,b.png", ["a comma", "'references.path=\"a,b.png\"'"]),
+        ("photo.jpg", ["photo.jpg: references=image references.path=photo.jpg uses it."]),
+        ("a b.PNG", ["references=image 'references.path=\"a b.PNG\"' uses it."]),
+        (str(CONF), [f"references=folder references.path={CONF} uses it."]),
         ("references.pth=x", ["Did you mean references.path? It belongs to references=image and references=folder:"]),
         ("generator.pth=x", ["Did you mean generator.path? It belongs to generator=file: add it."]),
         ("references.xyzzy=x", ["unknown key references.xyzzy. There are: references.limit, references.split."]),
@@ -390,6 +399,29 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
     assert said.startswith("multimodal-pulse: ")
     assert said.count("\n") == 1
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--method", "combined"], "--method: write method=combined."),
+        (["--num-samples=4"], "--num-samples: write num_samples=4."),
+        (["--noise.lr_std", "0.1", "seed=1"], "--noise.lr_std: write noise.lr_std=0.1."),
+        (["--seed", "method=pulse"], "--seed: write seed=<value>."),
+        (["--verbose"], "--verbose: there is no such flag; --help lists what there is."),
+        (["method=", "pulse"], "method= pulse: no space after =, write method=pulse."),
+        (["seed=", "-1"], "seed= -1: no space after =, write seed=-1."),
+        (["method", "=pulse"], "method =pulse: no space before =."),
+    ],
+)
+def test_flags_and_spaces_end_with_status_1_and_the_override_to_write(arguments, said, monkeypatch, capsys):
+    assert command(monkeypatch, *arguments) == 1
+    assert capsys.readouterr().err == f"multimodal-pulse: {said}\n"
+
+
+def test_the_flags_are_hydras():
+    options = {name for action in get_args_parser()._actions for name in action.option_strings}
+    assert options == HYDRA_FLAGS
 
 
 @pytest.mark.parametrize("content", ["- a\n- b\n", "a: [1\n", "just text"])

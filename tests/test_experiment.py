@@ -94,7 +94,8 @@ def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
     status, said, errors = command(f"hydra.run.dir={run_dir}", "num_samples=2", "film_frames=2", "tracking=csv")
     assert status == 0, errors
     folder = run_dir / "references" / "test_000000"
-    assert f"picture: {folder / 'grid.png'}" in said
+    assert f"picture: {folder / 'grid.png'}" in said and f"run:     {run_dir}\n" in said
+    assert errors.count(f"run: {run_dir}\n") == 1
     assert "test_000000" in said and "LR-PSNR" in said
     assert "Lightning" not in errors and "GPU" not in errors and "Warning" not in errors
 
@@ -255,9 +256,8 @@ def test_a_sweep_that_is_stopped_while_torch_is_imported_has_its_table(tmp_path)
         "main()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (
-        done.returncode == 130 and done.stderr.startswith("multimodal-pulse: stopped") and done.stderr.count("\n") == 1
-    )
+    said = done.stderr
+    assert done.returncode == 130 and said.startswith("multimodal-pulse: stopped") and said.count("\n") == 1
     assert [(row["seed"], row["error"]) for row in sweep_rows(tmp_path / "sweep")] == [("0", "stopped")]
 
 
@@ -450,7 +450,11 @@ def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_p
         "references=folder", f"references.path={photos}", "trainer.references_per_group=1", f"hydra.run.dir={run_dir}"
     )
     assert status == 130
-    assert "Traceback" not in errors and "multimodal-pulse: stopped" in errors
+    assert "Traceback" not in errors
+    assert errors.endswith(
+        f"\nmultimodal-pulse: stopped. What is finished stays; the same command with hydra.run.dir={run_dir} does the"
+        " rest.\n"
+    )
     assert read(run_dir / "metrics.json")["num_references"] == 1
     assert [path.name for path in (run_dir / "references").iterdir()] == ["ada"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -471,7 +475,8 @@ def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command
     with monkeypatch.context() as patch:
         patch.setattr(experiment, "evaluate", stopped_in_the_second)
         status, said, errors = command(*arguments)
-    assert status == 130 and "stopped" in errors and "Traceback" not in errors
+    assert status == 130 and "Traceback" not in errors
+    assert f"multimodal-pulse: stopped. What is finished stays; the same command with {arguments[-1]} does" in errors
     assert any(line.split() == ["1", "seed=1", "stopped"] for line in said.splitlines()) and "\n2 seed=2" not in said
     assert [(bool(row["psnr"]), row["error"]) for row in sweep_rows(tmp_path / "sweep")] == [
         (True, ""),
@@ -482,14 +487,15 @@ def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command
     assert [bool(row["psnr"]) for row in sweep_rows(tmp_path / "sweep")] == [True] * 3
 
 
-def test_render_draws_the_same_pictures_again(command, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("given", [lambda run_dir, folder: run_dir, lambda run_dir, folder: folder], ids=["run", "one"])
+def test_render_draws_the_same_pictures_again(given, command, tmp_path, monkeypatch, capsys):
     run_dir = tmp_path / "run"
     assert command(f"hydra.run.dir={run_dir}", "num_samples=2", "consistency=exact")[0] == 0
     folder = run_dir / "references" / "test_000000"
     before = contents(folder)
     for path in (*folder.glob("sr_*.png"), folder / "grid.png"):
         path.unlink()
-    monkeypatch.setattr(sys, "argv", ["multimodal-pulse", "render", str(folder)])
+    monkeypatch.setattr(sys, "argv", ["multimodal-pulse", "render", str(given(run_dir, folder))])
     main()
     assert str(folder / "grid.png") in capsys.readouterr().out
     assert contents(folder).keys() == before.keys()

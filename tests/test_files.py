@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from multimodal_pulse.files import PARTIAL, atomic_file, atomic_folder, remove_partial, write_atomic
+from multimodal_pulse.files import PARTIAL, atomic_file, atomic_folder, remove_partial, short, write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -93,3 +93,12 @@ def test_text_is_utf_8_and_bytes_are_bytes(tmp_path: Path):
     write_atomic(tmp_path / "bytes", b"\x00\xff")
     assert (tmp_path / "text").read_bytes() == "Zürich".encode()
     assert (tmp_path / "bytes").read_bytes() == b"\x00\xff"
+
+
+def test_a_path_is_short_below_the_working_directory_alone(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert short(tmp_path / "here" / "outputs" / "run") == Path("outputs/run")
+    assert short(Path("outputs/run")) == Path("outputs/run")
+    for path in (tmp_path / "here", tmp_path / "hereafter"):
+        assert short(path) == path

@@ -1,8 +1,16 @@
-"""What a job of a sweep is called."""
+"""What a job of a sweep is called, and how a run directory refuses another configuration."""
 
 import pytest
 
-from multimodal_pulse.job import compose_config, folder_of_sweep_job, own_overrides
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.job import (
+    as_argument,
+    compose_config,
+    folder_of_sweep_job,
+    own_overrides,
+    refuse_another_config,
+    settle_config,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +50,38 @@ def test_a_jobs_own_overrides_are_those_that_the_sweep_chose(overrides, command,
 def test_a_folder_is_named_by_number_method_and_what_the_sweep_chose(own, name):
     assert folder_of_sweep_job(3, "combined", own) == name
     assert compose_config(["references=folder", f"references.path=sweep/{name}"]).references.path == f"sweep/{name}"
+
+
+@pytest.mark.parametrize(
+    ("value", "argument"),
+    [("outputs/a-1", "references.path=outputs/a-1"), ("a (1),b", "'references.path=\"a (1),b\"'")],
+)
+def test_an_argument_has_the_quotes_it_needs(value, argument):
+    assert as_argument("references.path", value) == argument
+    assert compose_config(["references=folder", argument.strip("'")]).references.path == value
+
+
+def refusal(run_dir, *overrides):
+    with pytest.raises(UserError) as refused:
+        refuse_another_config(run_dir, compose_config(overrides))
+    return str(refused.value)
+
+
+def test_another_configuration_is_told_by_three_keys_that_a_user_sets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settle_config(tmp_path / "run", compose_config(), [])
+    said = refusal(tmp_path / "run", "method=pulse", "num_samples=4", "seed=1", "optimizer.lr=1")
+    assert said.startswith("run holds a run with another configuration (method: combined there, pulse now; ")
+    assert "seed: 0 there, 1 now" in said
+    assert said.count(" there, ") == 3 and " more)" in said and "_target_" not in said and "${" not in said
+    assert said.endswith(
+        "give this one a hydra.run.dir of its own, or go on with that one by the arguments in run/overrides.yaml."
+    )
+    said = refusal(tmp_path / "run", "references=folder", "references.path=photos", "optimizer.lr=1")
+    assert "(references.path: not set there, photos now; " in said
+
+
+def test_a_class_is_told_where_nothing_else_differs(tmp_path):
+    settle_config(tmp_path, compose_config(), [])
+    said = refusal(tmp_path, "latent_resampling=none")
+    assert "(latent_resampling._target_: " in said and "more" not in said

@@ -15,7 +15,8 @@ from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.metrics import NullLpips, evaluate
 from multimodal_pulse.outcome import Outcome
-from multimodal_pulse.pictures import Renderer, caption, film_strip, grid, render_folder
+from multimodal_pulse.page import Page, Tile
+from multimodal_pulse.pictures import Renderer, caption, film_strip, grid, made_exact, reference_folders, render_folder
 from multimodal_pulse.records import Records
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.images import from_pil, load_rgb, quantise, to_uint8
@@ -191,6 +192,30 @@ def test_the_verdict_is_under_each_sample():
     assert amber.max() > 60 and red.max() > 120
 
 
+@pytest.fixture
+def tiles(monkeypatch) -> list[Tile]:
+    """The tiles that are put on pages, in order."""
+    seen: list[Tile] = []
+    monkeypatch.setattr(Page, "put", lambda self, tile, column, row: seen.append(tile))
+    return seen
+
+
+def test_the_verdict_names_the_status(tiles):
+    blank(3, [79.18, 26.99, None])
+    assert [tile.footer for tile in tiles if tile.footer] == [
+        "LR-PSNR 79.1 dB, ok",
+        "LR-PSNR 26.9 dB, loose",
+        "no picture, failed",
+    ]
+
+
+@pytest.mark.parametrize(("exact", "label"), [(True, "Kept: step 1, made exact"), (False, "Kept: step 1")])
+def test_the_film_says_where_the_kept_sample_was_made_exact(tiles, exact: bool, label: str):
+    found = find()
+    film_strip(dataclasses.replace(found, film=found.samples[None], film_steps=[0]), [30.0, 20.0], "", exact)
+    assert label in [tile.label for tile in tiles]
+
+
 def test_a_failed_sample_is_black_and_left_out_of_the_spread():
     found = find()
     samples = found.samples.clone()
@@ -218,6 +243,7 @@ def test_the_caption_says_what_is_known():
     assert caption({"method": "bicubic", "seed": 0, "consistency": none}, 0) == "bicubic"
     assert caption({"consistency": EXACT}, 100) == "100 steps, exact consistency"  # of an older record
     assert caption({}, 0) == ""
+    assert made_exact(SETTINGS) and not made_exact({"consistency": none}) and not made_exact({})
 
 
 def test_the_caption_stands_in_the_title_alone():
@@ -311,6 +337,17 @@ def test_the_renderer_is_made_from_what_the_record_says(tmp_path: Path):
     render_folder(folder, load)
     assert seen == [settings]
     assert json.loads((folder / "record.json").read_text())["weights_sha256"] is None
+
+
+def test_a_run_directory_stands_for_its_finished_references(tmp_path: Path):
+    folders = [record(tmp_path, find(name)) for name in ("grace", "ada")]
+    (tmp_path / "references" / ".partial-eve").mkdir()
+    (tmp_path / "references" / ".partial-eve" / "record.json").touch()
+    assert reference_folders(tmp_path) == sorted(folders)
+    assert reference_folders(folders[0]) == [folders[0]]
+    (tmp_path / "new" / "references").mkdir(parents=True)
+    with pytest.raises(UserError, match="no finished reference"):
+        reference_folders(tmp_path / "new")
 
 
 def test_what_cannot_be_rendered_is_refused(tmp_path: Path):

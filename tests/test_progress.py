@@ -1,6 +1,9 @@
+import re
+
 import pytest
 from tiny_search import run, tiny_references, tiny_search
 
+from multimodal_pulse import progress
 from multimodal_pulse.progress import SearchProgress
 
 
@@ -10,6 +13,20 @@ def test_shows_references_step_fidelity_and_time_left(capsys):
     assert "3/3 references" in last
     assert "step 12/12" in last
     assert "fidelity" in last and "left" in last
+
+
+def test_the_step_follows_the_bar(capsys, monkeypatch):
+    class EveryUpdate(progress._Lines):
+        def __init__(self, *args, **settings):
+            super().__init__(*args, **settings | {"mininterval": 0})
+
+    monkeypatch.setattr(progress, "_Lines", EveryUpdate)
+    run(tiny_search(tiny_references(1), [[0]], steps=12), callbacks=[SearchProgress()])
+    shown = re.findall(r" (\d+)%, step (\d+)/12, fidelity (\S+),", capsys.readouterr().err)
+    assert {(int(step), int(percent)) for percent, step, _ in shown} == {
+        (step, round(100 * step / 12)) for step in range(1, 13)
+    }
+    assert len({fidelity for _, step, fidelity in shown if int(step) <= 10}) == 1  # read at the first of ten steps
 
 
 def test_a_file_gets_lines_and_no_carriage_returns(capsys):

@@ -42,6 +42,17 @@ def test_references_without_a_row_are_counted(references, more):
     assert lines[11 + len(at)].startswith(f"mean of {references}")
 
 
+def test_the_end_names_the_pictures_and_the_run_as_short_as_it_can(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    entries = [entry(number, lr_psnr=40.0) for number in range(2)]
+    one, two = (
+        str(Report(tmp_path / "out" / "run", "combined", some, summary(some))).splitlines()[-2:]
+        for some in (entries[:1], entries)
+    )
+    assert one == ["picture: out/run/references/face_0/grid.png", "run:     out/run"]
+    assert two[0] == "picture: out/run/references/face_0/grid.png, the others: out/run/references/*/grid.png"
+
+
 def test_faithful_samples_are_counted():
     lines = table(3)
     assert "faithful: 3 of 6 samples (LR-PSNR of at least 27 dB)" in lines
