@@ -31,7 +31,8 @@ OUTSIDE_THE_PORTRAITS = (
 RENDERING_SLOTS = ("generator", "degradation", "consistency")
 RENDERING_TARGETS = {
     "multimodal_pulse.portraits.prior.load_prior",
-    "multimodal_pulse.generator.load_generator",
+    "multimodal_pulse.generator.pretrained.load_file",
+    "multimodal_pulse.generator.pretrained.load_official",
     "multimodal_pulse.generator.untrained",
     "multimodal_pulse.degradation.Degradation",
     "multimodal_pulse.consistency.NoConsistency",

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from multimodal_pulse import __version__
 from multimodal_pulse.checks import check_config, check_files
+from multimodal_pulse.commands import HELP, convert, weights
 from multimodal_pulse.config import register
 from multimodal_pulse.config_errors import explain, refuse_arguments
 from multimodal_pulse.errors import UserError
@@ -88,7 +89,7 @@ def render(arguments: Sequence[str]) -> None:
             print(path)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"render": render}
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"render": render, "weights": weights, "convert": convert}
 """What the first argument may be, besides Hydra's own."""
 
 
@@ -100,7 +101,8 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         from multimodal_pulse.help_text import help_text
 
-        print(help_text())  # Hydra would list every file there is, its own included, for a second
+        # Hydra would list every file there is, its own included, for a second
+        print(HELP[arguments[0]] if arguments[0] in HELP else help_text())
         return
     if "--version" in arguments:
         print(f"multimodal-pulse {__version__}")  # Hydra would print its own

@@ -50,6 +50,13 @@ class Untrained(Option):
 @dataclass
 class GeneratorFile(Option):
     path: str = MISSING
+    sha256: str | None = MISSING
+
+
+@dataclass
+class OfficialGenerator(Option):
+    name: str = MISSING
+    sha256: str | None = MISSING
 
 
 @dataclass
@@ -188,6 +195,7 @@ SCHEMAS: dict[str, type] = {
     "degradation/bicubic": Bicubic,
     "generator/untrained": Untrained,
     "generator/file": GeneratorFile,
+    "generator/official": OfficialGenerator,
     "lr_noise/gaussian": GaussianLrNoise,
     "lr_noise/masked": MaskedLrNoise,
     "synthesis_noise/gaussian": GaussianSynthesisNoise,

@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or absent, whatever kills the process while they are written.
+"""Files and folders that are either whole or absent, whatever kills the process while they are written; the cache.
 
 Everything is written beside its final place (the same file system, so that a rename is one step), flushed to the disk
 and only then renamed. What a kill leaves behind carries `PARTIAL` at the front of its name.
@@ -11,8 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import platformdirs
+
 PARTIAL = ".partial-"
 """Prefix of everything that is not finished; no reader may look inside."""
+
+CACHE_VARIABLE = "MULTIMODAL_PULSE_CACHE"
+
+
+def cache_folder() -> Path:
+    """Where statistics and weights are kept: the environment's `MULTIMODAL_PULSE_CACHE`, else the platform's place."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("multimodal-pulse")).expanduser()
 
 
 def _flush(path: Path) -> None:
@@ -22,6 +31,13 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def move_into_place(partial: Path, path: Path) -> None:
+    """Gives the finished file `partial` the name `path`, in the same folder, once it is on the disk."""
+    _flush(partial)
+    os.replace(partial, path)
+    _flush(path.parent)
 
 
 @contextmanager
@@ -35,12 +51,10 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
         yield partial
-        _flush(partial)
-        os.replace(partial, path)
+        move_into_place(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    _flush(path.parent)
 
 
 def write_atomic(path: str | Path, content: str | bytes) -> None:

@@ -1,34 +1,14 @@
 """The progress bar of a run: references done, step, fidelity, time left."""
 
-import sys
-from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any
 
 import lightning
-from tqdm import tqdm
 
+from multimodal_pulse.bars import progress_bar
 from multimodal_pulse.latent_optimization import LatentOptimization
 
 # Reading the fidelity waits for the device, so it is read this seldom.
 _STEPS_PER_READING = 10
-
-
-class _Lines(tqdm):
-    """A bar for a file or a pipe: a line for each update, where a terminal's bar would go back in its own."""
-
-    disable: bool
-
-    @staticmethod
-    def status_printer(file: TextIO) -> Callable[[str], None]:
-        """What tqdm draws with."""
-        return lambda text: print(text, file=file, flush=True)
-
-    def close(self) -> None:
-        """Writes where the run stands, at most once."""
-        if not self.disable:
-            self.display()
-            self.disable = True
-            self._decr_instances(self)
 
 
 class SearchProgress(lightning.Callback):
@@ -38,13 +18,9 @@ class SearchProgress(lightning.Callback):
         """Opens the bar at 0 of all steps of all groups."""
         search = _search(pl_module)
         self._references = sum(len(group) for group in search.groups)
-        terminal = sys.stderr.isatty()
-        self._bar = (tqdm if terminal else _Lines)(
+        self._bar = progress_bar(
             desc=f"0/{self._references} references",
             total=len(search.groups) * search.steps,
-            file=sys.stderr,
-            mininterval=0.1 if terminal else 5.0,
-            dynamic_ncols=True,
             bar_format="{desc} |{bar:20}| {percentage:3.0f}%{postfix}, {remaining} left",
         )
 

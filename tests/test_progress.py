@@ -3,7 +3,7 @@ import re
 import pytest
 from tiny_search import run, tiny_references, tiny_search
 
-from multimodal_pulse import progress
+from multimodal_pulse import bars
 from multimodal_pulse.progress import SearchProgress
 
 
@@ -16,11 +16,11 @@ def test_shows_references_step_fidelity_and_time_left(capsys):
 
 
 def test_the_step_follows_the_bar(capsys, monkeypatch):
-    class EveryUpdate(progress._Lines):
+    class EveryUpdate(bars._Lines):
         def __init__(self, *args, **settings):
             super().__init__(*args, **settings | {"mininterval": 0})
 
-    monkeypatch.setattr(progress, "_Lines", EveryUpdate)
+    monkeypatch.setattr(bars, "_Lines", EveryUpdate)
     run(tiny_search(tiny_references(1), [[0]], steps=12), callbacks=[SearchProgress()])
     shown = re.findall(r" (\d+)%, step (\d+)/12, fidelity (\S+),", capsys.readouterr().err)
     assert {(int(step), int(percent)) for percent, step, _ in shown} == {

@@ -1,23 +1,57 @@
-"""Generator files: `safetensors` with the architecture in the header. Nothing in such a file can run."""
+"""Generator files: our `safetensors`, official pickles and rosinality's files are read, ours are written.
+
+Whatever the kind, reading ends the same way: an architecture and tensors that are still in the file, compared with each
+other before anything is copied.
+"""
 
 import dataclasses
+import hashlib
 import json
+import math
+import mmap
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import atomic_file, file_sha256
+from multimodal_pulse.files import atomic_file
 from multimodal_pulse.generator.frozen import Generator
+from multimodal_pulse.generator.official import read_official
+from multimodal_pulse.generator.restricted_pickle import Allowance, RefusedError, printable
+from multimodal_pulse.generator.rosinality import read_rosinality
 from multimodal_pulse.generator.stylegan2 import Architecture, StyleGAN2
+from multimodal_pulse.generator.torch_files import is_legacy, read_legacy, read_zip
 
 FORMAT = "multimodal-pulse stylegan2"
+OWN_DTYPES = ("F64", "F32", "F16", "BF16")  # as safetensors names them
+
+NO_WEIGHTS = {
+    b"<": "it is a web page, as a server sends it in place of a file (a quota, a login): download it again",
+    b"version https://git-lfs": "it is a Git LFS pointer in place of a file: fetch the file with `git lfs pull`",
+}
+"""What files that are no weights begin with."""
 
 
 class CheckpointError(UserError):
     """A generator file that cannot be used; the message names the file and what is wrong with it."""
+
+
+class TensorInFile(Protocol):
+    """A tensor that is not read yet."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def read(self) -> Tensor:
+        """A float32 copy."""
+        ...
 
 
 def save_generator(network: StyleGAN2, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
@@ -33,35 +67,31 @@ def save_generator(network: StyleGAN2, path: str | Path, dtype: torch.dtype = to
 
 
 def load_generator(path: str | Path, device: str | torch.device = "cpu") -> Generator:
-    """Read a generator from a `.safetensors` file.
+    """Read a generator: an official `.pkl`, rosinality's `.pt`, or our own `.safetensors`.
+
+    The content decides which it is, not the name. It is data from the first byte to the last: nothing in it is
+    imported, called or compiled, and what it declares is compared with what is there before memory is spent on it.
 
     Raises:
-        CheckpointError: the file is missing, damaged, of another kind, or its tensors contradict its header.
+        CheckpointError: the file is missing, damaged, of another kind, or holds something that is refused; its network
+            is not supported, or its tensors contradict it.
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise CheckpointError(f"generator file '{path}' does not exist")
+        raise CheckpointError(f"generator file '{path}' {'is not a file' if path.exists() else 'does not exist'}")
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise CheckpointError(f"'{path}' is a safetensors file, but not a generator of this program")
-            architecture = _architecture(header.get("architecture", ""), path)
-            with torch.device("meta"):
-                network = StyleGAN2(architecture)
-            expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            _check_shapes(expected, found, path)
-            tensors = {name: file.get_tensor(name).float() for name in expected}
-    except SafetensorError as error:
-        raise CheckpointError(f"'{path}' is not a readable safetensors file") from error
+        with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                raise RefusedError("it is empty")
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            architecture, tensors = _read(path, file.fileno(), memoryview(content))
+            network = _network(architecture, tensors, len(content))
+            sha256 = hashlib.sha256(content).hexdigest()
+    except ValueError as error:  # RefusedError, and what Architecture says of unusable sizes
+        raise CheckpointError(f"'{path}' cannot be used: {error}") from error
     except OSError as error:
         raise CheckpointError(f"'{path}' cannot be read: {error}") from error
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"'{path}': tensor {name} has values that are not finite")
-    network.load_state_dict(tensors, assign=True)
-    return Generator(network, sha256=file_sha256(path)).to(device)
+    return Generator(network, sha256=sha256).to(device)
 
 
 def untrained(
@@ -85,24 +115,96 @@ def untrained(
     return Generator(network)
 
 
-def _architecture(text: str, path: Path) -> Architecture:
-    fields = {field.name for field in dataclasses.fields(Architecture)}
+def _read(path: Path, descriptor: int, content: memoryview) -> tuple[Architecture, Mapping[str, TensorInFile]]:
+    """Architecture and tensors of a file of any kind; the first bytes tell which."""
+    beginning, allowance = bytes(content[:64]), Allowance()
+    for sign, what in NO_WEIGHTS.items():
+        if beginning.lstrip().startswith(sign):
+            raise RefusedError(what)
+    if beginning.startswith(b"PK\x03\x04"):
+        return read_rosinality(read_zip(descriptor, content, allowance))
+    if is_legacy(content):
+        return read_rosinality(read_legacy(content, allowance))
+    if beginning[8:9] == b"{":  # after the length of the header
+        return _read_own(path)
+    return read_official(content, allowance)
+
+
+# --- our own format
+
+
+@dataclass(frozen=True)
+class _OwnTensor:
+    file: Any
+    name: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.file.get_slice(self.name).get_shape())
+
+    def read(self) -> Tensor:
+        dtype = self.file.get_slice(self.name).get_dtype()
+        if dtype not in OWN_DTYPES:
+            raise RefusedError(f"its tensor {self.name} holds numbers of the kind {printable(dtype)}")
+        return self.file.get_tensor(self.name).float()
+
+
+def _read_own(path: Path) -> tuple[Architecture, dict[str, _OwnTensor]]:
+    try:
+        file = safe_open(path, framework="pt")
+        header = file.metadata() or {}
+        names = list(file.keys())
+    except SafetensorError as error:
+        raise RefusedError("it is not a readable safetensors file") from error
+    if header.get("format") != FORMAT:
+        raise RefusedError("it is a safetensors file, but not a generator of this program")
+    return _own_architecture(header.get("architecture", "")), {name: _OwnTensor(file, name) for name in names}
+
+
+def _own_architecture(text: str) -> Architecture:
     try:
         arguments = json.loads(text)
-        if set(arguments) - fields:
-            raise ValueError(f"unknown {', '.join(sorted(set(arguments) - fields))}")
-        if arguments.get("img_channels", 3) != 3:
-            raise ValueError(f"its images have {arguments['img_channels']} channels, not the 3 of RGB")
-        return Architecture(**arguments)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"'{path}': the architecture in its header is not usable: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RefusedError("the architecture in its header is damaged") from error
+    if not isinstance(arguments, dict) or "resolution" not in arguments:
+        raise RefusedError("the architecture in its header has no resolution")
+    if unknown := sorted(arguments.keys() - {field.name for field in dataclasses.fields(Architecture)}):
+        raise RefusedError(f"the architecture in its header has the unknown {printable(unknown[0])}")
+    return Architecture(**arguments)
 
 
-def _check_shapes(expected: dict[str, tuple], found: dict[str, tuple], path: Path) -> None:
+# --- from architecture and tensors to the network
+
+
+def _network(architecture: Architecture, tensors: Mapping[str, TensorInFile], available: int) -> StyleGAN2:
+    """The network with its weights.
+
+    Args:
+        available: bytes of the file; each number takes at least one.
+    """
+    if architecture.img_channels != 3:
+        raise RefusedError(f"its images have {architecture.img_channels} channels, not the 3 of RGB")
+    with torch.device("meta"):
+        network = StyleGAN2(architecture)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    _check_shapes(expected, {name: tensor.shape for name, tensor in tensors.items()})
+    if sum(math.prod(shape) for shape in expected.values()) > available:
+        raise RefusedError("its tensors have more numbers than fit into it")
+    network.load_state_dict({name: _finite(name, tensors[name].read()) for name in expected}, assign=True)
+    return network
+
+
+def _check_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> None:
     if missing := sorted(expected.keys() - found.keys()):
-        raise CheckpointError(f"'{path}' lacks the tensor {missing[0]} ({len(missing)} missing in all)")
+        raise RefusedError(f"it lacks the tensor {missing[0]} ({len(missing)} missing in all)")
     if extra := sorted(found.keys() - expected.keys()):
-        raise CheckpointError(f"'{path}' has a tensor that its architecture has no place for: {extra[0]}")
+        raise RefusedError(f"it has a tensor that its architecture has no place for: {printable(extra[0])}")
     for name, shape in expected.items():
         if found[name] != shape:
-            raise CheckpointError(f"'{path}': tensor {name} is {found[name]}, its architecture needs {shape}")
+            raise RefusedError(f"its tensor {name} is {found[name]}, its architecture needs {shape}")
+
+
+def _finite(name: str, tensor: Tensor) -> Tensor:
+    if not torch.isfinite(tensor).all():
+        raise RefusedError(f"its tensor {name} has values that are not finite")
+    return tensor

@@ -6,23 +6,19 @@ network.
 """
 
 import logging
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
-import platformdirs
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from multimodal_pulse.files import atomic_file
+from multimodal_pulse.files import atomic_file, cache_folder
 from multimodal_pulse.generator.frozen import Generator
 
 log = logging.getLogger(__name__)
 
-CACHE_VARIABLE = "MULTIMODAL_PULSE_CACHE"
 GAUSSIANISING_SLOPE = 5.0
 _CHUNK = 10_000
 _SEED = 0
@@ -34,11 +30,6 @@ class WStatistics:
 
     mean: Tensor
     std: Tensor
-
-
-def cache_folder() -> Path:
-    """Where computed statistics are kept: the environment's `MULTIMODAL_PULSE_CACHE`, else the platform's own place."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("multimodal-pulse"))
 
 
 def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:

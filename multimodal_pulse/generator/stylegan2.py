@@ -7,7 +7,7 @@ have the names of the official checkpoints, so a state dict is loaded as it is. 
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,9 @@ from multimodal_pulse.generator.ops import (
 )
 
 LOWEST_RESOLUTION = 4
+MAPPING_LEARNING_RATE_MULTIPLIER = 0.01  # [K20] appendix B
+LARGEST = {"z_dim": 2**16, "w_dim": 2**16, "mapping_layers": 64, "channel_max": 2**16, "img_channels": 64}
+"""Far more than any such network has; files from elsewhere may declare anything."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,20 @@ class Architecture:
     conv_clamp: float | None = None  # bound on activations, for networks trained in half precision; None: none
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "conv_clamp" and type(value) is not int:
+                raise ValueError(f"{field.name} must be a whole number")
         power_of_two = self.resolution > 0 and self.resolution & (self.resolution - 1) == 0
         if not power_of_two or not 16 <= self.resolution <= 1024:
             raise ValueError(f"resolution must be a power of two from 16 to 1024, not {self.resolution}")
-        for name in ("z_dim", "w_dim", "mapping_layers", "channel_max", "img_channels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name, largest in LARGEST.items():
+            if not 1 <= getattr(self, name) <= largest:
+                raise ValueError(f"{name} must be from 1 to {largest}, not {getattr(self, name)}")
         if self.channel_base < self.resolution:
             raise ValueError(f"channel_base {self.channel_base} leaves no channel at resolution {self.resolution}")
+        if self.conv_clamp is not None and not _is_positive_number(self.conv_clamp):
+            raise ValueError("conv_clamp must be a positive number or null")
 
     @property
     def block_resolutions(self) -> list[int]:
@@ -74,6 +83,16 @@ class Architecture:
         return asdict(self)
 
 
+def _normal(*size: int, divisor: float = 1.0) -> Tensor:
+    """Unit-normal numbers over `divisor`; on the device "meta" the shape alone, for drawing would import a compiler."""
+    numbers = torch.empty(*size)
+    return numbers if numbers.is_meta else numbers.normal_().div_(divisor)
+
+
+def _is_positive_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
 class FullyConnected(nn.Module):
     """Linear layer with an equalised learning rate: weights are stored at unit scale and scaled when used.
 
@@ -86,7 +105,7 @@ class FullyConnected(nn.Module):
         self, in_features: int, out_features: int, *, learning_rate_multiplier: float = 1.0, bias: float = 0.0
     ):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / learning_rate_multiplier)
+        self.weight = nn.Parameter(_normal(out_features, in_features, divisor=learning_rate_multiplier))
         self.bias = nn.Parameter(torch.full([out_features], float(bias)))
         self.weight_gain = learning_rate_multiplier / math.sqrt(in_features)
         self.bias_gain = learning_rate_multiplier
@@ -105,7 +124,9 @@ class MappingNetwork(nn.Module):
         super().__init__()
         self.num_layers = num_layers
         for index in range(num_layers):
-            layer = FullyConnected(z_dim if index == 0 else w_dim, w_dim, learning_rate_multiplier=0.01)
+            layer = FullyConnected(
+                z_dim if index == 0 else w_dim, w_dim, learning_rate_multiplier=MAPPING_LEARNING_RATE_MULTIPLIER
+            )
             self.add_module(f"fc{index}", layer)
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
@@ -129,10 +150,10 @@ class SynthesisLayer(nn.Module):
         self.up = up
         self.clamp = clamp
         self.affine = FullyConnected(w_dim, in_channels, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.weight = nn.Parameter(_normal(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.noise_strength = nn.Parameter(torch.zeros([]))
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("noise_const", _normal(resolution, resolution))
         self.register_buffer("weight_squared", None, persistent=False)  # filled by `freeze`
 
     def freeze(self) -> None:
@@ -156,7 +177,7 @@ class ToRGB(nn.Module):
         super().__init__()
         self.clamp = clamp
         self.affine = FullyConnected(w_dim, in_channels, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(img_channels, in_channels, 1, 1))
+        self.weight = nn.Parameter(_normal(img_channels, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(img_channels))
         self.weight_gain = 1 / math.sqrt(in_channels)
 
@@ -175,7 +196,7 @@ class SynthesisBlock(nn.Module):
         a, channels = architecture, architecture.channels(resolution)
         self.is_first = resolution == LOWEST_RESOLUTION
         if self.is_first:
-            self.const = nn.Parameter(torch.randn(channels, resolution, resolution))
+            self.const = nn.Parameter(_normal(channels, resolution, resolution))
         else:
             below = a.channels(resolution // 2)
             self.conv0 = SynthesisLayer(below, channels, a.w_dim, resolution, True, a.conv_clamp)

@@ -57,12 +57,28 @@ def test_other_safetensors_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "architecture",
-    ["", "[]", '{"resolution": 17}', '{"resolution": 16, "depth": 3}', '{"z_dim": 4}', '{"img_channels": 1}'],
+    ("architecture", "reason"),
+    [
+        ("", "architecture in its header is damaged"),
+        ("[" * 100_000, "architecture in its header is damaged"),
+        ("[]", "has no resolution"),
+        ('{"z_dim": 4}', "has no resolution"),
+        ('{"resolution": 17}', "power of two from 16 to 1024, not 17"),
+        ('{"resolution": 16.0}', "resolution must be a whole number"),
+        ('{"resolution": "16"}', "resolution must be a whole number"),
+        ('{"resolution": 16, "depth": 3}', "unknown depth"),
+        ('{"resolution": 16, "img_channels": 1}', "1 channels, not the 3 of RGB"),
+        ('{"resolution": 16, "w_dim": 1000000000000}', "w_dim must be from 1 to 65536"),
+        ('{"resolution": 16, "mapping_layers": 1000000000}', "mapping_layers must be from 1 to 64"),
+        ('{"resolution": 16, "channel_base": 8}', "leaves no channel"),
+        ('{"resolution": 16, "conv_clamp": NaN}', "conv_clamp must be a positive number"),
+        ('{"resolution": 16, "conv_clamp": [1]}', "conv_clamp must be a positive number"),
+        ('{"resolution": 1024}', "lacks the tensor"),
+    ],
 )
-def test_unusable_header(architecture, saved):
+def test_unusable_header(architecture, reason, saved):
     save_file(load_file(saved), saved, metadata={"format": FORMAT, "architecture": architecture})
-    with pytest.raises(CheckpointError, match="architecture"):
+    with pytest.raises(CheckpointError, match=reason):
         load_generator(saved)
 
 
@@ -75,6 +91,13 @@ def rewrite(path, change):
 def test_tensors_that_contradict_the_header(saved):
     rewrite(saved, lambda tensors: tensors.update({"mapping.w_avg": torch.zeros(9)}))
     with pytest.raises(CheckpointError, match=r"mapping\.w_avg is \(9,\), its architecture needs \(8,\)"):
+        load_generator(saved)
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64, torch.bool])
+def test_numbers_of_another_kind(dtype, saved):
+    rewrite(saved, lambda tensors: tensors.update({"mapping.w_avg": torch.zeros(8, dtype=dtype)}))
+    with pytest.raises(CheckpointError, match=r"mapping\.w_avg holds numbers of the kind"):
         load_generator(saved)
 
 

@@ -3,19 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from reference_files import FOLDER, read_network
+from reference_files import FOLDER, needs_reference
 
-from multimodal_pulse.generator import Architecture, Generator, StyleGAN2, untrained
+from multimodal_pulse.generator import Architecture, Generator, StyleGAN2, load_generator, untrained
 from multimodal_pulse.generator.ops import conv_upsample, upsample
 
-needs_reference = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/stylegan2 is not here")
 TOLERANCE = 1e-4  # of the largest absolute value
 
 
 @pytest.fixture(scope="module", params=["random32", "random64"])
 def reference(request) -> tuple[Generator, dict[str, torch.Tensor]]:
     arrays = np.load(FOLDER / f"{request.param}.npz")
-    generator = Generator(read_network(FOLDER / f"{request.param}.pkl"))
+    generator = load_generator(FOLDER / f"{request.param}.pkl")
     return generator, {name: torch.from_numpy(arrays[name]) for name in arrays.files}
 
 
