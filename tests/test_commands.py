@@ -11,7 +11,7 @@ from file_server import FileServer, serve
 
 from multimodal_pulse.cli import main
 from multimodal_pulse.commands import HELP
-from multimodal_pulse.generator import CheckpointError, load_generator, save_generator, untrained
+from multimodal_pulse.generator import CheckpointError, load_generator
 from multimodal_pulse.weights import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,14 +24,6 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("MULTIMODAL_PULSE_MIRROR", "http://127.0.0.1:9")
     monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def own(tmp_path) -> Path:
-    """A generator in our own format."""
-    path = tmp_path / "own.safetensors"
-    save_generator(untrained(16, z_dim=8, w_dim=8, channel_base=128, channel_max=8).network, path)
-    return path
 
 
 @pytest.fixture

@@ -53,11 +53,6 @@ class MeanOfW:
     def shape(self) -> tuple[int, ...]:
         return (self.architecture.w_dim,)
 
-    @property
-    def nbytes(self) -> int:
-        """None in the file."""
-        return 0
-
     @torch.no_grad()
     def read(self) -> Tensor:
         a = self.architecture

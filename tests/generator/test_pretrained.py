@@ -9,21 +9,13 @@ from file_server import FileServer, serve
 
 from multimodal_pulse.assembly import build
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.generator import CheckpointError, load_generator, save_generator, untrained
+from multimodal_pulse.generator import CheckpointError, load_generator
 from multimodal_pulse.generator.pretrained import load_file, load_official
 from multimodal_pulse.job import compose_config
 from multimodal_pulse.weights import NETWORKS
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "stylegan2" / "random32.pkl"
 OTHER = "0" * 64
-
-
-@pytest.fixture
-def own(tmp_path) -> Path:
-    """A generator in our own format."""
-    path = tmp_path / "own.safetensors"
-    save_generator(untrained(16, z_dim=8, w_dim=8, channel_base=128, channel_max=8).network, path)
-    return path
 
 
 @pytest.fixture
