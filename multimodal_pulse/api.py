@@ -1,4 +1,4 @@
-"""The Python interface: `multimodal_pulse.upsample`, the same run as on the command line."""
+"""The Python interface: `multimodal_pulse.upsample`, and any run by its overrides, the same as on the command line."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from multimodal_pulse.experiment import run
 from multimodal_pulse.job import compose_job
 from multimodal_pulse.references.images import load_rgb, to_uint8
 from multimodal_pulse.references.in_memory import Picture, as_rgb
+from multimodal_pulse.report import Report
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,7 @@ def upsample(
     # In place of a path, so that a run directory that holds another picture's run is refused.
     fixed = ["references=image", f"references.path=given-{_fingerprint(image)}"]
     arguments = fixed + [f"{key}={_as_override(value)}" for key, value in settings.items()]
-    try:
-        cfg, job = compose_job(arguments, run_dir)
-    except (HydraException, ValueError) as error:
-        raise UserError(explain(error, arguments)) from error
-    check_config(cfg, job.choices, job.overrides)
-    finished = run(cfg, job, picture=image)
+    finished = run_overrides(arguments, run_dir, picture=image)
     (entry,) = finished.entries
     folder = (finished.run_dir / "references" / entry["reference"]).absolute()
     records = entry["records"]
@@ -92,6 +88,25 @@ def upsample(
         records=records,
         folder=folder,
     )
+
+
+def run_overrides(overrides: Sequence[str], run_dir: str | Path, picture: Picture | None = None) -> Report:
+    """The run that `python run.py <overrides>` would do, or what is missing of it in a run directory that has begun.
+
+    Args:
+        overrides: as on the command line.
+        run_dir: the run directory.
+        picture: stands in for the file of `references=image`.
+
+    Raises:
+        UserError: an override cannot be used, or the run directory holds another run.
+    """
+    try:
+        cfg, job = compose_job(overrides, run_dir)
+    except (HydraException, ValueError) as error:
+        raise UserError(explain(error, overrides)) from error
+    check_config(cfg, job.choices, job.overrides)
+    return run(cfg, job, picture)
 
 
 def _fingerprint(image: Picture) -> str:

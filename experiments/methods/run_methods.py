@@ -11,14 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.errors import HydraException
 from method_rows import ROWS, RUNS, SEEDS, run_dir
 
-from multimodal_pulse.checks import check_config
-from multimodal_pulse.config_errors import explain
+from multimodal_pulse.api import run_overrides
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.experiment import run
-from multimodal_pulse.job import compose_job
 
 
 def run_row(row: str, seed: int, overrides: Sequence[str], runs: Path) -> None:
@@ -27,13 +23,8 @@ def run_row(row: str, seed: int, overrides: Sequence[str], runs: Path) -> None:
     Raises:
         UserError: the configuration cannot be used, or another one began this run directory.
     """
-    arguments = ["experiment=methods", *overrides, *ROWS[row], f"seed={seed}"]
-    try:
-        cfg, job = compose_job(arguments, run_dir(runs, row, seed))
-    except (HydraException, ValueError) as error:
-        raise UserError(explain(error, arguments)) from error
-    check_config(cfg, job.choices, job.overrides)
-    print(f"\n{row}, seed {seed}", run(cfg, job), sep="\n", flush=True)
+    report = run_overrides(["experiment=methods", *overrides, *ROWS[row], f"seed={seed}"], run_dir(runs, row, seed))
+    print(f"\n{row}, seed {seed}", report, sep="\n", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
