@@ -18,12 +18,12 @@ from torchvision.utils import make_grid, save_image
 from tqdm import tqdm
 
 from multimodal_pulse.generator import Generator, load_generator, untrained
+from multimodal_pulse.metrics.manifold import NEIGHBOURS, Manifold, features, squeezenet
 from multimodal_pulse.portraits.prior import WEIGHTS
 from multimodal_pulse.portraits.renderer import render, render_seeds, sample_factors, split_seeds
 
 HERE = Path(__file__).parent
 BATCH = 25
-NEIGHBOURS = 5  # k of the precision and recall estimate
 Source = Callable[[range], Tensor]  # indices -> images [N, 3, R, R] in [0, 1]
 
 
@@ -54,39 +54,9 @@ def batches(count: int) -> Iterator[range]:
         yield range(first, min(first + BATCH, count))
 
 
-@torch.no_grad()
-def features(source: Source, count: int, backbone: torch.nn.Module) -> Tensor:
-    """SqueezeNet 1.1 features, averaged over the image: [count, 512]."""
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    rows = []
-    for indices in tqdm(list(batches(count)), desc="features", leave=False):
-        images = (source(indices) - mean[:, None, None]) / std[:, None, None]
-        rows.append(backbone(images).mean(dim=(2, 3)))
-    return torch.cat(rows)
-
-
-def squeezenet() -> torch.nn.Module | None:
-    from torchvision.models import squeezenet1_1
-
-    try:
-        # The file is looked for in TORCH_HOME first; its bytes are the user's to vouch for here.
-        path = Path(torch.hub.get_dir()) / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
-        network = squeezenet1_1()
-        network.load_state_dict(torch.load(path, weights_only=True))
-        return network.features.eval()
-    except OSError as error:
-        print(f"precision and recall are left out: no SqueezeNet 1.1 weights in TORCH_HOME ({error})")
-        return None
-
-
-def coverage(manifold: Tensor, points: Tensor) -> float:
-    """Share of `points` that lie within the k-nearest-neighbour balls of `manifold`.
-
-    Kynkaanniemi et al., "Improved Precision and Recall Metric" (NeurIPS 2019), eq. (1) and (2): precision is
-    coverage(real, generated), recall is coverage(generated, real).
-    """
-    radii = torch.cdist(manifold, manifold).kthvalue(NEIGHBOURS + 1, dim=1).values  # the nearest is the point itself
-    return (torch.cdist(points, manifold) <= radii).any(dim=1).float().mean().item()
+def pictures(source: Source, count: int) -> Iterator[Tensor]:
+    """The first `count` images of a source, in batches, with a progress bar."""
+    return (source(indices) for indices in tqdm(list(batches(count)), desc="features", leave=False))
 
 
 def invert(generator: Generator, targets: Tensor, steps: int) -> Tensor:
@@ -132,6 +102,11 @@ def contact_sheet(generator: Generator, path: Path) -> None:
     save_image(torch.cat([left, F.pad(right, (16, 0, 0, 0), value=1.0)], dim=2), path)
 
 
+def share(manifold: Manifold, others: Manifold) -> float:
+    """Of the others' pictures, the share that lies in the manifold."""
+    return round(manifold.covers(others.features).float().mean().item(), 3)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
@@ -155,13 +130,17 @@ def main() -> None:
         if name == "trained":
             share = detail_energy(inversions) / 10 ** (-psnr / 10)
             report["inversion_trained"]["random_detail_to_residual"] = round(share.median().item(), 2)
-    if (backbone := squeezenet()) is not None:
-        real = features(rendered("test"), count, backbone)
+    try:
+        backbone = squeezenet()
+    except OSError as error:
+        print(f"precision and recall are left out: no SqueezeNet 1.1 weights in TORCH_HOME ({error})")
+    else:
+        real = Manifold(features(pictures(rendered("test"), count), backbone))
         sources = {"trained": generated(trained), "untrained": generated(random)}
         sources["real_against_real"] = rendered("validation")
         for name, source in sources.items():
-            other = features(source, count, backbone)
-            report[name] = {"precision": round(coverage(real, other), 3), "recall": round(coverage(other, real), 3)}
+            other = Manifold(features(pictures(source, count), backbone))
+            report[name] = {"precision": share(real, other), "recall": share(other, real)}
     (args.out / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
 

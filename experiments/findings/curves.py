@@ -1,0 +1,82 @@
+"""measures.csv as curves: means over portraits with confidence intervals, and comparisons of points by portrait."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from measures import OF_SAMPLES
+
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+
+Values = np.ndarray
+"""[portraits], each the mean over samples and seeds."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over portraits and its confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __format__(self, places: str) -> str:
+        mean, low, high = (f"{value:.{places}f}" for value in (self.mean, self.low, self.high))
+        return f"{mean} ({low} to {high})"
+
+
+def estimate(values: Values) -> Estimate:
+    """The mean and its 95 % interval by the percentile bootstrap over portraits (Efron, 1979).
+
+    Portraits are what another evaluation would draw anew; samples and seeds of one portrait are not independent.
+    """
+    drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
+    means = values[drawn].mean(axis=1)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(float(values.mean()), float(low), float(high))
+
+
+class Curves:
+    """The measures of all points. Every point has the same portraits and seeds.
+
+    Args:
+        path: measures.csv.
+    Raises:
+        ValueError: points have different portraits.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.portraits = sorted({row["reference"] for row in rows})
+        self.seeds = sorted({row["seed"] for row in rows})
+        of_point: defaultdict[str, dict[tuple[str, str], Mapping[str, str]]] = defaultdict(dict)
+        for row in rows:
+            of_point[row["point"]][row["reference"], row["seed"]] = row
+        keys = {(portrait, seed) for portrait in self.portraits for seed in self.seeds}
+        for point, of_keys in of_point.items():
+            if set(of_keys) != keys:
+                raise ValueError(f"{path}: {point} has other portraits or seeds than the rest.")
+        self._rows = of_point
+
+    def __call__(self, point: str, measure: str) -> Values:
+        """[portraits], averaged over the seeds; NaN where the measure does not exist."""
+        return self._table(point, measure).mean(axis=1)
+
+    def lr_psnr_of_latents(self, point: str) -> Values:
+        """[portraits, initial latents], dB: every sample of every seed."""
+        return np.concatenate([self._table(point, column) for column in OF_SAMPLES], axis=1)
+
+    def _table(self, point: str, measure: str) -> Values:
+        """[portraits, seeds]."""
+        rows = self._rows[point]
+        return np.array([[float(rows[p, s][measure] or "nan") for s in self.seeds] for p in self.portraits])
+
+    @property
+    def seconds(self) -> float:
+        """Of all searches together, one after the other."""
+        return float(sum(self._table(point, "seconds").sum() for point in self._rows))

@@ -1,0 +1,53 @@
+"""From measures.csv to the seven verdicts: a plot and a CSV for each finding, and the table of the README.
+
+python experiments/findings/findings.py
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from curves import Curves
+from plots import csv_of, plot
+from points import HERE, MEASURES
+from verdicts import Finding, findings
+
+from multimodal_pulse.files import atomic_file, write_atomic
+
+
+def table(of: Sequence[Finding]) -> str:
+    """Markdown: a row for each finding, with its verdict and every number that it rests on."""
+    rows = [
+        "| finding | verdict | what was measured: mean (95 % interval), and what the finding needs |",
+        "|---|---|---|",
+    ]
+    for finding in of:
+        parts = "<br>".join(str(part) + ("" if part.holds else " **(not so)**") for part in finding.parts)
+        rows.append(
+            f"| [{finding.number}. {finding.says}](finding{finding.number}.png) | **{finding.verdict}** | {parts} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--measures", type=Path, default=MEASURES)
+    parser.add_argument("--out", type=Path, default=HERE, help="folder of the plots, the CSVs and verdicts.md")
+    args = parser.parse_args(arguments)
+    curves = Curves(args.measures)
+    of = findings(curves)
+    for finding in of:
+        name = f"finding{finding.number}"
+        write_atomic(args.out / f"{name}.csv", csv_of(finding.number, curves))
+        with atomic_file(args.out / f"{name}.png") as partial:
+            plot(finding.number, finding.says, curves).savefig(partial)
+        print(f"{finding.number}. {finding.says}: {finding.verdict}")
+        for part in finding.parts:
+            print(f"   {'+' if part.holds else '-'} {part}")
+    write_atomic(args.out / "verdicts.md", table(of))
+    print(f"{len(curves.portraits)} portraits, seeds {', '.join(curves.seeds)}")
+    print(f"all searches: {curves.seconds / 3600:.1f} hours, one after the other on one core each")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Measure every finished point: run directories -> measures.csv, a line for each point, seed and portrait.
+
+    python experiments/findings/measures.py
+
+Realism needs the SqueezeNet 1.1 backbone of torchvision in TORCH_HOME; without it that column is empty.
+"""
+
+import argparse
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+
+import torch
+import torch.nn.functional as F
+from points import MEASURES, NUM_SAMPLES, POINTS, RUNS, SEEDS, run_dir
+from torch import Tensor
+from tqdm import tqdm
+
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.diversity.lr_noise import lr_mask
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.files import write_atomic
+from multimodal_pulse.metrics.manifold import Manifold, features, squeezenet
+from multimodal_pulse.portraits.renderer import mouth_mask, render_seeds, split_seeds
+from multimodal_pulse.records import read_records
+from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.verdict import OK_LR_PSNR_DB
+
+FACTOR = 8
+REAL_PORTRAITS = 2000
+GRAIN_FREQUENCY = 0.25
+"""Cycles per pixel, in x or y, from which structure counts as grain; white noise has 3/4 of its energy there."""
+
+FROM_RECORDS = ("psnr", "lpips", "lr_psnr", "lr_psnr_worst", "faithful", "distance", "seconds")
+FROM_PICTURES = ("lr_distance", "grain", "inside", "outside", "realism")
+OF_SAMPLES = tuple(f"lr_psnr_{sample}" for sample in range(NUM_SAMPLES))
+COLUMNS = ("point", "seed", "reference", *FROM_RECORDS, *FROM_PICTURES, *OF_SAMPLES)
+
+Realism = Callable[[Tensor], float]
+"""Samples [K, 3, R, R] -> the share of them that lies where real portraits lie."""
+
+
+def realism(resolution: int) -> Realism:
+    """Improved precision, by SqueezeNet's features of validation portraits; NaN for everything without the backbone."""
+    try:
+        backbone = squeezenet()
+    except OSError as error:
+        print(f"realism is left out: no SqueezeNet 1.1 weights in TORCH_HOME ({error})", file=sys.stderr)
+        return lambda samples: math.nan
+    seeds = split_seeds("validation", REAL_PORTRAITS)
+    batches = (render_seeds(seeds[first : first + 25], resolution) for first in range(0, len(seeds), 25))
+    real = Manifold(features(tqdm(batches, desc="real portraits", total=len(seeds) // 25, leave=False), backbone))
+    return lambda samples: real.covers(features([samples], backbone)).float().mean().item()
+
+
+def regions(resolution: int) -> tuple[Tensor, Tensor]:
+    """Where the mouth's mask allows noise, and what is farther from there than one LR pixel: bool [R, R] each."""
+    mask = lr_mask(mouth_mask(resolution)[0], resolution // FACTOR, resolution) > 0
+    near = F.max_pool2d(mask.float(), 3, stride=1, padding=1) > 0
+    inside, close = (F.interpolate(part.float()[None], scale_factor=FACTOR)[0, 0] > 0 for part in (mask, near))
+    return inside, ~close
+
+
+def of_pictures(samples: Tensor, inside: Tensor, outside: Tensor) -> dict[str, float]:
+    """The measures of the samples [K, 3, R, R] of one reference that the records do not have.
+
+    All are means over pairs of samples: `lr_distance`, `inside` and `outside` are RMS differences in grey levels, of
+    the downsampled samples and of two regions; `grain` is the share of the difference's energy at `GRAIN_FREQUENCY`
+    and above, NaN for pairs without a difference.
+    """
+    first, second = (torch.stack(part) for part in zip(*combinations(samples, 2), strict=True))
+    difference = 255 * (first - second)
+    return {
+        "lr_distance": _rms(Degradation(FACTOR)(difference)),
+        "grain": _grain(difference),
+        "inside": _rms(difference[..., inside]),
+        "outside": _rms(difference[..., outside]),
+    }
+
+
+def _rms(difference: Tensor) -> float:
+    """Mean over pairs of the root mean square of differences [pairs, ...]."""
+    return difference.flatten(1).square().mean(dim=1).sqrt().mean().item()
+
+
+def _grain(difference: Tensor) -> float:
+    energy = torch.fft.fft2(difference).abs().square().sum(dim=1)
+    frequency = torch.fft.fftfreq(difference.shape[-1]).abs()
+    fine = torch.maximum(frequency[:, None], frequency[None, :]) >= GRAIN_FREQUENCY
+    return ((energy * fine).sum(dim=(1, 2)) / energy.sum(dim=(1, 2))).mean().item()
+
+
+def of_record(entry: Mapping) -> dict[str, float]:
+    """The measures that stand in record.json: means over samples, the worst LR-PSNR, and the share of faithful ones."""
+    records = entry["records"]
+    lr_psnr = [-math.inf if record["lr_psnr"] is None else record["lr_psnr"] for record in records]
+    means = {name: fmean(_number(record[name]) for record in records) for name in ("psnr", "lpips")}
+    return {
+        **means,
+        "lr_psnr": fmean(lr_psnr),
+        "lr_psnr_worst": min(lr_psnr),
+        "faithful": fmean(value >= OK_LR_PSNR_DB for value in lr_psnr),
+        "distance": _number(entry["diversity"]["rms"]),
+        "seconds": entry["seconds"],
+        **dict(zip(OF_SAMPLES, lr_psnr, strict=True)),
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def measure(folder: Path, is_real: Realism) -> Iterator[dict[str, float | str]]:
+    """A line for each reference of a run directory.
+
+    Raises:
+        UserError: the run is not finished.
+    """
+    plan = folder / "plan.json"
+    names = json.loads(plan.read_text(encoding="utf-8"))["references"] if plan.is_file() else []
+    entries = read_records(folder, names)
+    if not names or len(entries) < len(names):
+        raise UserError(f"{folder} has {len(entries)} of its references: run_findings.py does what is missing.")
+    inside, outside = regions(load_rgb(folder / "references" / names[0] / "hr.png").shape[-1])
+    for entry in entries:
+        pictures = folder / "references" / entry["reference"]
+        samples = torch.stack([load_rgb(pictures / f"sr_{sample:02d}.png") for sample in range(NUM_SAMPLES)])
+        yield {
+            "reference": entry["reference"],
+            **of_record(entry),
+            **of_pictures(samples, inside, outside),
+            "realism": is_real(samples),
+        }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
+    parser.add_argument("--out", type=Path, default=MEASURES)
+    args = parser.parse_args(arguments)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    try:
+        is_real = realism(resolution=128)
+        for point in tqdm(POINTS, desc="points"):
+            for seed in SEEDS:
+                for values in measure(run_dir(args.runs, point, seed), is_real):
+                    writer.writerow(
+                        {"point": point, "seed": seed} | {key: _short(value) for key, value in values.items()}
+                    )
+    except UserError as error:
+        sys.exit(f"measures: {error}")
+    write_atomic(args.out, text.getvalue())
+    print(args.out)
+
+
+def _short(value: float | str) -> str:
+    """Five digits are more than 128 samples can tell apart; nothing for what is not there."""
+    if isinstance(value, str):
+        return value
+    return "" if math.isnan(value) else f"{value:.5g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Run what is missing of the seven curves: every point at every seed, each in outputs/findings/<point>/seed-<seed>.
+
+    python experiments/findings/run_findings.py --seeds 0 & python experiments/findings/run_findings.py --seeds 1
+    python experiments/findings/run_findings.py --points lr_noise trainer=gpu   # some, with overrides of run.py
+
+Started again it does only what is missing; a reference that is finished is never searched twice.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from points import COMMON, POINTS, RUNS, SEEDS, run_dir
+
+from multimodal_pulse.api import run_overrides
+from multimodal_pulse.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--points", default="", help="beginning of their names, such as lr_noise or combined/0.05")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="with commas between")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
+    parser.add_argument("overrides", nargs="*", help="of run.py, for every point")
+    args = parser.parse_intermixed_args(arguments)
+    points = [point for point in POINTS if point.startswith(args.points)]
+    if not points:
+        parser.error(f"no point begins with {args.points}; there are {', '.join(POINTS)}")
+    try:
+        # Seed by seed: what is stopped halfway leaves whole curves of one seed.
+        for seed in map(int, args.seeds.split(",")):
+            for point in points:
+                overrides = [*COMMON, *args.overrides, *POINTS[point], f"seed={seed}"]
+                report = run_overrides(overrides, run_dir(args.runs, point, seed))
+                print(f"\n{point}, seed {seed}", report, sep="\n", flush=True)
+    except UserError as error:
+        sys.exit(f"run_findings: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""The report's seven findings as statements about numbers. What would count was written down before the runs ended.
+
+A finding consists of parts. A part holds when the whole 95 % interval of its effect lies on the side of the bound that
+the finding needs; a finding holds when all of its parts do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from curves import Curves, Estimate, estimate
+from points import COMBINED_LR_STDS, COMBINED_WEIGHTS, SEARCH_STEPS
+
+from multimodal_pulse.verdict import OK_LR_PSNR_DB
+
+STUCK_DB = 6.0
+"""Below the best initial latent of the same portrait: four times its squared error."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One statement.
+
+    Attributes:
+        says: the statement, in words.
+        effect: what was measured.
+        places: decimals to show it with.
+        unit: of the effect.
+        above, below: the bound that its whole interval must keep; one of them is None.
+    """
+
+    says: str
+    effect: Estimate
+    places: int
+    unit: str
+    above: float | None = None
+    below: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        if self.above is not None:
+            return self.effect.low > self.above
+        return self.below is not None and self.effect.high < self.below
+
+    @property
+    def needed(self) -> str:
+        return f"> {self.above:g}" if self.above is not None else f"< {self.below:g}"
+
+    def __str__(self) -> str:
+        return f"{self.says}: {self.effect:{self.places}}{self.unit}, needs {self.needed}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One of the seven.
+
+    Attributes:
+        number: in DESIGN.md, section 1.
+        says: the finding, in words.
+        parts: what it comes to in numbers.
+    """
+
+    number: int
+    says: str
+    parts: Sequence[Part]
+
+    @property
+    def verdict(self) -> str:
+        """One word or two, and what fails."""
+        failed = [part for part in self.parts if not part.holds]
+        if not failed:
+            return "holds"
+        return "does not hold" if len(failed) == len(self.parts) else "holds in part"
+
+
+def findings(curves: Curves) -> list[Finding]:
+    """All seven, in order."""
+    return [
+        _initial_latents(curves),
+        _poor_optima(curves),
+        _lr_noise(curves),
+        _mask(curves),
+        _synthesis_noise(curves),
+        _batch_diversity(curves),
+        _combination(curves),
+    ]
+
+
+def _initial_latents(curves: Curves) -> Finding:
+    point = f"resampling/{SEARCH_STEPS[-1]}"
+    ratio = curves(point, "distance") / curves(point, "lr_distance")
+    return Finding(
+        1,
+        "Different initial latents give realistic, different images that downsample to nearly the same LR image",
+        [
+            Part("samples of at least 27 dB, share", estimate(curves(point, "faithful")), 2, "", above=0.9),
+            Part("distance of samples / distance of their LR images", estimate(ratio), 2, "", above=2),
+            Part("samples where real portraits lie, share", estimate(curves(point, "realism")), 2, "", above=0.5),
+        ],
+    )
+
+
+def below_best(curves: Curves, steps: int) -> np.ndarray:
+    """[portraits, latents], dB: how far each initial latent ends below the best one of its portrait."""
+    lr_psnr = curves.lr_psnr_of_latents(f"resampling/{steps}")
+    return lr_psnr.max(axis=1, keepdims=True) - lr_psnr
+
+
+def _poor_optima(curves: Curves) -> Finding:
+    half, whole = SEARCH_STEPS[-2:]
+    stuck = (below_best(curves, whole) >= STUCK_DB).mean(axis=1)
+    # Two searches from the same latents: where the start decides, the same ones end low.
+    pairs = zip(below_best(curves, half), below_best(curves, whole), strict=True)
+    correlation = np.array([np.corrcoef(at_half, at_whole)[0, 1] for at_half, at_whole in pairs])
+    return Finding(
+        2,
+        "Some initial latents get stuck in poor local optima",
+        [
+            Part(f"latents {STUCK_DB:g} dB below their portrait's best, share", estimate(stuck), 3, "", above=0),
+            Part(
+                f"the same latents end low after {half} and {whole} steps, correlation",
+                estimate(correlation),
+                2,
+                "",
+                above=0,
+            ),
+        ],
+    )
+
+
+def _lr_noise(curves: Curves) -> Finding:
+    def change(measure: str, start: str = "0.02", end: str = "0.2") -> Estimate:
+        return estimate(curves(f"lr_noise/{end}", measure) - curves(f"lr_noise/{start}", measure))
+
+    return Finding(
+        3,
+        "LR noise loosens the constraint: more noise, more diversity, less consistency; too much loses the reference",
+        [
+            Part("distance, std 0.02 to 0.2", change("distance"), 1, " grey levels", above=0),
+            Part("LR-PSNR, std 0.02 to 0.2", change("lr_psnr"), 1, " dB", below=0),
+            Part("LR-PSNR at std 0.4", estimate(curves("lr_noise/0.4", "lr_psnr")), 1, " dB", below=OK_LR_PSNR_DB),
+            Part("PSNR, std 0.02 to 0.4", change("psnr", end="0.4"), 1, " dB", below=0),
+        ],
+    )
+
+
+def _mask(curves: Curves) -> Finding:
+    masked, everywhere = "masked_lr_noise/0.108", "lr_noise/0.108"
+    contrast = curves(masked, "inside") / curves(masked, "outside")
+    spared = curves(masked, "outside") / curves(everywhere, "outside")
+    return Finding(
+        4,
+        "A mask confines the change to the masked region",
+        [
+            Part("distance inside the mask / outside, std 0.108", estimate(contrast), 2, "", above=2),
+            Part("distance outside, with the mask / without", estimate(spared), 2, "", below=0.5),
+        ],
+    )
+
+
+def _synthesis_noise(curves: Curves) -> Finding:
+    subtle = curves("synthesis_noise/1", "distance") / curves("lr_noise/0.108", "distance")
+    grain = curves("synthesis_noise/1", "grain") - curves("resampling/100", "grain")
+
+    def change(measure: str) -> Estimate:
+        return estimate(curves("synthesis_noise/4", measure) - curves("synthesis_noise/1", measure))
+
+    return Finding(
+        5,
+        "Synthesis noise gives only subtle variety: film grain at the higher end, degradation beyond",
+        [
+            Part("distance at std 1 / that of LR noise of 0.108", estimate(subtle), 2, "", below=0.5),
+            Part("grain in it, more than between independent latents, share", estimate(grain), 2, "", above=0),
+            Part("LPIPS, std 1 to 4", change("lpips"), 3, "", above=0),
+            Part("samples where real portraits lie, std 1 to 4, share", change("realism"), 2, "", below=0),
+        ],
+    )
+
+
+def _batch_diversity(curves: Curves) -> Finding:
+    strong = curves("batch_diversity/0.004", "distance") / curves("batch_diversity/0", "distance")
+    faithful = estimate(curves("batch_diversity/0.004", "lr_psnr"))
+    strays = estimate(curves("batch_diversity/0.02", "lr_psnr"))
+    return Finding(
+        6,
+        "The batch-diversity loss gives strong variety from one shared latent; too much strays from the reference",
+        [
+            Part("distance, weight 0.004 / weight 0", estimate(strong), 2, "", above=2),
+            Part("LR-PSNR at weight 0.004", faithful, 1, " dB", above=OK_LR_PSNR_DB),
+            Part("LR-PSNR at weight 0.02", strays, 1, " dB", below=OK_LR_PSNR_DB),
+        ],
+    )
+
+
+def _combination(curves: Curves) -> Finding:
+    def faithful(std: float, weight: float) -> np.ndarray:
+        return curves(f"combined/{std:g}-{weight:g}", "faithful")
+
+    std, weight = COMBINED_LR_STDS[-1], COMBINED_WEIGHTS[-1]
+    noise_alone, loss_alone, both = faithful(std, 0), faithful(0, weight), faithful(std, weight)
+    return Finding(
+        7,
+        "The combination needs the knobs tuned together",
+        [
+            Part(f"faithful with LR noise of {std:g} alone, share", estimate(noise_alone), 2, "", above=0.5),
+            Part(f"faithful with weight {weight:g} alone, share", estimate(loss_alone), 2, "", above=0.5),
+            Part(
+                "faithful with both, less than with the worse alone, share",
+                estimate(both - np.minimum(noise_alone, loss_alone)),
+                2,
+                "",
+                below=0,
+            ),
+        ],
+    )
