@@ -70,6 +70,8 @@ def upsample(
     Raises:
         UserError: the picture or an override cannot be used.
     """
+    if overrides.get("dry_run"):
+        raise UserError("upsample makes pictures; run_overrides([..., 'dry_run=true'], run_dir) makes a trial.")
     if run_dir is None:
         run_dir = datetime.now().strftime(f"outputs/%Y-%m-%d/%H-%M-%S-{method}-%f")
     settings = {"method": method, "num_samples": num_samples, "seed": seed, "tracking": "none"} | overrides
@@ -92,6 +94,8 @@ def upsample(
 
 def run_overrides(overrides: Sequence[str], run_dir: str | Path, picture: Picture | None = None) -> Report:
     """The run that `python run.py <overrides>` would do, or what is missing of it in a run directory that has begun.
+
+    Where references could not be used, `failure` of the report says so. With `dry_run=true` it is a `report.Forecast`.
 
     Args:
         overrides: as on the command line.

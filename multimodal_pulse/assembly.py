@@ -27,6 +27,10 @@ OUTSIDE_THE_PORTRAITS = (
     "generator=portraits knows rendered portraits only; a photograph lies outside of what it has seen, and its samples"
     " will look drawn."
 )
+PORTRAITS_OUTSIDE = (
+    "references=portraits are rendered portraits, which generator={generator} was not made for; references=folder"
+    " references.path=<folder> searches pictures of your own."
+)
 
 RENDERING_SLOTS = ("generator", "degradation", "consistency")
 RENDERING_TARGETS = {
@@ -62,14 +66,25 @@ def build(node: DictConfig, **arguments: Any) -> Any:
         raise UserError(f"{node._get_full_key(None)}: {error}") from error
 
 
-def torch_device(accelerator: str) -> torch.device:
-    """The device of a trainer option.
+def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
+    """The device of a trainer option; of several GPUs with its number.
+
+    Args:
+        trainer: the option.
+        shard_index: chooses the GPU where the option leaves it open, so that a machine's shards have one each.
 
     Raises:
-        UserError: this machine has none.
+        UserError: this machine has none, or not that one.
     """
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise UserError("trainer=gpu, but PyTorch finds no CUDA device on this machine: choose trainer=cpu.")
+    accelerator = str(trainer.accelerator)
+    if accelerator == "cuda":
+        there = torch.cuda.device_count()
+        if not there:
+            raise UserError("trainer=gpu, but PyTorch finds no CUDA device on this machine: choose trainer=cpu.")
+        number = shard_index % there if trainer.device is None else trainer.device
+        if number >= there:
+            raise UserError(f"trainer.device={number}, but the CUDA devices here are 0 to {there - 1}.")
+        return torch.device(accelerator, number)
     if accelerator == "mps" and not torch.backends.mps.is_available():
         raise UserError("trainer=mps, but PyTorch finds no Apple GPU on this machine: choose trainer=cpu.")
     return torch.device(accelerator)
@@ -81,6 +96,8 @@ def build_references(
     """The references of a run; `picture` stands in for the file of `references=image`."""
     arguments: dict[str, Any] = {"resolution": generator.resolution, "degradation": degradation}
     if job.choices["references"] == "portraits":
+        if job.choices["generator"] not in ("portraits", "untrained"):  # one was made for them, the other for nothing
+            arguments["domain_notice"] = PORTRAITS_OUTSIDE.format(generator=job.choices["generator"])
         return build(cfg.references, **arguments)
     if job.choices["generator"] == "portraits":
         arguments["domain_notice"] = OUTSIDE_THE_PORTRAITS

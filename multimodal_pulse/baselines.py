@@ -58,6 +58,7 @@ class BicubicSearch:
                     best_step=[0],
                     steps=0,
                     seconds=time.perf_counter() - started,
+                    group=[reference.name],
                 )
             )
 

@@ -1,7 +1,7 @@
 """What a configuration must satisfy beyond its schema, checked before anything heavy is imported."""
 
 import math
-import os.path
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +49,8 @@ LOWEST = {
     "noise.lr_std": 0,
     "noise.synthesis_std": 0,
     "trainer.references_per_group": 1,
+    "trainer.device": 0,
+    "trainer.price_per_hour": 0,
     "optimizer.lr": 0,
     "optimizer.momentum": 0,
     "tracking.limit": 0,
@@ -57,10 +59,13 @@ LOWEST = {
 """The smallest value of each number that no constructor checks, or that is better refused at once; some are there with
 some options only."""
 
+AUTO = "auto"
+"""For `trainer.references_per_group`."""
+
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 """Of generators that the configuration describes; `Architecture` has the last word."""
 
-FILES = ("references.path", "generator.path", "noise.lr_mask")
+FILES = ("references.path", "references.partition_file", "generator.path", "noise.lr_mask")
 """What must be on the disk when a run begins; some are there with some options only."""
 
 
@@ -85,9 +90,12 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     limit = cfg.references.get("limit")
     if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
         raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")
+    per_group = cfg.trainer.references_per_group
+    if isinstance(per_group, str) and per_group != AUTO:
+        raise UserError(f"trainer.references_per_group={per_group}: it must be a whole number, or {AUTO}.")
     for key, lowest in LOWEST.items():
         value = OmegaConf.select(cfg, key)
-        if value is not None and not (math.isfinite(value) and value >= lowest):
+        if isinstance(value, int | float) and not (math.isfinite(value) and value >= lowest):
             finite = "" if isinstance(value, int) else "finite and "
             raise UserError(f"{key}={value}: it must be {finite}at least {lowest}.")
     if cfg.shard.index >= cfg.shard.count:
@@ -120,12 +128,18 @@ def _check_sizes(cfg: DictConfig) -> None:
 
 
 def check_files(cfg: DictConfig) -> None:
-    """Refuses a file or folder that is not there; not for a run whose picture is in memory.
+    """Refuses a file or folder that is not there or out of reach; not for a run whose picture is in memory.
 
     Raises:
         UserError: naming the key and the path.
     """
     for key in FILES:
         path = OmegaConf.select(cfg, key)
-        if path is not None and not os.path.exists(os.path.expanduser(str(path))):
-            raise UserError(f"{key}={path} does not exist.")
+        if path is None:
+            continue
+        try:
+            os.stat(os.path.expanduser(str(path)))
+        except PermissionError as error:
+            raise UserError(f"{key}={path} cannot be reached: {error.strerror}.") from error
+        except (OSError, ValueError) as error:  # also a name that no file can have
+            raise UserError(f"{key}={path} does not exist.") from error

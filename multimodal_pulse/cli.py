@@ -6,23 +6,26 @@ one line and 130. Nothing heavy is imported before a configuration is composed.
 
 import json
 import os
+import platform
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from multimodal_pulse import __version__
 from multimodal_pulse.checks import check_config, check_files
-from multimodal_pulse.commands import HELP, convert, weights
+from multimodal_pulse.commands import HELP, convert, merge, wandb_sweep, weights
 from multimodal_pulse.config import register
 from multimodal_pulse.config_errors import explain, refuse_arguments
 from multimodal_pulse.errors import UserError
@@ -39,20 +42,26 @@ from multimodal_pulse.job import (
 
 register()
 
-COMMAND = "MULTIMODAL_PULSE_COMMAND"
-"""Environment variable with the arguments as a JSON list, for the processes that a launcher starts."""
+
+class CommandLine(metaclass=Singleton):
+    """The arguments of the command. Hydra's launchers carry its singletons to the processes they start, on whatever
+    machine, where the environment may be another.
+    """
+
+    def __init__(self) -> None:
+        self.arguments: list[str] = []
 
 
 class ReportedError(Exception):
     """A run failed and has said why; of a sweep the others are done first.
 
-    Where a launcher gives the jobs to other processes, Hydra raises it at the end and prints a line of its own, "Error
-    executing job with overrides".
+    Where a launcher gives the jobs to other processes, Hydra raises the first at the end, after a line of its own,
+    "Error executing job with overrides". It then says again why, since the job itself may have said so in a log file.
     """
 
 
-def _run(cfg: DictConfig, job: Job) -> Mapping[str, Any]:
-    """One run, whose report is printed; returns the content of metrics.json."""
+def _run(cfg: DictConfig, job: Job) -> tuple[Mapping[str, Any], str]:
+    """One run, whose report is printed; returns the content of metrics.json, and why it is not of all references."""
     # Whatever can be refused without the seconds that PyTorch takes to be imported.
     check_config(cfg, job.choices, job.overrides)
     check_files(cfg)
@@ -61,7 +70,7 @@ def _run(cfg: DictConfig, job: Job) -> Mapping[str, Any]:
 
     report = run(cfg, job)
     print(report)
-    return report.metrics
+    return report.metrics, report.failure
 
 
 def _job(hydra_config: HydraConf) -> Job:
@@ -82,14 +91,24 @@ def render(arguments: Sequence[str]) -> None:
             " (outputs/.../references/<name>)"
         )
     from multimodal_pulse.assembly import load_renderer
-    from multimodal_pulse.pictures import reference_folders, render_folder
+    from multimodal_pulse.pictures import Renderer, reference_folders, render_folder
+
+    @lru_cache(maxsize=1)  # one run has the same settings in every record
+    def renderer(settings: str) -> Renderer:
+        return load_renderer(json.loads(settings))
 
     for folder in reference_folders(arguments[0]):
-        for path in render_folder(folder, load_renderer):
+        for path in render_folder(folder, lambda settings: renderer(json.dumps(settings))):
             print(path)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"render": render, "weights": weights, "convert": convert}
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "render": render,
+    "weights": weights,
+    "convert": convert,
+    "wandb-sweep": wandb_sweep,
+    "merge": merge,
+}
 """What the first argument may be, besides Hydra's own."""
 
 
@@ -115,7 +134,9 @@ def main() -> None:
     except KeyboardInterrupt as stop:
         _say(" ".join(["stopped.", *stop.args]))
         sys.exit(130)
-    except ReportedError:
+    except ReportedError as error:
+        for sentence in error.args:
+            _say(sentence)
         sys.exit(1)
     except Exception as error:
         _report(error)
@@ -126,7 +147,7 @@ def _search(arguments: Sequence[str]) -> None:
     """A run, or with -m all runs of a sweep and then their common table."""
     refuse_arguments(arguments)
     jobs: list[EndedJob] = []
-    process = os.getpid()
+    process = _process()
 
     @hydra.main(version_base="1.3", config_path="conf", config_name="config")
     def search(cfg: DictConfig) -> None:
@@ -134,7 +155,7 @@ def _search(arguments: Sequence[str]) -> None:
         job = _job(HydraConfig.get())
         own = own_overrides(job.overrides, arguments)
         try:
-            jobs.append(EndedJob(job, own, metrics=_run(cfg, job)))
+            metrics, failure = _run(cfg, job)
         except BaseException as error:
             with suppress(OSError):  # Hydra has made the folder; a run that was refused leaves none
                 job.run_dir.rmdir()
@@ -142,12 +163,18 @@ def _search(arguments: Sequence[str]) -> None:
             if not isinstance(error, Exception):  # Ctrl-C ends a sweep, an error only the job
                 raise
             _report(error)
-            if os.getpid() != process:  # a launcher's, where `jobs` is a copy: Hydra has to carry the news
-                raise ReportedError from error
+            if _process() != process:  # a launcher's, where `jobs` is a copy: Hydra has to carry the news
+                raise ReportedError(f"{short(job.run_dir)} failed: {_in_words(error)}") from error
+        else:
+            jobs.append(EndedJob(job, own, metrics, failure))
+            if failure:
+                _say(failure)
+            if failure and _process() != process:
+                raise ReportedError(failure)
 
     # With it Hydra lets its errors through to us instead of printing them over several lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    os.environ[COMMAND] = json.dumps(list(arguments))
+    CommandLine().arguments = list(arguments)
     try:
         search()
         if any(ended.error for ended in jobs):
@@ -160,16 +187,29 @@ def _search(arguments: Sequence[str]) -> None:
         raise UserError(
             f"the run directory cannot be made ({error}): choose another hydra.run.dir (of a sweep: hydra.sweep.dir)."
         ) from error
+    except ReportedError:
+        raise
+    except Exception as error:  # a worker was killed, or a cluster took a job back
+        if not any(argument.startswith("hydra/launcher=") for argument in arguments):
+            raise
+        raise UserError(
+            f"the launcher gave up ({_in_words(error)}): the same command with the same hydra.sweep.dir does the rest."
+        ) from error
     finally:
         _say_sweep(jobs)
 
 
-def _folder_of_sweep_job() -> str:
+def _process() -> tuple[str, int]:
+    """Tells this process from those of a launcher, which may be on other machines."""
+    return platform.node(), os.getpid()
+
+
+def _folder_of_sweep_job(shard_index: int, shard_count: int) -> str:
     """For `conf/config.yaml`, while a job of a sweep is set up, be it in a process of a launcher's."""
     job = HydraConfig.get()
-    # A process on another machine may be without it; then all overrides stand in the name.
-    command = json.loads(os.environ.get(COMMAND, "[]"))
-    return folder_of_sweep_job(job.job.num, job.runtime.choices["method"], own_overrides(job.overrides.task, command))
+    own = own_overrides(job.overrides.task, CommandLine().arguments)
+    shard = shard_index if shard_count > 1 else None
+    return folder_of_sweep_job(job.job.num, job.runtime.choices["method"], own, shard)
 
 
 OmegaConf.register_new_resolver("folder_of_sweep_job", _folder_of_sweep_job, replace=True)

@@ -32,6 +32,23 @@ class Portraits(Option):
 
 
 @dataclass
+class PartitionSizes:
+    train: int | None = MISSING
+    validation: int | None = MISSING
+    test: int | None = MISSING
+
+
+@dataclass
+class CelebAHQ(Option):
+    path: str = MISSING
+    partition_file: str | None = MISSING
+    split: Split = MISSING
+    limit: int | None = MISSING
+    subset: list[int] | None = MISSING
+    expected: PartitionSizes | None = MISSING
+
+
+@dataclass
 class Bicubic(Option):
     factor: int = MISSING
 
@@ -115,6 +132,7 @@ class Backbone(StrEnum):
 class Metrics:
     lpips_net: Backbone | None = MISSING
     lpips_verify: bool = MISSING
+    lpips_required: bool = MISSING
     lpips_download_seconds: float = MISSING
 
 
@@ -144,7 +162,13 @@ class Accelerator(StrEnum):
 class Trainer:
     accelerator: Accelerator = MISSING
     precision: Precision = MISSING
-    references_per_group: int = MISSING
+    references_per_group: int | str = MISSING
+    price_per_hour: float | None = MISSING
+
+
+@dataclass
+class Gpu(Trainer):
+    device: int | None = MISSING
 
 
 @dataclass
@@ -169,6 +193,7 @@ class Config:
     steps: int = MISSING
     seed: int = MISSING
     film_frames: int = MISSING
+    dry_run: bool = MISSING
     noise: Noise = field(default_factory=Noise)
     shard: Shard = field(default_factory=Shard)
     references: Any = MISSING
@@ -192,6 +217,7 @@ class Config:
 SCHEMAS: dict[str, type] = {
     "option": Option,
     "references/portraits": Portraits,
+    "references/celeba_hq": CelebAHQ,
     "degradation/bicubic": Bicubic,
     "generator/untrained": Untrained,
     "generator/file": GeneratorFile,
@@ -206,6 +232,7 @@ SCHEMAS: dict[str, type] = {
     "metrics": Metrics,
     "tracking/wandb": Wandb,
     "trainer": Trainer,
+    "trainer/gpu": Gpu,
 }
 
 

@@ -27,6 +27,7 @@ HYDRA_FLAGS = frozenset(
     )
 )  # fmt: skip
 KEYS = frozenset(field.name for field in fields(Config))
+GENERATOR_SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")
 
 
 def refuse_arguments(arguments: Sequence[str]) -> None:
@@ -65,12 +66,21 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     if isinstance(cause, OmegaConfBaseException):
         return _unsuitable_value(str(cause.full_key), str(cause).splitlines()[0].rstrip("."))
     if isinstance(error, MissingConfigException) and error.options:
-        slot, _, option = str(error.missing_cfg_file).rpartition("/")
+        slot, _, option = str(error.missing_cfg_file).partition("/")
+        if slot not in KEYS:  # one of Hydra's, as hydra/launcher
+            slot, _, option = str(error.missing_cfg_file).rpartition("/")
+        if chosen := _option_for_a_path(slot, option):
+            return f"{slot}={option}: {chosen} {as_argument(f'{slot}.path', option)} uses it."
         return f"{slot}={option} is not an option of {slot}: choose one of {', '.join(error.options)}."
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
         if not equals:
             return _without_key(key)
+        path = os.path.expanduser(value)  # no shell does so after a key, and Hydra reads no ~
+        if chosen := _option_for_a_path(key, path):
+            return f"{error.override}: {chosen} {as_argument(f'{key}.path', path)} uses it."
+        if path != value:
+            return f"{error.override}: a ~ cannot be read here, write {as_argument(key, path)}."
         return f"{error.override} cannot be read: put the value in quotes of its own, {as_argument(key, value)}."
     if several := re.match("(?:Ambiguous value for argument|Sweep parameters) '([^=]+)=([^\n]*)'", str(error)):
         key, value = several.groups()
@@ -81,11 +91,21 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
 
 
 def _without_key(value: str) -> str:
-    if os.path.isdir(value):
-        return f"{value}: references=folder {as_argument('references.path', value)} uses it."
-    if (mimetypes.guess_type(value)[0] or "").startswith("image/"):
-        return f"{value}: references=image {as_argument('references.path', value)} uses it."
+    for slot in ("references", "generator"):
+        if chosen := _option_for_a_path(slot, value):
+            return f"{value}: {chosen} {as_argument(f'{slot}.path', value)} uses it."
     return f"{value}: write key=value."
+
+
+def _option_for_a_path(slot: str, value: str) -> str:
+    """The option that takes such a path; none where the slot has none or `value` does not look like one."""
+    if slot == "generator" and (value.endswith(GENERATOR_SUFFIXES) or os.path.isfile(value)):
+        return "generator=file"
+    if slot == "references" and (mimetypes.guess_type(value)[0] or "").startswith("image/"):
+        return "references=image"
+    if slot == "references" and ("/" in value or os.path.isdir(value)):
+        return "references=folder"
+    return ""
 
 
 def _unsuitable_value(key: str, said: str) -> str:
@@ -150,7 +170,9 @@ def _owners(slot: str) -> dict[str, str]:
             if key != "defaults" and not key.startswith("_"):
                 having.setdefault(key, []).append(f"{slot}={option}")
     return {
-        key: f"{' and '.join(options)}: {'add it' if len(options) == 1 else 'add one of them'}"
+        key: f"{options[0]}: add it"
+        if len(options) == 1
+        else f"{', '.join(options[:-1])} and {options[-1]}: add one of them"
         for key, options in having.items()
     }
 

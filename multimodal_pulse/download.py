@@ -5,19 +5,24 @@ is asked for the rest of that version only (RFC 9110: Range and If-Range), so th
 """
 
 import json
+import math
 import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import requests
+from filelock import FileLock, Timeout
 
 from multimodal_pulse.bars import progress_bar
-from multimodal_pulse.files import move_into_place, write_atomic
+from multimodal_pulse.files import file_sha256, move_into_place, write_atomic
 
-_BYTES_AT_ONCE = 2**17
+_BYTES_AT_ONCE = 2**14  # waited for without a look at the clock
 _WEB_PAGE = "a web page (a quota, a login)"
 _OVERLOADED = (408, 429, 500, 502, 503, 504)
 
@@ -30,11 +35,13 @@ class Patience:
         connect: seconds until a connection stands.
         read: seconds without a byte.
         waits: seconds before each further attempt, once the server has answered at all.
+        total: seconds altogether; a server that says nothing may take `read` more.
     """
 
     connect: float = 10.0
     read: float = 30.0
     waits: tuple[float, ...] = (1.0, 3.0, 10.0)
+    total: float = math.inf
 
 
 PATIENCE = Patience()
@@ -49,45 +56,41 @@ class _BrokenOffError(Exception):
 
 
 def download(
-    address: str, path: Path, beginning: bytes, announce: Callable[[], None], patience: Patience = PATIENCE
+    address: str,
+    path: Path,
+    *,
+    beginning: bytes = b"",
+    sha256: str = "",
+    announce: Callable[[], None] = lambda: None,
+    patience: Patience = PATIENCE,
 ) -> None:
-    """Fetches `address` to `path`, with a progress bar on stderr. One process at a time.
+    """Fetches `address` to `path`, in a folder that is made if need be, with a progress bar on stderr.
+
+    Nothing is done where there is a file. Of several processes that want the same one fetches it, and the others wait.
 
     Args:
         beginning: what every file of this kind begins with; anything else is not kept.
+        sha256: hex digits that the sha256 of the file begins with; another file is not kept.
         announce: called once, when the server begins to send.
 
     Raises:
-        DownloadError: the server cannot be reached, refuses, breaks off time and again, or sends something else.
+        DownloadError: the server cannot be reached, refuses, breaks off time and again, takes too long, or sends
+            something else.
         OSError: what arrives cannot be written.
     """
-    part = _Part(path)
-    answered = announced = False
-    for wait in (*patience.waits, None):
-        try:
-            if not part.complete:
-                headers = {"Accept-Encoding": "identity"} | part.rest()
-                limits = (patience.connect, patience.read)
-                with requests.get(address, headers=headers, stream=True, timeout=limits) as response:
-                    answered = True
-                    total = _opened(response, part)
-                    if not announced:
-                        announce()
-                        announced = True
-                    _receive(response, part, total, beginning)
-            move_into_place(part.path, path)
-            part.clear()
+    clock = _Clock(patience)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path, clock):
+        if path.exists():
             return
-        except _BrokenOffError as error:
-            reason = str(error)
-        except requests.RequestException as error:
-            reason = _innermost(error)
-            if not answered:  # nor would it soon: no network, no such server
-                raise DownloadError(f"cannot be reached ({reason})") from error
-        if wait is None:
-            kept = f"; the same command goes on after {megabytes(part.size)}" if part.rest() else ""
-            raise DownloadError(f"could not be fetched in {len(patience.waits) + 1} attempts ({reason}{kept})")
-        time.sleep(wait)
+        part = _Part(path)
+        if not part.complete:
+            _complete(part, address, beginning, cache(announce), clock)
+        if sha256 and not file_sha256(part.path).startswith(sha256):
+            part.clear()
+            raise DownloadError("gives another file than the one that was asked for: its sha256 differs")
+        move_into_place(part.path, path)
+        part.clear()
 
 
 def partial_size(path: Path) -> int:
@@ -146,6 +149,72 @@ class _Part:
         return about if isinstance(about, dict) else {}
 
 
+class _Clock:
+    """Counts the seconds of a download."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self._end = time.monotonic() + patience.total
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self._end - time.monotonic()
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Seconds for connecting and for reading."""
+        left = max(self.left, 1e-3)
+        return min(self.patience.connect, left), min(self.patience.read, left)
+
+    def check(self, part: _Part) -> None:
+        """Raises DownloadError where none is left."""
+        if self.left <= 0:
+            raise DownloadError(f"takes longer than {self.patience.total:g} s{_kept(part)}")
+
+
+@contextmanager
+def _alone(path: Path, clock: _Clock) -> Iterator[None]:
+    """Holds other processes back from fetching the same file; the system frees the lock if this one is killed."""
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"note: another process is fetching {path.name}; waiting for it", file=sys.stderr)
+        try:
+            lock.acquire(timeout=-1 if clock.left == math.inf else max(clock.left, 0))
+        except Timeout:
+            raise DownloadError(f"is still being fetched by another process after {clock.patience.total:g} s") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _complete(part: _Part, address: str, beginning: bytes, announce: Callable[[], None], clock: _Clock) -> None:
+    """Fetches what is missing, in as many attempts as the patience has."""
+    answered = False
+    for attempt, wait in enumerate((*clock.patience.waits, math.inf), 1):
+        clock.check(part)
+        try:
+            headers = {"Accept-Encoding": "identity"} | part.rest()
+            with requests.get(address, headers=headers, stream=True, timeout=clock.limits) as response:
+                answered = True
+                total = _opened(response, part)
+                announce()
+                _receive(response, part, total, beginning, clock)
+            return
+        except _BrokenOffError as error:
+            reason = str(error)
+        except requests.RequestException as error:
+            reason = _innermost(error)
+            if not answered:  # nor would it soon: no network, no such server
+                raise DownloadError(f"cannot be reached ({reason})") from error
+        if wait >= clock.left:
+            raise DownloadError(f"could not be fetched in {attempt} attempts ({reason}{_kept(part)})")
+        time.sleep(wait)
+
+
 def _opened(response: requests.Response, part: _Part) -> int | None:
     """Makes the part ready for what the server is going to send; returns the size of the whole file, if known."""
     if response.status_code == 206:
@@ -160,7 +229,7 @@ def _opened(response: requests.Response, part: _Part) -> int | None:
     raise DownloadError(f"is refused: {_status(response)}")
 
 
-def _receive(response: requests.Response, part: _Part, total: int | None, beginning: bytes) -> None:
+def _receive(response: requests.Response, part: _Part, total: int | None, beginning: bytes, clock: _Clock) -> None:
     """Appends what the server sends."""
     name = part.path.name.removesuffix(".part")
     bar = progress_bar(desc=name, total=total, initial=part.size, unit="B", unit_scale=True)
@@ -171,6 +240,7 @@ def _receive(response: requests.Response, part: _Part, total: int | None, beginn
                 raise DownloadError(f"gives {_what_it_is(chunk)} in place of the file")
             file.write(chunk)
             bar.update(len(chunk))
+            clock.check(part)
     if total is not None and part.size != total:
         raise _BrokenOffError(f"{part.size} bytes came in place of {total}")
 
@@ -179,11 +249,11 @@ def _begun(response: requests.Response, part: _Part) -> int | None:
     """Starts with the whole file, which the server sends; returns its size where that is known."""
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise DownloadError(f"gives {_WEB_PAGE} in place of the file")
-    length = response.headers.get("Content-Length")
+    length = response.headers.get("Content-Length", "")
+    total = int(length) if length.isdecimal() else None
     # Chunks have an end of their own; without either, a file that is cut off would pass for a whole one.
-    if length is None and response.headers.get("Transfer-Encoding") != "chunked":
+    if total is None and response.headers.get("Transfer-Encoding") != "chunked":
         raise DownloadError("comes without its length, so that nobody could tell when it is complete")
-    total = None if length is None else int(length)
     part.begin(_version(response), total)
     return total
 
@@ -201,6 +271,11 @@ def _version(response: requests.Response) -> str | None:
     """What names the file's version for If-Range: a strong ETag, else the time of its last change."""
     etag = response.headers.get("ETag", "")
     return etag if etag.startswith('"') else response.headers.get("Last-Modified")
+
+
+def _kept(part: _Part) -> str:
+    """What is gained although the file is not complete, in words that follow the reason."""
+    return f"; the same command goes on after {megabytes(part.size)}" if part.rest() else ""
 
 
 def _what_it_is(chunk: bytes) -> str:

@@ -4,6 +4,7 @@ Everything is written beside its final place (the same file system, so that a re
 and only then renamed. What a kill leaves behind carries `PARTIAL` at the front of its name.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+
+from multimodal_pulse.errors import UserError
 
 PARTIAL = ".partial-"
 """Prefix of everything that is not finished; no reader may look inside."""
@@ -110,3 +113,29 @@ def remove_partial(folder: str | Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Makes `folder` if it is missing and keeps this program's other processes from writing to it within the block.
+
+    The system lifts the lock when the process ends, however it ends. A file system that has no locks (on some
+    clusters) is written to all the same.
+
+    Raises:
+        UserError: another process has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"another process is at work in {short(folder)}: wait for it or end it, and start again."
+            ) from error
+        except OSError:
+            pass  # no locks here
+        yield
+    finally:
+        os.close(descriptor)

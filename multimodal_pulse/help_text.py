@@ -22,6 +22,8 @@ and against the original where there is one. Pictures, records and scores land i
   multimodal-pulse <the same arguments>              the same, once installed
   multimodal-pulse weights [ffhq256]                 list the official networks, or fetch one (--help: more)
   multimodal-pulse convert in.pkl out.safetensors    a pretrained network as a small file without code in it
+  multimodal-pulse merge <shard> <shard> ...         one run directory of the shards of an evaluation (--help: more)
+  multimodal-pulse wandb-sweep seed=0,1 > sweep.yaml a sweep for the agents of Weights & Biases (--help: more)
   multimodal-pulse render <reference folder>         draw a reference's pictures again from its latents.safetensors
   multimodal-pulse render <run directory>            the same for all its references; a film is not drawn again
 

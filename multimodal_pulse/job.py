@@ -1,9 +1,10 @@
 """A run before it starts: its configuration, composed as on the command line, and where it goes."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ CONFIG_FILE = "config.yaml"
 OVERRIDES_FILE = "overrides.yaml"
 MOST_DIFFERENCES = 3
 """Keys that a refusal names; it counts the others."""
+PLACE_KEYS = frozenset({"trainer.device", "trainer.price_per_hour", "dry_run"})
+"""Keys that say where a run works, or how far it goes now, and not what it does: it may be taken up again elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,14 @@ class Job:
         choices: the option chosen for each slot.
         overrides: as given on the command line.
         sweep: the folder of the sweep that the run is part of; None for a single run.
+        started: when it began, by `time.perf_counter`.
     """
 
     run_dir: Path
     choices: Mapping[str, str]
     overrides: Sequence[str]
     sweep: Path | None = None
+    started: float = field(default_factory=time.perf_counter, compare=False)
 
 
 STOPPED = "stopped"
@@ -52,7 +57,8 @@ class EndedJob:
         job: what it was.
         own: its own overrides, which other jobs of the sweep have otherwise.
         metrics: the content of metrics.json; None for a job that failed or was stopped.
-        error: one line, why there is none; `STOPPED` after Ctrl-C, "" for a finished job.
+        error: one line, why there is none, or why some references are missing in it; `STOPPED` after Ctrl-C, "" for a
+            job that did everything.
     """
 
     job: Job
@@ -83,11 +89,14 @@ def as_argument(key: str, value: str) -> str:
     return f"{key}={value}" if plain else f"'{key}=\"{value}\"'"
 
 
-def folder_of_sweep_job(number: int, method: str, own: Sequence[str]) -> str:
+def folder_of_sweep_job(number: int, method: str, own: Sequence[str], shard: int | None = None) -> str:
     """The name of a job's folder, such as "3-lr_noise-noise.lr_std-0.2-seed-1".
 
-    Of at most 100 characters that stand in a path and in an override without quotes.
+    Of at most 100 characters that stand in a path and in an override without quotes. Of a sweep over the shards of one
+    evaluation it is "shard-5", with whatever other shards that one is started.
     """
+    if shard is not None and all(override.startswith("shard.index=") for override in own):
+        return f"shard-{shard}"
     name = "-".join([f"{number}-{method}", *(override for override in own if not override.startswith("method="))])
     return re.sub(r"[^\w.+-]", "-", name, flags=re.ASCII)[:100]
 
@@ -132,18 +141,25 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
     path = run_dir / CONFIG_FILE
     if not path.exists():
         return
-    try:
-        there = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        there = None
-    if not isinstance(there, dict):
+    there = read_config(path)
+    if there is None:
         raise UserError(f"{path} is not this program's: give this run a hydra.run.dir of its own.")
-    differing = _differences(there, yaml.safe_load(OmegaConf.to_yaml(cfg)))
+    differing = differences(there, yaml.safe_load(OmegaConf.to_yaml(cfg)), PLACE_KEYS)
     if differing:
         raise UserError(
-            f"{short(run_dir)} holds a run with another configuration ({_listed(differing)}): give this one a"
-            f" hydra.run.dir of its own, or go on with that one by the arguments in {short(run_dir) / OVERRIDES_FILE}."
+            f"{short(run_dir)} holds a run with another configuration ({in_words(differing, 'there', 'now')}): give"
+            f" this one a hydra.run.dir of its own, or go on with that one by the arguments in"
+            f" {short(run_dir) / OVERRIDES_FILE}."
         )
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """The content of a config.yaml, interpolations as they stand there; None where it is no such file."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
@@ -158,25 +174,29 @@ def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> N
     write_atomic(run_dir / CONFIG_FILE, OmegaConf.to_yaml(cfg))
 
 
-def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """A phrase for each key whose values differ, what a user is likely to have set first.
+def differences(
+    first: Mapping[str, Any], second: Mapping[str, Any], ignored: Collection[str] = ()
+) -> dict[str, tuple[Any, Any]]:
+    """The keys whose values differ in two configurations, with both values, what a user is likely to have set first.
 
     Classes and interpolations, which go with an option, are left out where something else differs too.
     """
-    before, after = dict(_leaves(there)), dict(_leaves(now))
+    before, after = dict(_leaves(first)), dict(_leaves(second))
     absent = "not set"
     values = {key: (before.get(key, absent), after.get(key, absent)) for key in {**before, **after}}
-    differing = {key: pair for key, pair in values.items() if pair[0] != pair[1]}
+    differing = {key: pair for key, pair in values.items() if pair[0] != pair[1] and key not in ignored}
     telling = [
         key for key, pair in differing.items() if not key.endswith("_target_") and "${" not in f"{pair[0]}{pair[1]}"
     ]
     keys = sorted(telling or differing, key=lambda key: (key != "method", "." in key, not key.endswith(".path")))
-    return [f"{key}: {differing[key][0]} there, {differing[key][1]} now" for key in keys]
+    return {key: differing[key] for key in keys}
 
 
-def _listed(differing: Sequence[str]) -> str:
-    more = len(differing) - MOST_DIFFERENCES
-    return "; ".join(differing[:MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
+def in_words(differing: Mapping[str, tuple[Any, Any]], first: str, second: str) -> str:
+    """A phrase for each of the first differences, such as "seed: 0 there, 1 now", and how many more there are."""
+    phrases = [f"{key}: {before} {first}, {after} {second}" for key, (before, after) in differing.items()]
+    more = len(phrases) - MOST_DIFFERENCES
+    return "; ".join(phrases[:MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,16 +2,21 @@
 
 One `fit` of Lightning does all references. An epoch is a group of M references with K samples each, a batch of
 B = M * K, reference-major; a training step is one step of the search. Nothing is checkpointed: a group is the unit of
-work, and what is finished is handed to a recorder.
+work, and what is finished is handed to a recorder. Where memory does not suffice for a group, that fit is over and the
+next one goes on with the halves of the group.
 """
 
+import logging
+import signal
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import lightning
 import torch
+from lightning.pytorch.utilities.memory import garbage_collection_cuda, is_oom_error
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -36,6 +41,8 @@ from multimodal_pulse.optimizers import MakeOptimizer
 from multimodal_pulse.outcome import Outcome
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.schedules import Schedule
+
+log = logging.getLogger(__name__)
 
 Recorder = Callable[[Outcome], None]
 
@@ -71,6 +78,8 @@ class LatentOptimization(lightning.LightningModule):
         UserError: no sample, or no step.
 
     Attributes:
+        groups: as given; a group that did not fit into memory has been replaced by its halves.
+        position: of the current group in `groups`.
         group: the references of the current group.
         outcomes: those of the group that ended last.
     """
@@ -101,7 +110,8 @@ class LatentOptimization(lightning.LightningModule):
             if value < 1:
                 raise UserError(f"{name}={value} must be at least 1.")
         self.automatic_optimization = False
-        self.references, self.groups = references, groups
+        self.references, self.groups = references, list(groups)
+        self.position, self._halved = 0, [False] * len(groups)
         self.generator, self.degradation, self.latent_space = generator, degradation, latent_space
         self.latent_resampling, self.lr_noise = latent_resampling, lr_noise
         self.synthesis_noise, self.batch_diversity = synthesis_noise, batch_diversity
@@ -119,7 +129,7 @@ class LatentOptimization(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Begins a group: its targets, initial latents and noise maps, and a fresh optimiser and schedule."""
         self.started = time.perf_counter()
-        self.group = [self.references[index] for index in self.groups[self.current_epoch]]
+        self.group = [self.references[index] for index in self.groups[self.position]]
         k, seed, like = self.num_samples, self.seed, self.latent_space.mean
         self.targets = torch.cat([self.lr_noise.targets(r.lr, seed, r.name, k) for r in self.group]).to(like)
         latents = [self.latent_resampling.draw(self.latent_space, seed, r.name, k) for r in self.group]
@@ -173,6 +183,7 @@ class LatentOptimization(lightning.LightningModule):
         self.outcomes = [self._outcome(index, samples[index], found, seconds) for index in range(len(self.group))]
         for outcome in self.outcomes:
             self.recorder(outcome)
+        self.position += 1
 
     def _outcome(self, index: int, samples: Tensor, found: dict[str, Tensor], seconds: float) -> Outcome:
         """The outcome of the group's reference number `index`, on the CPU."""
@@ -191,6 +202,8 @@ class LatentOptimization(lightning.LightningModule):
             seconds=seconds,
             film=None if film is None else film[:, rows],
             film_steps=self.best.film_steps,
+            group=[reference.name for reference in self.group],
+            halved=self._halved[self.position],
         )
 
     # --- what Lightning asks for ---------------------------------------------------------------------------------
@@ -219,19 +232,67 @@ class LatentOptimization(lightning.LightningModule):
     def run(self, recorder: Recorder, **trainer_options: Any) -> None:
         """Searches all groups, one after the other; `recorder` gets each outcome when its group has ended.
 
+        A group that does not fit into memory is searched in halves, each of them in halves again if need be.
+
         Args:
             trainer_options: of `lightning.Trainer`, such as accelerator, precision and callbacks.
+
+        Raises:
+            UserError: a single reference does not fit into memory.
         """
         self.recorder = recorder
+        self.position, self._halved = 0, [False] * len(self.groups)
         dtype = self.latent_space.mean.dtype
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
-            warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\)")
-            try:
-                make_trainer(len(self.groups), **trainer_options).fit(self)
-            finally:
-                # 64-true leaves the generator in float64, and its next user would search in it.
-                self.to(dtype=dtype)
+        try:
+            with _as_a_guest():
+                while not self._fits(**trainer_options):
+                    self._halve()
+        finally:
+            # 64-true leaves the generator in float64, and its next user would search in it.
+            self.to(dtype=dtype)
+
+    def _fits(self, **trainer_options: Any) -> bool:
+        """Searches the groups from `position` on; False: the memory did not suffice for the one at `position`."""
+        try:
+            make_trainer(len(self.groups) - self.position, **trainer_options).fit(self)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            return False
+        return True
+
+    def _halve(self) -> None:
+        """Puts halves in the place of the group at `position`.
+
+        Where this is called the error is gone, and with its traceback nothing holds the activations any more.
+        """
+        garbage_collection_cuda()
+        group = self.groups[self.position]
+        if len(group) == 1:
+            raise UserError(
+                f"{self.references[group[0]].name} with num_samples={self.num_samples} does not fit into memory: choose"
+                " fewer samples, since those of one reference are searched together."
+            )
+        if not any(self._halved):
+            log.warning(
+                "%d references with %d samples each do not fit into memory: searched in halves, which their records"
+                " say. trainer.references_per_group=%d plans smaller groups from the start.",
+                len(group),
+                self.num_samples,
+                len(group) // 2,
+            )
+        middle = len(group) // 2
+        self.groups[self.position : self.position + 1] = [group[:middle], group[middle:]]
+        self._halved[self.position : self.position + 1] = [True, True]
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an allocator, Python's or that of one of PyTorch's devices, has nothing left to give."""
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or is_oom_error(error)  # the processor's and cuDNN's, which are told by their words alone
+        or (isinstance(error, RuntimeError) and "MPS backend out of memory" in str(error))
+    )
 
 
 def make_trainer(num_groups: int, **options: Any) -> lightning.Trainer:
@@ -248,3 +309,27 @@ def make_trainer(num_groups: int, **options: Any) -> lightning.Trainer:
         }
         | options
     )
+
+
+@contextmanager
+def _as_a_guest() -> Iterator[None]:
+    """Keeps Lightning's notes and warnings to itself, and gives Ctrl-C its meaning back.
+
+    Lightning sets its logger's level when it is imported, after Hydra has configured logging; it turns Ctrl-C into an
+    exit and ignores it from then on.
+    """
+    logger = logging.getLogger("lightning.pytorch")
+    level, handler = logger.level, signal.getsignal(signal.SIGINT)
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
+            warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\)")
+            yield
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from error
+    finally:
+        logger.setLevel(level)

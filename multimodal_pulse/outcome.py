@@ -26,6 +26,8 @@ class Outcome:
         seconds: wall time spent on this reference (a group's time divided by the references in it).
         film: [F, K, 3, R, R], the samples at some steps of the search; None unless it was asked for.
         film_steps: the F steps that the film shows.
+        group: names of the references that were searched together, this one among them; the rounding depends on them.
+        halved: whether that is part of a larger group, which did not fit into memory.
     """
 
     reference: Reference
@@ -39,3 +41,5 @@ class Outcome:
     seconds: float
     film: Tensor | None = None
     film_steps: list[int] = field(default_factory=list)
+    group: list[str] = field(default_factory=list)
+    halved: bool = False

@@ -1,6 +1,6 @@
 """The layout of a picture for people: a white page with a title, a note and square tiles, each with its label."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
@@ -18,12 +18,16 @@ _LINE: Ink = (205, 205, 210)
 
 @dataclass(frozen=True)
 class Tile:
-    """One place of a page: a label above, an image [3, H, W] in [0, 1] (NaN is black), a footer below."""
+    """One place of a page: a label above, an image [3, H, W] in [0, 1] (NaN is black), a footer below.
+
+    `small` are at most two further images, drawn under the footer at half the side on a page that has room for them.
+    """
 
     label: str
     image: Tensor
     footer: str = ""
     footer_ink: Ink = INK
+    small: Sequence[Tensor] = ()
 
 
 class Page:
@@ -34,17 +38,29 @@ class Page:
         columns, rows: of tiles.
         gutters: columns that keep a larger distance from the one before.
         title, note: text over the tiles, as wide as the page, in as many lines as it takes.
+        margin: pixels on the left for the names of rows.
+        small: whether the tiles have small images.
 
     Attributes:
         image: the RGB picture, as far as it is drawn.
     """
 
-    def __init__(self, side: int, columns: int, rows: int, gutters: Collection[int], title: str, note: str) -> None:
-        self._side, self._gutters = side, gutters
+    def __init__(
+        self,
+        side: int,
+        columns: int,
+        rows: int,
+        gutters: Collection[int],
+        title: str,
+        note: str,
+        margin: int = 0,
+        small: bool = False,
+    ) -> None:
+        self._side, self._gutters, self._margin = side, gutters, margin
         self._size = max(12, side // 14)
         self._line = round(self._size * 1.45)
         self._gap = max(8, side // 20)
-        self._pitch = 2 * self._line + side + self._gap
+        self._pitch = 2 * self._line + side + self._gap + small * (side // 2 + self._gap)
         width = self._left(columns - 1) + side + 2 * self._gap
 
         inside = width - 4 * self._gap
@@ -69,10 +85,26 @@ class Page:
         self._draw.rectangle((left - 1, top + self._line - 1, *corner), outline=_LINE)
         below = top + self._line + self._side + self._line // 6
         self._draw.text((left, below), tile.footer, tile.footer_ink, _font(tile.footer, self._size, self._side))
+        half = self._side // 2
+        top += 2 * self._line + self._side + self._gap // 2
+        if tile.small:
+            self._draw.rectangle((left - 1, top - 1, left + len(tile.small) * half, top + half), outline=_LINE)
+        for place, image in enumerate(tile.small):
+            self.image.paste(_picture(image, half), (left + place * half, top))
+
+    def name(self, row: int, title: str, lines: Sequence[str]) -> None:
+        """Writes the name of a row, counted from 0, into the margin, and under it what there is to say about it."""
+        top = self._head + row * self._pitch + self._line
+        inside = self._margin - 2 * self._gap
+        for texts, size, ink in (([title], 1.1 * self._size, INK), (lines, self._size, _GRAY)):
+            font = ImageFont.load_default(size)
+            for line in (line for text in texts for line in wrapped(text, font, inside)):
+                self._draw.text((2 * self._gap, top), line, ink, font)
+                top += round(1.45 * size)
 
     def _left(self, column: int) -> int:
         wider = sum(column >= gutter for gutter in self._gutters)
-        return 2 * self._gap + column * (self._side + self._gap) + wider * 2 * self._gap
+        return self._margin + 2 * self._gap + column * (self._side + self._gap) + wider * 2 * self._gap
 
 
 def tile_side(resolution: int, wanted: int, most: int) -> int:

@@ -87,7 +87,7 @@ def grid(
     noisy = not torch.equal(targets, quantise(reference.lr.to(targets)).expand_as(targets))
     found = [
         [
-            Tile(f"Sample {k}", samples[k], *_verdict(lr_psnr_db[k])),
+            Tile(f"Sample {k}", samples[k], *faithfulness(lr_psnr_db[k])),
             Tile(f"Sample {k}, downsampled", downsampled[k]),
             *([Tile("Reference + noise", targets[k])] if noisy else []),
         ]
@@ -150,7 +150,7 @@ def film_strip(outcome: Outcome, lr_psnr_db: Sequence[float | None], caption: st
         for frame, step in enumerate(outcome.film_steps):
             page.put(Tile(f"Sample {k}, step {step}", film[frame, k]), given_columns + frame, row=k)
         label = f"Kept: step {outcome.best_step[k]}" + exact * ", made exact"
-        kept = Tile(label, outcome.samples[k], *_verdict(lr_psnr_db[k]))
+        kept = Tile(label, outcome.samples[k], *faithfulness(lr_psnr_db[k]))
         page.put(kept, kept_column, row=k)
     return page.image
 
@@ -215,8 +215,8 @@ def render_folder(
     if not (folder / "latents.safetensors").is_file():
         raise UserError(f"{folder} has no latents.safetensors: its method draws without a generator; see its sr_*.png.")
     record = _read_record(folder)
-    reference = Reference(record["reference"], load_rgb(folder / "lr.png"), _load_if_there(folder / "hr.png"))
-    mask = _load_if_there(folder / "mask.png")
+    reference = Reference(record["reference"], load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png"))
+    mask = load_if_there(folder / "mask.png")
 
     renderer = load(record["settings"])
     if record["weights_sha256"] not in (None, renderer.generator.sha256):
@@ -230,7 +230,7 @@ def render_folder(
     samples = quantise(renderer.consistency(generated, reference.lr, renderer.degradation))
     downsampled = renderer.degradation(samples)
     faithful = lr_psnr(samples, reference.lr, renderer.degradation).tolist()
-    noisy = [_load_if_there(folder / f"lr_noisy_{k:02d}.png") for k in range(len(samples))]
+    noisy = [load_if_there(folder / f"lr_noisy_{k:02d}.png") for k in range(len(samples))]
     picture = grid(
         reference,
         torch.stack([reference.lr if target is None else target for target in noisy]),
@@ -264,7 +264,8 @@ def _read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def _load_if_there(path: Path) -> Tensor | None:
+def load_if_there(path: Path) -> Tensor | None:
+    """[3, H, W] in [0, 1]; None where there is no such file."""
     return load_rgb(path) if path.is_file() else None
 
 
@@ -285,7 +286,8 @@ def _title(reference: Reference, caption: str) -> str:
     return f"{reference.name} · {caption}" if caption else reference.name
 
 
-def _verdict(decibels: float | None) -> tuple[str, Ink]:
+def faithfulness(decibels: float | None) -> tuple[str, Ink]:
+    """A sample's LR-PSNR and status in words, and their colour; None in place of dB stands for a failed sample."""
     status = status_of(decibels)
     # Rounded down: what is just below the bound does not read as if it were on it.
     measured = "no picture" if decibels is None else f"LR-PSNR {math.floor(10 * decibels) / 10:.1f} dB"

@@ -15,19 +15,19 @@ class SearchProgress(lightning.Callback):
     """One line on stderr for the whole run; where stderr is no terminal, a line every few seconds."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Opens the bar at 0 of all steps of all groups."""
+        """Opens the bar, where the search goes on after an error at the group that has been halved."""
         search = _search(pl_module)
         self._references = sum(len(group) for group in search.groups)
         self._bar = progress_bar(
-            desc=f"0/{self._references} references",
+            desc=f"{self._done(search)}/{self._references} references",
+            initial=search.position * search.steps,
             total=len(search.groups) * search.steps,
             bar_format="{desc} |{bar:20}| {percentage:3.0f}%{postfix}, {remaining} left",
         )
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Counts the references done."""
-        done = sum(len(group) for group in _search(pl_module).groups[: trainer.current_epoch])
-        self._describe(done)
+        self._describe(self._done(_search(pl_module)))
 
     def on_train_batch_end(
         self,
@@ -55,6 +55,9 @@ class SearchProgress(lightning.Callback):
         """Closes the bar where it stands, so that a message does not land in its line."""
         if hasattr(self, "_bar"):
             self._bar.close()
+
+    def _done(self, search: LatentOptimization) -> int:
+        return sum(len(group) for group in search.groups[: search.position])
 
     def _describe(self, done: int) -> None:
         self._bar.set_description_str(f"{done}/{self._references} references", refresh=False)

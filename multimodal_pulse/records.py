@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.files import PARTIAL, atomic_folder, remove_partial, write_atomic
-from multimodal_pulse.metrics.evaluation import Scores
-from multimodal_pulse.metrics.functional import PSNR_CAP_DB, over_references
+from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
+from multimodal_pulse.metrics.summary import summary
 from multimodal_pulse.outcome import Outcome
 from multimodal_pulse.references.images import save_png
 
@@ -42,7 +42,7 @@ class Plan:
     Attributes:
         references: names, in order, each once.
         groups: positions in `references` that are searched together, in order.
-        seconds: estimated wall time of the whole; None when nobody estimated it.
+        seconds: estimated wall time of the whole (of a shard: of its share), by `dry_run=true`; None without it.
     """
 
     references: list[str]
@@ -63,6 +63,21 @@ class Plan:
         starts = range(0, len(names), references_per_group)
         return cls(list(names), [positions[start : start + references_per_group] for start in starts], seconds)
 
+    @classmethod
+    def read(cls, run_dir: str | Path) -> "Plan | None":
+        """The plan that is settled in a run directory; None where there is none.
+
+        Raises:
+            UserError: plan.json is damaged.
+        """
+        path = Path(run_dir) / "plan.json"
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path} is damaged, or not this program's: {error}.") from error
+
     def label(self, group: Sequence[int]) -> str:
         """What a group's curves are called: its reference, or "<first> to <last>" of several."""
         first, last = self.references[group[0]], self.references[group[-1]]
@@ -72,13 +87,17 @@ class Plan:
         """The references of shard `index` of `count`."""
         return [self.references[position] for group in self.groups[index::count] for position in group]
 
-    def pending(self, finished: Collection[str], index: int = 0, count: int = 1) -> list[list[int]]:
-        """The groups of shard `index` of `count` in which a reference is missing; each is searched again as a whole."""
-        return [
-            group
-            for group in self.groups[index::count]
-            if any(self.references[position] not in finished for position in group)
-        ]
+    def pending(
+        self, finished: Collection[str], index: int = 0, count: int = 1, unusable: Collection[int] = ()
+    ) -> list[list[int]]:
+        """The groups of shard `index` of `count` in which a reference is missing; each is searched again as a whole.
+
+        Args:
+            finished: names.
+            unusable: positions that are searched in no group, and missed in none.
+        """
+        usable = ([position for position in group if position not in unusable] for group in self.groups[index::count])
+        return [group for group in usable if any(self.references[position] not in finished for position in group)]
 
 
 def refuse_another_run(run_dir: str | Path, plan: Plan, weights_sha256: str | None) -> None:
@@ -86,14 +105,13 @@ def refuse_another_run(run_dir: str | Path, plan: Plan, weights_sha256: str | No
     Raises:
         UserError: the run directory holds a run with another plan, or one that was begun with other weights.
     """
-    plan_file, provenance_file = Path(run_dir) / "plan.json", Path(run_dir) / "provenance.json"
-    if plan_file.exists():
-        settled = json.loads(plan_file.read_text(encoding="utf-8"))
-        if (settled["references"], settled["groups"]) != (plan.references, plan.groups):
-            raise UserError(
-                f"{plan_file} plans {len(settled['references'])} references in {len(settled['groups'])} groups, not the"
-                f" {len(plan.references)} in {len(plan.groups)} asked for now; give this run a directory of its own."
-            )
+    settled, provenance_file = Plan.read(run_dir), Path(run_dir) / "provenance.json"
+    if settled is not None and (settled.references, settled.groups) != (plan.references, plan.groups):
+        raise UserError(
+            f"{Path(run_dir) / 'plan.json'} plans {len(settled.references)} references in {len(settled.groups)} groups,"
+            f" not the {len(plan.references)} in {len(plan.groups)} asked for now: give this run a directory of its"
+            " own."
+        )
     if provenance_file.exists():
         begun_with = json.loads(provenance_file.read_text(encoding="utf-8")).get("weights_sha256")
         if begun_with != weights_sha256:
@@ -105,9 +123,13 @@ def refuse_another_run(run_dir: str | Path, plan: Plan, weights_sha256: str | No
 
 def settle_plan(run_dir: str | Path, plan: Plan) -> None:
     """Writes plan.json, unless it is there (a run that is taken up again)."""
-    path = Path(run_dir) / "plan.json"
-    if not path.exists():
-        write_json(path, asdict(plan))
+    if not (Path(run_dir) / "plan.json").exists():
+        write_plan(run_dir, plan)
+
+
+def write_plan(run_dir: str | Path, plan: Plan) -> None:
+    """Writes plan.json."""
+    write_json(Path(run_dir) / "plan.json", asdict(plan))
 
 
 class Records:
@@ -162,12 +184,15 @@ class Records:
                 picture.save(partial / name)
             if outcome.latents:
                 latents = {name: tensor.detach().cpu().contiguous() for name, tensor in outcome.latents.items()}
-                save_file(latents, partial / "latents.safetensors")
+                (partial / "latents.safetensors").write_bytes(save(latents))
             record = {
                 "reference": reference.name,
                 "records": [asdict(sample) for sample in scores.records],
                 "diversity": asdict(scores.diversity),
+                "mean_image_psnr": scores.mean_image_psnr,
                 "seconds": outcome.seconds,
+                "group": outcome.group,
+                "halved": outcome.halved,
                 "lpips_backbone": self._lpips_state,
                 "settings": self.settings,
                 "weights_sha256": self._weights_sha256,
@@ -175,17 +200,32 @@ class Records:
             write_json(partial / "record.json", record)
         return folder
 
-    def derive(self, names: Sequence[str]) -> dict[str, Any]:
-        """Writes records.jsonl and metrics.json from the folders that are there, in the order of `names`.
+    def derive(self, names: Sequence[str], unusable: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """`derive` of this run directory."""
+        return derive(self.run_dir, names, unusable)
 
-        Returns: the content of metrics.json.
-        """
-        entries = read_records(self.run_dir, names)
-        lines = [json.dumps(_plain(record), allow_nan=False) for entry in entries for record in entry["records"]]
-        write_atomic(self.run_dir / "records.jsonl", "".join(line + "\n" for line in lines))
-        metrics = _plain(summary(entries))
-        write_json(self.run_dir / "metrics.json", metrics)
-        return metrics
+
+def derive(run_dir: str | Path, names: Sequence[str], unusable: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Writes records.jsonl and metrics.json from the folders that are there, in the order of `names`.
+
+    Args:
+        run_dir: the run directory.
+        names: of all references.
+        unusable: why a reference could not be searched, by name.
+
+    Returns: the content of metrics.json.
+    """
+    entries = read_records(run_dir, names)
+    lines = [json.dumps(_plain(record), allow_nan=False) for entry in entries for record in entry["records"]]
+    write_atomic(Path(run_dir) / "records.jsonl", "".join(line + "\n" for line in lines))
+    metrics = metrics_of(entries, unusable or {})
+    write_json(Path(run_dir) / "metrics.json", metrics)
+    return metrics
+
+
+def metrics_of(entries: Sequence[Mapping[str, Any]], unusable: Mapping[str, str]) -> dict[str, Any]:
+    """The content of metrics.json: `summary` of the finished references, and why others could not be searched."""
+    return _plain({**summary(entries), "unusable": unusable})
 
 
 def _tensors_to_save(outcome: Outcome, downsampled: Tensor) -> dict[str, Tensor]:
@@ -211,57 +251,18 @@ def finished(run_dir: str | Path) -> set[str]:
 
 
 def read_records(run_dir: str | Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The record.json of every finished reference among `names`, in their order."""
+    """The record.json of every finished reference among `names`, in their order.
+
+    A score of a sample that an earlier version did not measure is None.
+    """
     done = finished(run_dir)
     folder = Path(run_dir) / "references"
-    return [json.loads((folder / name / "record.json").read_text(encoding="utf-8")) for name in names if name in done]
-
-
-def summary(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The content of metrics.json from the contents of record.json.
-
-    Each score is averaged over a reference's samples, then mean and standard deviation (dividing by n) are taken over
-    references. A sample or reference without the score takes no part in it. `num_samples` is K; `diversity` holds
-    means over references and their standard deviations; `seconds` is the sum.
-    """
-    records = [record for entry in entries for record in entry["records"]]
-    spread = {name: _over_references([[entry["diversity"][name]] for entry in entries]) for name in ("rms", "lpips")}
-    status = Counter(record["status"] for record in records)
-    scores = {
-        name: _over_references([[record[name] for record in entry["records"]] for entry in entries])
-        for name in ("psnr", "ssim", "lpips", "lr_psnr")
-    }
-    return {
-        "num_references": len(entries),
-        "num_samples": max((len(entry["records"]) for entry in entries), default=0),
-        "num_records": len(records),
-        **{name: {"mean": scores[name]["mean"], "std": scores[name]["std"]} for name in ("psnr", "ssim", "lpips")},
-        "lr_psnr": scores["lr_psnr"],
-        "diversity": {
-            "rms": spread["rms"]["mean"],
-            "lpips": spread["lpips"]["mean"],
-            "rms_std": spread["rms"]["std"],
-            "lpips_std": spread["lpips"]["std"],
-        },
-        "seconds": sum(record["seconds"] for record in records),
-        "status": {name: status[name] for name in ("ok", "loose", "failed")},
-        "psnr_cap": {"db": PSNR_CAP_DB, "records": sum(record["psnr"] == PSNR_CAP_DB for record in records)},
-        "lpips_backbone": _least_trusted([entry["lpips_backbone"] for entry in entries]),
-    }
-
-
-def _over_references(scores: Sequence[Sequence[float | None]]) -> dict[str, float]:
-    """`over_references` of scores[reference][sample], None where there is none."""
-    return over_references(
-        torch.tensor([math.nan if score is None else score for score in samples], dtype=torch.float64)
-        for samples in scores
-    )
-
-
-def _least_trusted(states: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Of the LPIPS backbones that scored a run (several, when it was taken up again), the one to be told about."""
-    order = ("verified", "unverified", "absent")
-    return max(states, key=lambda state: order.index(state["weights"]), default=None)
+    entries = [
+        json.loads((folder / name / "record.json").read_text(encoding="utf-8")) for name in names if name in done
+    ]
+    for entry in entries:
+        entry["records"] = [dict.fromkeys(SampleRecord.__annotations__) | record for record in entry["records"]]
+    return entries
 
 
 def write_provenance(

@@ -4,8 +4,9 @@ All three trackers have the same methods, so that nobody asks which one it is:
 
     with WandbTracker(run_dir, config) as tracker:
         tracker.log_step(label, step, {"fidelity": 0.01})    # at each step of a group
+        tracker.end_group()                                  # after its last step
         tracker.log_reference(scores, samples, grid)         # when a reference is finished
-        tracker.log_table(records, metrics)                  # once, at the end
+        tracker.log_tables(entries, metrics)                 # once, at the end
 
 A tracker writes nothing before its block is entered. Leaving the block closes it, also after an error.
 """
@@ -16,6 +17,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from statistics import fmean
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -29,6 +31,11 @@ from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
 from multimodal_pulse.references.images import to_uint8
 
 Mode = Literal["offline", "online", "disabled"]
+
+NOT_AVERAGED = ("reference", "sample", "status")
+"""Of a sample's record."""
+NOT_MEASURED = ("reference", "records", "settings", "lpips_backbone", "weights_sha256", "group", "halved")
+"""Of a reference's record.json."""
 
 
 class NullTracker(AbstractContextManager["NullTracker"]):
@@ -52,6 +59,9 @@ class NullTracker(AbstractContextManager["NullTracker"]):
             values: name of the curve -> its value.
         """
 
+    def end_group(self) -> None:
+        """A group's curves are complete; the first of its references is recorded after this."""
+
     def log_reference(self, scores: Scores, samples: Tensor, grid: Image.Image) -> None:
         """The gallery of a finished reference.
 
@@ -61,8 +71,13 @@ class NullTracker(AbstractContextManager["NullTracker"]):
             grid: from `pictures.grid`.
         """
 
-    def log_table(self, records: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
-        """The end of a run: the lines of records.jsonl and the content of metrics.json."""
+    def log_tables(self, entries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
+        """The end of a run.
+
+        Args:
+            entries: the record.json of each finished reference, in order.
+            metrics: the content of metrics.json.
+        """
 
     def close(self) -> None:
         """Writes what is not written yet and lets go of everything; further calls do nothing."""
@@ -101,8 +116,8 @@ class CsvTracker(NullTracker):
             self._label = label
         self._rows.append({"references": label, "step": step, **values})
 
-    def log_reference(self, scores: Scores, samples: Tensor, grid: Image.Image) -> None:
-        self.close()  # its group is at its end, and a record of it stands: a kill must not lose its curves
+    def end_group(self) -> None:
+        self.close()  # before a record of the group stands: a kill between the two must not lose its curves
 
     def close(self) -> None:
         if not self._rows:
@@ -145,7 +160,12 @@ class WandbTracker(NullTracker):
 
     - curves: `<name>/<label>` over `step`, so that the groups of a run lie over one another;
     - galleries: `grid/<reference>` and `samples/<reference>`, a list (pictures inside tables do not survive offline);
-    - the table `records`, a line for each sample, and metrics.json, flattened with dots, as the summary.
+    - the table `references`, a line for each reference: the means of its samples' scores, their worst LR-PSNR, its
+      diversity and its seconds; the table `records`, a line for each sample;
+    - metrics.json, flattened with dots, as the summary.
+
+    Started by an agent of a W&B sweep, the run belongs to that sweep and to its project; the agent's environment says
+    so to wandb. `multimodal-pulse wandb-sweep` writes such a sweep.
 
     Args:
         run_dir: the run directory.
@@ -153,8 +173,8 @@ class WandbTracker(NullTracker):
         group: name shared by the runs of one sweep; None for a single run.
         project: the W&B project.
         mode: "offline", "online" (needs a key that is set up already) or "disabled".
-        limit: groups whose curves and references whose pictures are logged; of a larger run, the first ones. The table
-            has every sample.
+        limit: groups whose curves and references whose pictures are logged; of a larger run, the first ones. The
+            tables have every reference and every sample.
     Raises:
         UserError: online without a key; on entering the block, W&B did not accept the run.
     """
@@ -227,11 +247,16 @@ class WandbTracker(NullTracker):
         ]
         self.run.log({f"grid/{name}": self._wandb.Image(grid), f"samples/{name}": gallery})
 
-    def log_table(self, records: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
-        columns = list(SampleRecord.__annotations__)
-        rows = [[record[column] for column in columns] for record in records]
-        self.run.log({"records": self._wandb.Table(columns=[*columns], data=rows)})
-        self.run.summary.update(dict(_flat(metrics)))
+    def log_tables(self, entries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
+        records = [record for entry in entries for record in entry["records"]]
+        with _whole_tables(self._wandb):
+            self.run.log({"references": self._table(list(map(_row, entries))), "records": self._table(records)})
+        self.run.summary.update({name: value for name, value in _flat(metrics) if value is not None})
+
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """A table whose columns are the keys of the rows; a row without one has None there."""
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        return self._wandb.Table(columns=[*columns], data=[[row.get(column) for column in columns] for row in rows])
 
     def close(self) -> None:
         if self._open:
@@ -244,13 +269,37 @@ def _caption(record: SampleRecord) -> str:
     return f"sample {record.sample}: {faithful}{record.status}"
 
 
-def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """("lr_psnr.mean", 30.1) for {"lr_psnr": {"mean": 30.1}}; what is None is left out."""
-    for name, value in metrics.items():
+def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A reference's line, from its record.json: means over its samples, and whatever it has one number of."""
+    records = entry["records"]
+    scores = {name: [record[name] for record in records] for name in records[0] if name not in NOT_AVERAGED}
+    known = {name: [value for value in values if value is not None] for name, values in scores.items()}
+    return {
+        "reference": entry["reference"],
+        **{name: fmean(values) if values else None for name, values in known.items()},
+        "lr_psnr_worst": min(known["lr_psnr"], default=None),
+        **dict(_flat({name: value for name, value in entry.items() if name not in NOT_MEASURED})),
+    }
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """("lr_psnr.mean", 30.1) for {"lr_psnr": {"mean": 30.1}}."""
+    for name, value in content.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
-        elif value is not None:
+        else:
             yield f"{prefix}{name}", value
+
+
+@contextmanager
+def _whole_tables(wandb: Any) -> Iterator[None]:
+    """W&B cuts a table after 10,000 rows without a word: fewer than 2824 references of 4 samples have."""
+    before = wandb.Table.MAX_ROWS
+    wandb.Table.MAX_ROWS = wandb.Table.MAX_ARTIFACT_ROWS  # what it says that a table may have
+    try:
+        yield
+    finally:
+        wandb.Table.MAX_ROWS = before
 
 
 def _refuse_without_key(base_url: str) -> None:

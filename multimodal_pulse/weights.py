@@ -6,17 +6,13 @@ Nothing heavy is imported here, so that `multimodal-pulse weights` answers at on
 import difflib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
-
-from filelock import FileLock, Timeout
 
 from multimodal_pulse.download import PATIENCE, DownloadError, Patience, download, megabytes, partial_size
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import CACHE_VARIABLE, cache_folder, file_sha256, write_atomic
+from multimodal_pulse.files import CACHE_VARIABLE, cache_folder, write_atomic
 
 SOURCE = "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan2/versions/1/files"
 """As the README of NVlabs/stylegan3 gives it."""
@@ -50,6 +46,11 @@ class Network:
     def address(self) -> str:
         """Where it is fetched from: NVIDIA's server, or the folder that `MULTIMODAL_PULSE_MIRROR` names."""
         return f"{(os.environ.get(MIRROR_VARIABLE) or SOURCE).rstrip('/')}/{self.file}"
+
+    @property
+    def resolution(self) -> int:
+        """Of its pictures, in pixels, as the file's name says."""
+        return int(self.file.removesuffix(".pkl").rpartition("x")[2])
 
     @property
     def path(self) -> Path:
@@ -88,33 +89,13 @@ NETWORKS = {
 """By name, those of the StyleGAN2 list in the README of NVlabs/stylegan3."""
 
 
-class Fetched(NamedTuple):
-    """A network's file in the cache, and its sha256."""
-
-    path: Path
-    sha256: str
-
-
 def weights_folder() -> Path:
     """Where the networks are kept."""
     return cache_folder() / "weights"
 
 
-def fetch(name: str, patience: Patience = PATIENCE) -> Fetched:
-    """A network's file, fetched if it is not there, and compared with what was recorded when it was.
-
-    Raises:
-        UserError: see `present` and `check_record`.
-    """
-    path = present(name, patience)
-    fetched = Fetched(path, file_sha256(path))
-    check_record(*fetched)
-    record(*fetched)
-    return fetched
-
-
 def present(name: str, patience: Patience = PATIENCE) -> Path:
-    """A network's file, fetched if it is not there, and not checked: for a reader that computes the sha256 itself.
+    """A network's file, fetched if it is not there, and not checked: whoever reads it uses `check_record` and `record`.
 
     Raises:
         UserError: there is no such network, it is not supported, it cannot be fetched, or the cache cannot be written.
@@ -122,10 +103,7 @@ def present(name: str, patience: Patience = PATIENCE) -> Path:
     network = _known(name)
     try:
         if not network.path.exists():
-            network.path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(network.path):
-                if not network.path.exists():  # nor has another process fetched it meanwhile
-                    _fetch(network, patience)
+            _fetch(network, patience)
     except DownloadError as error:
         raise UserError(
             f"{network.address} {error}: fetch it by another way and put it at {network.path}; generator=portraits"
@@ -148,12 +126,21 @@ def check_record(path: Path, sha256: str) -> None:
     if recorded not in (None, sha256):
         raise UserError(
             f"{path} has the sha256 {sha256}, but {recorded} was recorded when it came: it is damaged or another file;"
-            f" delete it and {_record_of(path).name} to fetch it again."
+            f" {remedy(path)}."
         )
 
 
+def remedy(path: Path) -> str:
+    """What to do about a file that cannot be used, in words: its sha256, if that was recorded, would refuse another."""
+    both = f"it and {_record_of(path).name}" if _recorded(path) else "it"
+    return f"delete {both} to fetch it again"
+
+
 def record(path: Path, sha256: str) -> None:
-    """Writes a file's sha256 to `<file>.sha256`, as `sha256sum -c` reads it, unless one is there."""
+    """Writes a file's sha256 to `<file>.sha256`, as `sha256sum -c` reads it, unless one is there.
+
+    For a file that has been read: what is no network must not have one, which would refuse the right file.
+    """
     if _recorded(path) is None:
         with suppress(OSError):  # a cache that somebody else filled, and that may only be read
             write_atomic(_record_of(path), f"{sha256}  {path.name}\n")
@@ -177,26 +164,17 @@ def _known(name: str) -> Network:
     return network
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Holds other processes back from fetching the same file; the system frees the lock if this one is killed."""
-    lock = FileLock(path.with_name(f"{path.name}.lock"))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        _say(f"another process is fetching {path.name}; waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _fetch(network: Network, patience: Patience) -> None:
-    _record_of(network.path).unlink(missing_ok=True)  # of a file that was deleted
-    said = f"fetching {network.address} to {network.path}; {LICENCE}"
-    download(network.address, network.path, _PICKLE, announce=lambda: _say(said), patience=patience)
-    record(network.path, file_sha256(network.path))
+    if not network.address.startswith(("http://", "https://")):
+        raise UserError(
+            f"{MIRROR_VARIABLE}={os.environ[MIRROR_VARIABLE]} is no address: it must begin with http:// or https://."
+        )
+    said = f"note: fetching {network.address} to {network.path}; {LICENCE}"
+
+    def announce() -> None:
+        print(said, file=sys.stderr)
+
+    download(network.address, network.path, beginning=_PICKLE, announce=announce, patience=patience)
 
 
 def _record_of(path: Path) -> Path:
@@ -209,8 +187,4 @@ def _recorded(path: Path) -> str | None:
         words = _record_of(path).read_text(encoding="utf-8", errors="replace").split()
     except OSError:
         return None
-    return words[0] if words else None
-
-
-def _say(sentence: str) -> None:
-    print(f"note: {sentence}", file=sys.stderr)
+    return words[0].lower() if words else None

@@ -1,8 +1,12 @@
 """`multimodal-pulse weights` and `multimodal-pulse convert`, as on the command line."""
 
+import errno
 import hashlib
+import os
+import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,6 @@ from multimodal_pulse.weights import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT.parent / "shared" / "stylegan2"
-CONTENT = b"\x80" + bytes(99_999)
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +52,13 @@ def official(name: str) -> Path:
     return path
 
 
+@pytest.fixture
+def faces(monkeypatch) -> Path:
+    """A small network, for which ffhq256 stands."""
+    monkeypatch.setitem(NETWORKS, "ffhq256", replace(NETWORKS["ffhq256"], file="stylegan2-ffhq-32x32.pkl"))
+    return official("random32")
+
+
 # --- weights
 
 
@@ -62,15 +72,28 @@ def test_the_list_names_every_network_with_its_address_and_state(say, tmp_path):
         assert network.address in line and " absent " in line
 
 
-def test_one_is_fetched_and_its_sha256_and_path_are_printed(say, monkeypatch):
-    with serve(FileServer(CONTENT)) as server:
+def test_one_is_fetched_and_its_sha256_and_path_are_printed(faces, say, monkeypatch):
+    content = faces.read_bytes()
+    with serve(FileServer(content)) as server:
         monkeypatch.setenv("MULTIMODAL_PULSE_MIRROR", server.address)
         status, printed, said = say("weights", "ffhq256")
     path = NETWORKS["ffhq256"].path
     assert status == 0 and "non-commercial" in said
-    assert printed == f"{hashlib.sha256(CONTENT).hexdigest()}  {path}\n"
+    assert printed == f"{hashlib.sha256(content).hexdigest()}  {path}\n"
     _, listed, _ = say("weights")
-    assert f"ffhq256        0.1 MB            {NETWORKS['ffhq256'].address}" in listed
+    assert f"ffhq256        {len(content) / 1e6:.1f} MB            {NETWORKS['ffhq256'].address}" in listed
+
+
+def test_what_is_no_network_is_not_recorded_and_a_good_file_can_take_its_place(faces, say):
+    path = NETWORKS["ffhq256"].path
+    path.parent.mkdir(parents=True)
+    path.write_text("<html>quota exceeded</html>")
+    status, printed, said = say("weights", "ffhq256")
+    assert (status, printed) == (1, "") and said.count("\n") == 1
+    assert str(path) in said and "it is a web page" in said and said.endswith("delete it to fetch it again\n")
+    content = faces.read_bytes()
+    path.write_bytes(content)
+    assert say("weights", "ffhq256") == (0, f"{hashlib.sha256(content).hexdigest()}  {path}\n", "")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +107,7 @@ def test_one_is_fetched_and_its_sha256_and_path_are_printed(say, monkeypatch):
         (["convert", "a.pkl", "b.pt"], "b.pt must end in .safetensors"),
         (["convert", "a.pkl", "nowhere/b.safetensors"], "nowhere is no folder"),
         (["convert", "a.pkl", "b.safetensors"], "'a.pkl' does not exist"),
+        (["convert", "~nobody-here/a.pkl", "b.safetensors"], "a.pkl' does not exist"),
         (["generator=file"], "generator.path is not set"),
         (["generator.sha256=1"], "generator.sha256 belongs to"),
     ],
@@ -124,6 +148,30 @@ def test_help_and_the_list_answer_without_torch():
     for arguments in (["weights"], ["weights", "--help"]):
         done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True)
         assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_says_that_the_download_goes_on(say, monkeypatch):
+    def stopped(*arguments: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("multimodal_pulse.weights.download", stopped)
+    status, _, said = say("weights", "ffhq256")
+    assert status == 130
+    assert said == "multimodal-pulse: stopped. What has arrived stays; the same command goes on there.\n"
+
+
+# --- render
+
+
+def test_a_run_is_rendered_with_one_generator_while_its_settings_are_the_same(say, monkeypatch):
+    runs = {"ada": {"seed": 0}, "bob": {"seed": 0}, "eve": {"seed": 1}}
+    loaded = []
+    monkeypatch.setattr("multimodal_pulse.pictures.reference_folders", lambda folder: list(runs))
+    monkeypatch.setattr("multimodal_pulse.pictures.render_folder", lambda folder, load: [load(runs[folder])])
+    monkeypatch.setattr("multimodal_pulse.assembly.load_renderer", lambda settings: loaded.append(settings) or settings)
+    status, drawn, _ = say("render", "run")
+    assert status == 0 and drawn.splitlines() == [str(settings) for settings in runs.values()]
+    assert loaded == [{"seed": 0}, {"seed": 1}]
 
 
 # --- convert
@@ -169,6 +217,52 @@ def test_a_file_is_replaced_with_force_only(own, say, tmp_path):
     assert target.read_text() == "precious"
     assert say("convert", "--force", own, target)[0] == 0
     same_to_the_last_bit(own, target)
+
+
+def test_the_same_network_gives_the_same_bytes(own, say, tmp_path):
+    contents = set()
+    for number in range(12):
+        assert say("convert", own, tmp_path / f"{number}.safetensors")[0] == 0
+        contents.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(contents) == 1
+
+
+def test_the_permissions_are_those_of_the_umask(own, say, tmp_path):
+    before = os.umask(0o027)
+    try:
+        assert say("convert", own, tmp_path / "converted.safetensors")[0] == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "converted.safetensors").stat().st_mode) == 0o640
+
+
+def test_a_place_that_cannot_be_written_is_named(own, say, tmp_path, monkeypatch):
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    target = tmp_path / "converted.safetensors"
+    status, _, said = say("convert", own, target)
+    assert (status, said) == (1, f"multimodal-pulse: {target} cannot be written: No space left on device.\n")
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+@pytest.mark.parametrize("name", ["folder", "folder.safetensors"])
+def test_a_folder_is_no_target(name, force, own, say, tmp_path):
+    (tmp_path / name).mkdir()
+    status, _, said = say("convert", own, tmp_path / name, *force)
+    assert status == 1
+    assert said == (
+        f"multimodal-pulse: {tmp_path / name} is a folder: give a file in it, {tmp_path / name / 'own.safetensors'}.\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["own", "target"], ["target", "own"]])
+def test_what_lies_below_a_folder_that_may_not_be_entered_is_out_of_reach(arguments, say, tmp_path, closed):
+    paths = {"own": tmp_path / "own.safetensors", "target": closed / "network.safetensors"}
+    status, _, said = say("convert", *(paths[name] for name in arguments), "--force")
+    assert status == 1 and said.count("\n") == 1
+    assert str(paths["target"]) in said and "Permission denied" in said and "Errno" not in said
 
 
 def test_what_cannot_be_read_leaves_nothing(say, tmp_path):

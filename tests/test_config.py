@@ -2,9 +2,11 @@
 
 import copy
 import inspect
+import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from enum import Enum
@@ -96,7 +98,8 @@ def nodes() -> dict[tuple[str, str], DictConfig]:
 
 def _required(chosen: Mapping[str, str]) -> list[str]:
     """Overrides for what these options leave to the user."""
-    return [f"{slot}.path=there" for slot in ("references", "generator") if chosen[slot] in ("folder", "image", "file")]
+    with_path = ("celeba_hq", "folder", "image", "file")
+    return [f"{slot}.path=there" for slot in ("references", "generator") if chosen[slot] in with_path]
 
 
 def test_slots_stand_in_the_order_of_the_data_path():
@@ -139,7 +142,8 @@ def test_every_mechanism_has_a_none():
 
 @pytest.mark.parametrize("experiment", SLOTS["experiment"])
 def test_experiments_compose(experiment):
-    accept(options=(f"experiment={experiment}",))
+    path = ["references.path=there"] if experiment == "table1" else []
+    accept(options=(f"experiment={experiment}", *path))
 
 
 def test_every_option_file_opens_with_a_comment():
@@ -226,11 +230,12 @@ def test_the_objective_goes_with_the_generator_unless_chosen():
         ("photo.jpg", ["photo.jpg: references=image references.path=photo.jpg uses it."]),
         ("a b.PNG", ["references=image 'references.path=\"a b.PNG\"' uses it."]),
         (str(CONF), [f"references=folder references.path={CONF} uses it."]),
-        ("references.pth=x", ["Did you mean references.path? It belongs to references=image and references=folder:"]),
+        ("references.pth=x", ["Did you mean references.path? It belongs to references=image, references=folder and"]),
         ("generator.pth=x", ["Did you mean generator.path? It belongs to generator=file: add it."]),
         ("references.xyzzy=x", ["unknown key references.xyzzy. There are: references.limit, references.split."]),
         ("search.num_samples=2", ["unknown key search.num_samples. Did you mean num_samples?"]),
-        ("references.path=x", ["references.path belongs to references=image and references=folder: add one of them."]),
+        ("references.path=x", ["references=image, references=folder and references=celeba_hq: add one of them."]),
+        ("references.subset=[3]", ["references.subset belongs to references=celeba_hq: add it."]),
         ("generator.path=x", ["generator.path belongs to generator=file: add it."]),
         ("latent_resampling.xyz=1", ["unknown key latent_resampling.xyz: the option chosen for latent_resampling has"]),
         ("shard.xyzzy=1", ["There are: shard.index, shard.count."]),
@@ -241,6 +246,7 @@ def test_the_objective_goes_with_the_generator_unless_chosen():
         ("objective.eps=small", ["objective.eps=small: a number is needed."]),
         ("references.split=train", ["references.split", "validation, test"]),
         ("trainer.precision=16", ["trainer.precision", "32-true"]),
+        ("trainer.references_per_group=1.5", ["trainer.references_per_group", "1.5"]),
         ("trainer.accelerator=gpu", ["trainer.accelerator", "cpu, cuda, mps"]),
         ("noise.lr_mask=me (1).png", ["cannot be read", "'noise.lr_mask=\"me (1).png\"'"]),
         ("noise.synthesis_resolutions=64", ["noise.synthesis_resolutions"]),
@@ -311,6 +317,15 @@ def test_only_a_number_that_may_be_infinite_is_asked_to_be_finite():
     assert refusal("noise.lr_std=-1.0") == "noise.lr_std=-1.0: it must be finite and at least 0."
 
 
+def test_the_size_of_a_group_is_a_number_or_auto():
+    assert refusal("trainer.references_per_group=all") == (
+        "trainer.references_per_group=all: it must be a whole number, or auto."
+    )
+    accept("trainer.references_per_group=3")
+    for trainer in SLOTS["trainer"]:
+        assert composed(f"trainer={trainer}")[0].trainer.references_per_group == "auto"
+
+
 def test_nothing_is_added_or_taken_away():
     assert "+noise.lr_sdt=1" in refusal(options=("+noise.lr_sdt=1",))
     assert "~lr_noise" in refusal(options=("~lr_noise",))
@@ -343,6 +358,8 @@ def test_the_resolutions_are_those_that_a_network_can_have(resolution):
     [
         ("references.path", ("references=folder",)),
         ("references.path", ("references=image",)),
+        ("references.path", ("references=celeba_hq",)),
+        ("references.partition_file", ("references=celeba_hq", "references.path=.")),
         ("generator.path", ("generator=file",)),
         ("noise.lr_mask", ("method=masked_lr_noise",)),
     ],
@@ -353,6 +370,12 @@ def test_a_file_that_is_not_there_is_named_with_its_key(key, options, tmp_path):
         with pytest.raises(UserError) as refused:
             check_files(compose_config([*options, f"{key}='{path}'"]))
         assert str(refused.value) == f"{key}={path} does not exist."
+
+
+def test_a_file_below_a_folder_that_may_not_be_entered_is_out_of_reach(closed):
+    with pytest.raises(UserError) as refused:
+        check_files(compose_config(["generator=file", f"generator.path={closed}/x.pkl"]))
+    assert str(refused.value) == f"generator.path={closed}/x.pkl cannot be reached: Permission denied."
 
 
 def test_missing_values_and_shards_out_of_bounds():
@@ -417,6 +440,35 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
 def test_flags_and_spaces_end_with_status_1_and_the_override_to_write(arguments, said, monkeypatch, capsys):
     assert command(monkeypatch, *arguments) == 1
     assert capsys.readouterr().err == f"multimodal-pulse: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["generator.path=~/a.pkl"], "a ~ cannot be read here, write generator.path=/home/me/a.pkl."),
+        (["hydra.run.dir=~/a b"], "a ~ cannot be read here, write 'hydra.run.dir=\"/home/me/a b\"'."),
+        (["generator=~/net.pkl"], "generator=file generator.path=/home/me/net.pkl uses it."),
+        (["references=~/photos"], "references=folder references.path=/home/me/photos uses it."),
+        (["generator=/data/net.pkl"], "generator=file generator.path=/data/net.pkl uses it."),
+        (["generator=net.safetensors"], "generator=file generator.path=net.safetensors uses it."),
+        (["references=some/folder"], "references=folder references.path=some/folder uses it."),
+        (["references=here"], "references=folder references.path=here uses it."),
+        (["references=faces/a.png"], "references=image references.path=faces/a.png uses it."),
+    ],
+)
+def test_a_path_where_none_is_read_is_told_what_to_type(arguments, said, monkeypatch, capsys, tmp_path):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert command(monkeypatch, *arguments) == 1
+    assert capsys.readouterr().err == f"multimodal-pulse: {arguments[-1]}: {said}\n"
+
+
+@pytest.mark.parametrize("option", ["method=a/b", "hydra/launcher=a"])
+def test_an_option_that_there_is_not_is_told_with_its_slot(option, monkeypatch, capsys):
+    assert command(monkeypatch, option) == 1
+    slot = option.partition("=")[0]
+    assert capsys.readouterr().err.startswith(f"multimodal-pulse: {option} is not an option of {slot}: choose one of ")
 
 
 def test_the_flags_are_hydras():
@@ -505,6 +557,20 @@ def test_run_py_and_the_module_are_the_same_command(program):
     done = subprocess.run([sys.executable, *program, "num_samples=x"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "multimodal-pulse: num_samples=x: a whole number is needed.\n"
+
+
+INSTALLED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+MODULE, FUNCTION = INSTALLED["multimodal-pulse"].split(":")
+
+
+@pytest.mark.parametrize(
+    "program", [["run.py"], ["-m", "multimodal_pulse"], ["-c", f"from {MODULE} import {FUNCTION}; {FUNCTION}()"]]
+)
+def test_ctrl_c_during_the_imports_ends_in_one_line(program, tmp_path):
+    (tmp_path / "hydra.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = subprocess.run([sys.executable, *program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "multimodal-pulse: stopped.\n")
 
 
 def test_conf_is_a_package_so_that_a_wheel_carries_it():

@@ -1,5 +1,6 @@
 """Downloads from a server on this machine: whole or not at all, whatever the server does."""
 
+import hashlib
 import json
 import os
 import signal
@@ -7,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +42,8 @@ def target(tmp_path) -> Path:
 
 
 def fetch(server: FileServer, target: Path, patience: Patience = AGAIN) -> None:
-    download(f"{server.address}/network.pkl", target, PICKLE, announce=lambda: print("begins"), patience=patience)
+    begins = partial(print, "begins")
+    download(f"{server.address}/network.pkl", target, beginning=PICKLE, announce=begins, patience=patience)
 
 
 def refusal(server: FileServer, target: Path, patience: Patience = AGAIN) -> str:
@@ -59,7 +63,8 @@ def break_off(server: FileServer, target: Path, after: int = 300_000) -> int:
 
 
 def files_of(target: Path) -> list[str]:
-    return sorted(path.name for path in target.parent.iterdir())
+    """What there is; the file of the lock may stay or not."""
+    return sorted(path.name for path in target.parent.iterdir() if path.suffix != ".lock")
 
 
 def test_a_fresh_download(server, target, capsys):
@@ -248,6 +253,11 @@ def test_a_length_is_needed(server, target):
     assert "without its length" in refusal(server, target)
 
 
+def test_a_length_that_is_no_number(server, target):
+    server.length = "many"
+    assert "without its length" in refusal(server, target)
+
+
 def test_chunks_have_an_end_of_their_own(server, target):
     server.chunked = True
     server.break_after = [300_000]
@@ -256,16 +266,78 @@ def test_chunks_have_an_end_of_their_own(server, target):
     assert target.read_bytes() == OLD
 
 
+def test_a_file_that_is_there_is_not_fetched(server, target):
+    target.write_bytes(NEW)
+    fetch(server, target)
+    assert target.read_bytes() == NEW and server.requests == []
+
+
+def test_a_file_with_another_sha256_is_not_kept(server, target):
+    address = f"{server.address}/network.pkl"
+    with pytest.raises(DownloadError, match="its sha256 differs"):
+        download(address, target, sha256=hashlib.sha256(NEW).hexdigest()[:8])
+    assert files_of(target) == []
+    download(address, target, sha256=hashlib.sha256(OLD).hexdigest()[:8])
+    assert target.read_bytes() == OLD
+
+
+def test_a_download_that_takes_too_long_stops_and_goes_on_another_time(server, target):
+    server.pause = 0.1  # after each of eight pieces
+    begun = time.monotonic()
+    assert "takes longer than 0.3 s; the same command goes on after 0." in refusal(server, target, Patience(total=0.3))
+    assert time.monotonic() - begun < 5
+    here = partial_size(target)
+    assert 0 < here < len(OLD)
+    server.pause = 0
+    fetch(server, target)
+    assert target.read_bytes() == OLD
+    assert server.ranges_asked() == [None, f"bytes={here}-"]
+
+
+def test_no_wait_for_another_attempt_outlives_the_patience(server, target):
+    server.statuses = [503] * 9
+    begun = time.monotonic()
+    assert "could not be fetched in 1 attempts" in refusal(server, target, Patience(waits=(60.0,), total=30.0))
+    assert time.monotonic() - begun < 30
+
+
+def test_the_wait_for_another_process_has_an_end(server, target):
+    server.stall, server.break_after = True, [300_000]
+    command = [sys.executable, "-c", KILLED, f"{server.address}/network.pkl", str(target)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: server.sent > 0, process)
+        said = refusal(server, target, Patience(total=0.2))
+        assert said == "is still being fetched by another process after 0.2 s"
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_disk_that_cannot_be_written_is_the_systems_error(server, tmp_path):
-    with pytest.raises(OSError, match="No such file"):
-        fetch(server, tmp_path / "nowhere" / "network.pkl")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="exists|Not a directory"):
+        fetch(server, tmp_path / "file" / "network.pkl")
+    assert server.requests == []
+
+
+def test_the_folder_is_made(server, tmp_path):
+    fetch(server, tmp_path / "new" / "folder" / "network.pkl")
+    assert files_of(tmp_path / "new" / "folder" / "network.pkl") == ["network.pkl"]
+
+
+def wait_for(holds: Callable[[], bool], process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 KILLED = """
 import sys
 from pathlib import Path
 from multimodal_pulse.download import download
-download(sys.argv[1], Path(sys.argv[2]), bytes([128]), announce=lambda: None)
+download(sys.argv[1], Path(sys.argv[2]))
 """
 
 
@@ -274,10 +346,7 @@ def test_a_kill_leaves_no_file_and_a_part_that_is_taken_up(server, target):
     command = [sys.executable, "-c", KILLED, f"{server.address}/network.pkl", str(target)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 60
-        while partial_size(target) < 250_000:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: partial_size(target) >= 250_000, process)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,13 +19,21 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 import multimodal_pulse
-from multimodal_pulse.assembly import RENDERING_SLOTS, RENDERING_TARGETS, build_references, load_renderer
-from multimodal_pulse.cli import COMMAND, main
+from multimodal_pulse.api import run_overrides
+from multimodal_pulse.assembly import (
+    RENDERING_SLOTS,
+    RENDERING_TARGETS,
+    build_references,
+    load_renderer,
+    torch_device,
+)
+from multimodal_pulse.cli import main
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.generator import untrained
 from multimodal_pulse.job import compose_job
 from multimodal_pulse.references.images import save_png
+from multimodal_pulse.report import Forecast
 
 TINY: dict[str, Any] = {
     "generator": "untrained",
@@ -234,7 +243,8 @@ def test_another_process_names_the_folders_of_a_sweep_alike():
         "from hydra import compose, initialize_config_module\n"
         "from hydra.core.hydra_config import HydraConfig\n"
         "from omegaconf import open_dict\n"
-        "import multimodal_pulse.cli\n"
+        "from multimodal_pulse.cli import CommandLine\n"
+        "CommandLine().arguments = ['-m', 'method=lr_noise', 'noise.lr_std=.2', 'seed=0,1']\n"  # a launcher brings it
         "with initialize_config_module('multimodal_pulse.conf', version_base='1.3'):\n"
         "    cfg = compose('config', ['method=lr_noise', 'noise.lr_std=0.2', 'seed=1'], return_hydra_config=True)\n"
         "with open_dict(cfg):\n"
@@ -242,8 +252,7 @@ def test_another_process_names_the_folders_of_a_sweep_alike():
         "HydraConfig.instance().set_config(cfg)\n"
         "print(cfg.hydra.sweep.subdir)\n"
     )
-    environment = os.environ | {COMMAND: json.dumps(["-m", "method=lr_noise", "noise.lr_std=.2", "seed=0,1"])}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("3-lr_noise-seed-1\n", "")
 
 
@@ -261,9 +270,217 @@ def test_a_sweep_that_is_stopped_while_torch_is_imported_has_its_table(tmp_path)
     assert [(row["seed"], row["error"]) for row in sweep_rows(tmp_path / "sweep")] == [("0", "stopped")]
 
 
+def test_a_run_that_fails_in_a_launchers_process_says_why_where_the_command_was_given(command, tmp_path, monkeypatch):
+    processes = iter([("login", 7), ("node", 7)])
+    monkeypatch.setattr("multimodal_pulse.cli._process", lambda: next(processes))
+    sweep = tmp_path / "sweep"
+    status, _, errors = command("-m", "shard.count=2", "shard.index=2,1", f"hydra.sweep.dir={sweep}")
+    why = "shard.index=2, shard.count=2: the shards are 0 to 1."
+    assert status == 1 and errors.endswith(f"multimodal-pulse: {sweep / 'shard-2'} failed: {why}\n")
+
+
+def test_a_launcher_that_loses_its_worker_ends_with_one_line(command, tmp_path, monkeypatch):
+    class Losing:
+        def launch(self, *arguments, **keywords):
+            raise RuntimeError("a worker\nwas killed")
+
+    monkeypatch.setattr("hydra.core.plugins.Plugins.instantiate_launcher", lambda *arguments, **keywords: Losing())
+    status, _, errors = command("-m", "hydra/launcher=basic", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert status == 1
+    assert errors == (
+        "multimodal-pulse: the launcher gave up (RuntimeError: a worker was killed): the same command with the same"
+        " hydra.sweep.dir does the rest.\n"
+    )
+
+
 def test_a_single_run_has_no_table_of_a_sweep(command, tmp_path):
     status, said, _ = command("method=bicubic", f"hydra.run.dir={tmp_path / 'run'}")
     assert status == 0 and "\njob " not in said and not (tmp_path / "sweep.csv").exists()
+
+
+# --- groups, references that cannot be used, dry runs ----------------------------------------------------------------
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Sets how much memory the machine has."""
+    return lambda gigabytes: monkeypatch.setattr(
+        "multimodal_pulse.memory.memory_bytes", lambda device: int(gigabytes * 1e9)
+    )
+
+
+def test_groups_are_settled_by_the_first_machine_and_stay_on_another(command, machine, tmp_path):
+    def arguments(run_dir: str) -> tuple[str, ...]:
+        return "references.limit=3", "method=bicubic", f"hydra.run.dir={tmp_path / run_dir}"
+
+    machine(1.7015)  # half of it is the program and the features of one reference
+    assert command(*arguments("small"))[0] == 0
+    machine(1000)
+    assert command(*arguments("large"))[0] == 0
+    settled = read(tmp_path / "small" / "plan.json")
+    assert (settled["groups"], settled["seconds"]) == ([[0], [1], [2]], None)
+    assert read(tmp_path / "large" / "plan.json")["groups"] == [[0, 1, 2]]
+
+    shutil.rmtree(tmp_path / "small" / "references" / "test_000001")
+    status, _, errors = command(*arguments("small"))
+    assert status == 0 and "2 of 3 references were finished already" in errors
+    assert read(tmp_path / "small" / "plan.json") == settled
+    assert read(tmp_path / "small" / "metrics.json")["num_references"] == 3
+
+
+def test_other_references_are_refused_where_auto_has_settled_a_plan(command, photos, tmp_path):
+    arguments = ("references=folder", f"references.path={photos}", f"hydra.run.dir={tmp_path / 'run'}", "num_samples=1")
+    assert command(*arguments)[0] == 0
+    (photos / "third.png").write_bytes((photos / "ada.png").read_bytes())
+    status, _, errors = command(*arguments)
+    assert status == 1 and "plans 2 references" in errors
+
+
+@pytest.fixture
+def release(tmp_path) -> Path:
+    """CelebAMask-HQ with five test images of 32 x 32."""
+    folder = tmp_path / "release"
+    (folder / "CelebA-HQ-img").mkdir(parents=True)
+    rows = ["idx orig_idx orig_file"] + [f"{idx} {idx + 9} {idx + 10:06d}.jpg" for idx in range(5)]
+    (folder / "CelebA-HQ-to-CelebA-mapping.txt").write_text("\n".join(rows), encoding="utf-8")
+    codes = "".join(f"{number:06d}.jpg 2\n" for number in range(1, 20))
+    (folder / "list_eval_partition.txt").write_text(codes, encoding="utf-8")
+    mend(folder, *range(5))
+    return folder
+
+
+def mend(release: Path, *numbers: int) -> None:
+    """Writes these images whole."""
+    for idx in numbers:
+        pixels = torch.rand(32, 32, 3, generator=torch.Generator().manual_seed(idx)).mul(255).byte().numpy()
+        Image.fromarray(pixels).save(release / "CelebA-HQ-img" / f"{idx}.jpg", quality=95)
+
+
+def cut(release: Path, *numbers: int) -> None:
+    """Cuts these images short."""
+    for idx in numbers:
+        path = release / "CelebA-HQ-img" / f"{idx}.jpg"
+        path.write_bytes(path.read_bytes()[:-200])
+
+
+def test_what_cannot_be_used_is_named_and_left_out_until_it_is_mended(command, release, tmp_path):
+    run_dir = tmp_path / "run"
+    arguments = (
+        "references=celeba_hq", f"references.path={release}", "references.expected=null", "num_samples=1",
+        "trainer.references_per_group=2", f"hydra.run.dir={run_dir}",
+    )  # fmt: skip
+    cut(release, 1, 2)
+    status, said, errors = command(*arguments)
+    assert status == 1 and "mean of 3" in said
+    assert errors.index("note: 2 references cannot be used and are left out:") < errors.index("3/3 references")
+    last = errors.splitlines()[-1]
+    assert last.startswith("multimodal-pulse: 2 references could not be used (00001, 00002): ")
+    metrics = read(run_dir / "metrics.json")
+    assert metrics["num_references"] == 3
+    assert {name: "jpg" in reason for name, reason in metrics["unusable"].items()} == {"00001": True, "00002": True}
+    assert read(run_dir / "plan.json")["groups"] == [[0, 1], [2, 3], [4]]
+    groups = {path.parent.name: read(path)["group"] for path in (run_dir / "references").glob("*/record.json")}
+    assert groups == {"00000": ["00000"], "00003": ["00003"], "00004": ["00004"]}
+
+    before = contents(run_dir / "references")
+    status, _, errors = command(*arguments)
+    assert status == 1 and "everything else was finished already; nothing to do" in errors
+    assert contents(run_dir / "references") == before
+
+    mend(release, 1)
+    cut(release, 0)  # finished, and not missed
+    status, _, errors = command(*arguments)
+    assert status == 1 and "(00002)" in errors.splitlines()[-1]
+    assert list(read(run_dir / "metrics.json")["unusable"]) == ["00002"]
+    assert read(run_dir / "references" / "00001" / "record.json")["group"] == ["00001"]
+
+    mend(release, 0, 2)
+    status, _, errors = command(*arguments)
+    assert status == 0, errors
+    assert read(run_dir / "metrics.json")["unusable"] == {}
+    assert read(run_dir / "references" / "00002" / "record.json")["group"] == ["00002", "00003"]
+    after = contents(run_dir / "references")
+    assert all(after[name] == before[name] for name in before)
+
+
+def test_a_sweep_goes_on_after_a_run_with_a_reference_that_cannot_be_used(command, release, tmp_path):
+    cut(release, 3)
+    status, said, errors = command(
+        "-m", "seed=0,1", "references=celeba_hq", f"references.path={release}", "references.expected=null",
+        "method=bicubic", f"hydra.sweep.dir={tmp_path / 'sweep'}",
+    )  # fmt: skip
+    assert status == 1 and errors.count("1 reference could not be used (00003)") == 2
+    assert "Traceback" not in errors
+    rows = sweep_rows(tmp_path / "sweep")
+    assert all(float(row["psnr"]) > 0 and "could not be used" in row["error"] for row in rows)
+    assert [line.split()[:2] for line in said.splitlines()[-5:-2]][1:] == [["0", "seed=0"], ["1", "seed=1"]]
+
+
+def test_a_dry_run_leaves_a_plan_by_which_the_run_goes(command, machine, tmp_path):
+    run_dir = tmp_path / "run"
+    arguments = ("references.limit=5", "num_samples=2", "steps=21", f"hydra.run.dir={run_dir}", "tracking=csv")
+    machine(1.7045)  # half of it is the program and the features of two references
+    dry = ("dry_run=true", "trainer.price_per_hour=2.5")
+    status, said, errors = command(*arguments, *dry)
+    assert status == 0, errors
+    assert "100%, step 20/20" in errors and "run: " not in errors
+    lines = said.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["dry run", "time", "memory", "cost", "plan"]
+    plan = read(run_dir / "plan.json")
+    assert plan["references"] == [f"test_{number:06d}" for number in range(5)]
+    assert plan["groups"] == [[0, 1], [2, 3], [4]]
+    assert "5 references in 3 groups of 2, 2 samples of each, 21 steps" in lines[0]
+    assert plan["seconds"] > 0 and " at 2.5 an hour" in lines[3]
+    assert f"hydra.run.dir={run_dir}" in lines[4]
+    assert {path.name for path in run_dir.iterdir()} == {"plan.json", "config.yaml", "overrides.yaml"}
+
+    assert command(*arguments, *dry)[0] == 0  # and again
+    settled = (run_dir / "plan.json").read_text(encoding="utf-8")
+    machine(1000)
+    status, _, errors = command(*arguments)
+    assert status == 0 and "finished already" not in errors
+    assert (run_dir / "plan.json").read_text(encoding="utf-8") == settled
+    assert read(run_dir / "metrics.json")["num_references"] == 5
+    record = read(run_dir / "references" / "test_000000" / "record.json")
+    assert record["group"] == plan["references"][:2] and record["records"][0]["steps"] == 21
+    assert yaml.safe_load((run_dir / "config.yaml").read_text())["dry_run"] is False
+    assert not any("dry_run" in line for line in (run_dir / "overrides.yaml").read_text().splitlines())
+
+    status, said, errors = command(*arguments, "dry_run=true")  # nothing is left
+    assert status == 0 and "0 references in 0 groups of 0" in said and "nothing to do" in errors
+
+
+def test_a_dry_run_takes_no_more_steps_than_the_run_and_tracks_nothing(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("multimodal_pulse.tracking.CsvTracker.__enter__", lambda self: pytest.fail("tracked"))
+    run_dir = tmp_path / "run"
+    shard = ("shard.count=2", "shard.index=1", "references.limit=3", "trainer.references_per_group=1")
+    status, said, errors = command("dry_run=true", "num_samples=1", *shard, f"hydra.run.dir={run_dir}", "tracking=csv")
+    assert status == 0, errors
+    assert "step 3/3" in errors and "1 reference (shard 1 of 2) in 1 group of 1, 1 sample of each" in said
+
+
+@pytest.mark.parametrize("overrides", [("method=bicubic",), ("method=bicubic", "search=mean_image")])
+def test_a_dry_run_of_a_method_that_does_not_search(overrides, command, tmp_path):
+    status, said, errors = command(*overrides, "dry_run=true", f"hydra.run.dir={tmp_path / 'run'}")
+    assert status == 0, errors
+    assert said.startswith("dry run: bicubic, 1 reference in 1 group of 1, 1 sample of each")
+
+
+def test_a_sweep_of_dry_runs_has_a_table_without_scores(command, tmp_path):
+    arguments = ("-m", "seed=0,1", "method=bicubic", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    status, said, errors = command(*arguments, "dry_run=true")
+    assert status == 0, errors
+    assert said.count("dry run: bicubic") == 2
+    assert "\n0 seed=0" in said and not any(row["psnr"] for row in sweep_rows(tmp_path / "sweep"))
+    assert command(*arguments)[0] == 0
+    assert all(row["psnr"] for row in sweep_rows(tmp_path / "sweep"))
+
+
+def test_a_dry_run_that_is_killed_leaves_nothing_in_the_way(command, tmp_path):
+    run_dir = tmp_path / "run"
+    (run_dir / ".partial-trial" / "rehearsal" / "references").mkdir(parents=True)
+    assert command("steps=1", "num_samples=1", f"hydra.run.dir={run_dir}")[0] == 0
+    assert not list(run_dir.rglob(".partial-*"))
 
 
 @pytest.mark.parametrize("method", ["pulse", "resampling", "masked_lr_noise", "synthesis_noise", "batch_diversity"])
@@ -273,6 +490,23 @@ def test_every_other_method_runs(method, command, tmp_path):
     assert status == 0, errors
     assert read(run_dir / "metrics.json")["num_samples"] == 2
     assert (run_dir / "references" / "test_000000" / "mask.png").exists() == (method == "masked_lr_noise")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "shard", "number"),
+    [([], 0, 0), ([], 3, 3), ([], 5, 1), (["trainer.device=2"], 1, 2)],
+)
+def test_each_shard_of_a_machine_has_a_gpu_of_its_own(overrides, shard, number, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    cfg, _ = compose_job(["trainer=gpu", *overrides], "unused")
+    assert torch_device(cfg.trainer, shard) == torch.device("cuda", number)
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    cfg, _ = compose_job(["trainer=gpu", "trainer.device=4"], "unused")
+    with pytest.raises(UserError, match=r"trainer\.device=4, but the CUDA devices here are 0 to 3\."):
+        torch_device(cfg.trainer, 0)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +643,7 @@ def test_a_configuration_is_refused_before_lpips_is_asked_for(wrong, command, ph
 
 
 def test_bicubic_needs_no_statistics_of_the_generator(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("multimodal_pulse.experiment.w_statistics", lambda generator: pytest.fail("computed"))
+    monkeypatch.setattr("multimodal_pulse.parts.w_statistics", lambda generator: pytest.fail("computed"))
     assert command("method=bicubic", f"hydra.run.dir={tmp_path / 'run'}")[0] == 0
 
 
@@ -423,6 +657,15 @@ def test_a_photograph_is_announced_as_foreign_to_the_built_in_generator(generato
     references = build_references(cfg, job, untrained(32, channel_max=8), Degradation(4), picture=None)
     assert len(references.notices) == notices
     assert all("photograph" in notice for notice in references.notices)
+
+
+@pytest.mark.parametrize("generator", ["file", "ffhq256", "portraits", "untrained"])
+def test_portraits_are_announced_as_foreign_to_a_generator_that_was_not_made_for_them(generator):
+    option = ["generator=file", "generator.path=net.pkl"] if generator == "file" else [f"generator={generator}"]
+    cfg, job = compose_job(option, "unused")
+    references = build_references(cfg, job, untrained(32, channel_max=8), Degradation(4), picture=None)
+    foreign = generator in ("file", "ffhq256")
+    assert [f"generator={generator} was not made for" in notice for notice in references.notices] == [True] * foreign
 
 
 @pytest.fixture
@@ -462,9 +705,9 @@ def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_p
 
 @pytest.mark.usefixtures("ctrl_c_heard")
 def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command(command, tmp_path, monkeypatch):
-    from multimodal_pulse import experiment
+    from multimodal_pulse import scoring
 
-    evaluate = experiment.evaluate
+    evaluate = scoring.evaluate
     arguments = ("-m", "method=bicubic", "seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}")
 
     def stopped_in_the_second(outcome, degradation, lpips):
@@ -473,7 +716,7 @@ def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command
         return evaluate(outcome, degradation, lpips)
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "evaluate", stopped_in_the_second)
+        patch.setattr(scoring, "evaluate", stopped_in_the_second)
         status, said, errors = command(*arguments)
     assert status == 130 and "Traceback" not in errors
     assert f"multimodal-pulse: stopped. What is finished stays; the same command with {arguments[-1]} does" in errors
@@ -588,6 +831,14 @@ def test_upsample_puts_a_run_of_its_own_under_outputs(tmp_path, monkeypatch):
 def test_upsample_refuses_with_the_same_words(arguments, words, tmp_path):
     with pytest.raises(UserError, match=words.replace("?", r"\?")):
         multimodal_pulse.upsample(torch.rand(3, 8, 8), run_dir=tmp_path, **TINY | arguments)
+
+
+def test_upsample_makes_no_trial_and_run_overrides_does(tmp_path):
+    with pytest.raises(UserError, match="run_overrides"):
+        multimodal_pulse.upsample(torch.rand(3, 8, 8), run_dir=tmp_path / "run", dry_run=True, **TINY)
+    forecast = run_overrides([*OVERRIDES, "dry_run=true", "num_samples=1"], tmp_path / "run")
+    assert isinstance(forecast, Forecast) and forecast.entries == ()
+    assert forecast.seconds == read(tmp_path / "run" / "plan.json")["seconds"] > 0
 
 
 def test_upsample_refuses_a_picture_of_another_size(tmp_path):

@@ -53,6 +53,19 @@ def test_a_folder_is_named_by_number_method_and_what_the_sweep_chose(own, name):
 
 
 @pytest.mark.parametrize(
+    ("own", "name"),
+    [
+        (["shard.index=5"], "shard-5"),
+        ([], "shard-5"),  # one of them, started again alone
+        (["shard.index=5", "seed=1"], "3-combined-shard.index-5-seed-1"),
+        (["method=combined"], "3-combined"),
+    ],
+)
+def test_the_folder_of_a_shard_is_the_same_whichever_shards_are_started(own, name):
+    assert folder_of_sweep_job(3, "combined", own, shard=5) == name
+
+
+@pytest.mark.parametrize(
     ("value", "argument"),
     [("outputs/a-1", "references.path=outputs/a-1"), ("a (1),b", "'references.path=\"a (1),b\"'")],
 )

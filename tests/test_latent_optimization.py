@@ -1,3 +1,5 @@
+import logging
+import weakref
 from functools import partial
 
 import plain_loop
@@ -153,6 +155,92 @@ def test_ranger21_s_own_schedule_is_off_under_another():
     for schedule, off in ((schedules.NoSchedule(), False), (schedules.Linear1Cycle(), True)):
         (optimizer,), _ = tiny_search(tiny_references(1), [[0]], schedule=schedule).configure_optimizers()
         assert optimizer.disable_lr_scheduler is off
+
+
+ALLOCATOR = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to..."
+
+
+def generator_for(limit, error=RuntimeError(ALLOCATOR), after=0, seen=None):  # noqa: B008
+    """A generator that has no memory for more than `limit` images, once it has drawn so many `after` times."""
+    generator = tiny_generator()
+    synthesis = generator.synthesis
+    times = 0
+
+    def limited(w_plus, noise_maps=None):
+        nonlocal times
+        if seen is not None:
+            assert all(reference() is None for reference in seen), "the group that did not fit is still in memory"
+        images = synthesis(w_plus, noise_maps)
+        if len(w_plus) > limit:
+            times += 1
+            if times > after:
+                if seen is not None:
+                    seen.append(weakref.ref(images))
+                raise type(error)(*error.args)  # a new one: an error keeps its traceback, and that the pictures
+        return images
+
+    generator.synthesis = limited
+    return generator
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(ALLOCATOR),
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.1 GB)"),
+    ],
+    ids=["cpu", "python", "cuda", "mps"],
+)
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_group_that_does_not_fit_is_searched_in_halves_and_says_so(error, after, caplog):
+    references, noise = tiny_references(7), {"lr_noise": GaussianLrNoise(0.1)}
+    groups = [[0, 1], [2, 3, 4, 5, 6]]
+    with caplog.at_level(logging.WARNING, logger="multimodal_pulse"):
+        found = run(tiny_search(references, groups, generator=generator_for(4, error, after), steps=5, **noise))
+    assert list(found) == [f"r{i}" for i in range(7)]
+    assert {name: (outcome.group, outcome.halved) for name, outcome in found.items()} == {
+        "r0": (["r0", "r1"], False), "r1": (["r0", "r1"], False),
+        "r2": (["r2", "r3"], True), "r3": (["r2", "r3"], True),
+        "r4": (["r4"], True), "r5": (["r5", "r6"], True), "r6": (["r5", "r6"], True),
+    }  # fmt: skip
+    planned = run(tiny_search(references, [[0, 1], [2, 3], [4], [5, 6]], steps=5, **noise))
+    assert all(torch.equal(found[name].samples, planned[name].samples) for name in planned)
+    assert not any(outcome.halved for outcome in planned.values())
+    [said] = [record.getMessage() for record in caplog.records if record.name.startswith("multimodal_pulse")]
+    assert said.startswith("5 references with 2 samples each do not fit into memory")
+    assert "trainer.references_per_group=2 " in said
+
+
+def test_the_memory_of_a_group_is_free_before_its_halves_are_searched():
+    seen = []
+    found = run(
+        tiny_search(tiny_references(4), [[0, 1, 2, 3]], generator=generator_for(2, after=2, seen=seen), steps=5)
+    )
+    assert len(found) == 4 and len(seen) == 3
+
+
+def test_a_reference_that_does_not_fit_alone_is_named_and_what_is_finished_stays():
+    class Growing(list):
+        """References, the last two of which are searched by a generator that has no memory left."""
+
+        def __getitem__(self, index):
+            if index > 0:
+                search.generator.synthesis = generator_for(0).synthesis
+            return super().__getitem__(index)
+
+    finished = []
+    search = tiny_search(Growing(tiny_references(3)), [[0], [1, 2]], steps=1)
+    with pytest.raises(UserError, match="r1 with num_samples=2 does not fit into memory: choose fewer samples"):
+        search.run(finished.append, accelerator="cpu")
+    assert [outcome.reference.name for outcome in finished] == ["r0"]
+
+
+def test_another_error_is_no_lack_of_memory():
+    search = tiny_search(tiny_references(2), [[0, 1]], generator=generator_for(2, RuntimeError("no such kernel")))
+    with pytest.raises(RuntimeError, match="no such kernel"):
+        run(search)
 
 
 @pytest.mark.filterwarnings("ignore")

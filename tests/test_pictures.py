@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from page_pixels import contains, enlarged, places
 from PIL import Image
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from multimodal_pulse.page import Page, Tile
 from multimodal_pulse.pictures import Renderer, caption, film_strip, grid, made_exact, reference_folders, render_folder
 from multimodal_pulse.records import Records
 from multimodal_pulse.references.base import Reference, degraded
-from multimodal_pulse.references.images import from_pil, load_rgb, quantise, to_uint8
+from multimodal_pulse.references.images import from_pil, load_rgb, quantise
 
 DEGRADATION = Degradation(4)
 ABSENT = NullLpips("alex", "not there")
@@ -86,36 +87,6 @@ def record(run_dir: Path, found: Outcome, weights_sha256: str | None = "abc") ->
     picture = drawn(found, words=caption(SETTINGS, found.steps))
     records = Records(run_dir, SETTINGS, ABSENT.state, weights_sha256)
     return records.write(found, scores, downsampled, {"grid.png": picture})
-
-
-def contains(page: Image.Image, tile: np.ndarray) -> bool:
-    """Whether `tile` [h, w, 3] stands somewhere on the page, pixel for pixel."""
-    return bool(places(page, tile))
-
-
-def places(page: Image.Image, tile: np.ndarray) -> list[tuple[int, int]]:
-    """The tops and lefts of all places where `tile` [h, w, 3] stands on the page, pixel for pixel."""
-    pixels, wanted = packed(np.asarray(page)), packed(tile)
-    height, width = wanted.shape
-    rows, columns = np.nonzero(pixels[: 1 - height or None, : 1 - width or None] == wanted[0, 0])
-    for row, column in np.random.default_rng(0).integers((height, width), size=(40, 2)):
-        seen = pixels[rows + row, columns + column] == wanted[row, column]
-        rows, columns = rows[seen], columns[seen]
-    return [
-        (int(top), int(left))
-        for top, left in zip(rows, columns, strict=True)
-        if np.array_equal(pixels[top : top + height, left : left + width], wanted)
-    ]
-
-
-def packed(pixels: np.ndarray) -> np.ndarray:
-    """[H, W, 3] as one number per pixel."""
-    return pixels.astype(np.int32) @ np.array([1, 256, 65536], dtype=np.int32)
-
-
-def enlarged(image: Tensor, side: int) -> np.ndarray:
-    factor = side // image.shape[-1]
-    return to_uint8(image).permute(1, 2, 0).numpy().repeat(factor, 0).repeat(factor, 1)
 
 
 def test_the_grid_shows_everything_enlarged_by_repeating_pixels():

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from tiny_search import run, tiny_references, tiny_search
+from tiny_search import run, tiny_generator, tiny_references, tiny_search
 
 from multimodal_pulse import bars
 from multimodal_pulse.progress import SearchProgress
@@ -35,6 +35,21 @@ def test_a_file_gets_lines_and_no_carriage_returns(capsys):
     assert "\r" not in said and said.endswith("\n")
     updates = [line for line in said.splitlines() if "references" in line]  # Lightning may have said something too
     assert len(updates) >= 2 and all(line.count("references") == 1 for line in updates)
+
+
+def test_after_a_lack_of_memory_the_bar_goes_on_where_it_was(capsys):
+    def limited(w_plus, noise_maps=None):
+        if len(w_plus) > 2:
+            raise MemoryError
+        return synthesis(w_plus, noise_maps)
+
+    generator = tiny_generator()
+    synthesis, generator.synthesis = generator.synthesis, limited
+    search = tiny_search(tiny_references(3), [[0], [1, 2]], generator=generator, steps=12)
+    run(search, callbacks=[SearchProgress()])
+    updates = [line for line in capsys.readouterr().err.splitlines() if "references" in line]
+    assert any(re.match(r"1/3 references .* 33%", line) for line in updates)  # 12 of 36 steps, no longer of 24
+    assert updates[-1].startswith("3/3 references") and "100%" in updates[-1]
 
 
 def test_an_error_ends_the_line(capsys):

@@ -25,10 +25,12 @@ from multimodal_pulse.records import (
     Plan,
     Records,
     finished,
+    metrics_of,
+    read_records,
     refuse_another_run,
     settle_plan,
-    summary,
     write_json,
+    write_plan,
     write_provenance,
 )
 from multimodal_pulse.references.base import Reference, degraded
@@ -176,7 +178,8 @@ def test_the_tables_are_derived_from_the_folders(records: Records):
     lines = [json.loads(line) for line in (records.run_dir / "records.jsonl").read_text().splitlines()]
     assert [(line["reference"], line["sample"]) for line in lines] == [(n, k) for n in names[:3] for k in range(K)]
     assert list(lines[0]) == [
-        "reference", "sample", "psnr", "ssim", "lpips", "lr_psnr", "steps", "best_step", "seconds", "status"
+        "reference", "sample", "psnr", "ssim", "lpips", "lr_psnr", "steps", "best_step", "seconds", "status",
+        "lr_psnr_float", "lr_psnr_ntire",
     ]  # fmt: skip
     psnr = np.array([line["psnr"] for line in lines]).reshape(3, K).mean(1)
     assert metrics["psnr"] == {"mean": pytest.approx(psnr.mean()), "std": pytest.approx(psnr.std())}
@@ -208,19 +211,22 @@ def test_tables_of_a_run_without_any_result(records: Records):
     assert (records.run_dir / "records.jsonl").read_text() == ""
 
 
-def entry(weights: str, psnr: float) -> dict:
-    record = {"psnr": psnr, "ssim": None, "lpips": None, "lr_psnr": 30.0, "seconds": 1.0, "status": "ok"}
-    return {
-        "records": [record],
-        "diversity": {"rms": None, "lpips": None},
-        "lpips_backbone": {"net": "alex", "weights": weights},
-    }
-
-
-def test_the_cap_and_the_least_trusted_backbone_are_told():
-    content = summary([entry("verified", 100.0), entry("unverified", 31.0), entry("verified", 30.0)])
-    assert content["lpips_backbone"]["weights"] == "unverified"
-    assert content["psnr_cap"] == {"db": 100.0, "records": 1}
+def test_records_of_an_earlier_version_are_read_and_summarised(records: Records):
+    """As they were before the scorecard grew: no key of what it measures besides."""
+    folder = write(records, outcome("face"))
+    record = json.loads((folder / "record.json").read_text())
+    for sample in record["records"]:
+        del sample["lr_psnr_float"], sample["lr_psnr_ntire"]
+    del record["mean_image_psnr"]
+    record["diversity"] = {name: record["diversity"][name] for name in ("rms", "lpips")}
+    write_json(folder / "record.json", record)
+    [entry] = read_records(records.run_dir, ["face"])
+    assert [(sample["lr_psnr_float"], sample["lr_psnr_ntire"]) for sample in entry["records"]] == [(None, None)] * K
+    assert entry["records"][0]["lr_psnr"] == record["records"][0]["lr_psnr"]
+    metrics = records.derive(["face"])
+    assert metrics["psnr"]["mean"] is not None and metrics["failures"]["lr_psnr_below_27"] is not None
+    assert metrics["lr_psnr_ntire"]["mean"] is metrics["diversity"]["pixel_std"] is None
+    assert metrics["failures"]["lr_psnr_ntire_below_45"] is None
 
 
 def test_groups_are_fixed_before_shards_and_resuming():
@@ -243,6 +249,44 @@ def test_the_plan_is_written_once_and_another_is_refused(tmp_path: Path):
     for other in (Plan.of(["a", "b", "c"], 1), Plan.of(["a", "b"], 2)):
         with pytest.raises(UserError, match="directory of its own"):
             refuse_another_run(tmp_path, other, weights_sha256=None)
+
+
+def test_a_settled_plan_is_read_again(tmp_path: Path):
+    assert Plan.read(tmp_path) is None
+    plan = Plan.of(["a", "b", "c"], 2)
+    settle_plan(tmp_path, plan)
+    assert Plan.read(tmp_path) == plan
+    write_plan(tmp_path, dataclasses.replace(plan, seconds=2.5))
+    assert Plan.read(tmp_path) == dataclasses.replace(plan, seconds=2.5)
+    for content in ("{", '{"references": []}', "[]"):
+        (tmp_path / "plan.json").write_text(content)
+        with pytest.raises(UserError, match=r"plan\.json is damaged"):
+            Plan.read(tmp_path)
+
+
+def test_what_is_unusable_is_searched_in_no_group_and_missed_in_none():
+    plan = Plan.of(list("abcdefg"), references_per_group=3)
+    assert plan.pending(set(), unusable={1}) == [[0, 2], [3, 4, 5], [6]]
+    assert plan.pending({"a", "c"}, unusable={1: "damaged"}) == [[3, 4, 5], [6]]
+    assert plan.pending({"a", "c"}) == [[0, 1, 2], [3, 4, 5], [6]]  # mended: the whole group again
+    assert plan.pending(set(), unusable={6}) == [[0, 1, 2], [3, 4, 5]]
+    assert plan.pending(set(), index=1, count=2, unusable={3, 4, 5}) == []
+
+
+def test_a_record_names_the_group_it_was_searched_in(records: Records):
+    for name, halved in (("a", False), ("b", True)):
+        folder = write(records, dataclasses.replace(outcome(name), group=["a", "b"], halved=halved))
+        record = json.loads((folder / "record.json").read_text())
+        assert (record["group"], record["halved"]) == (["a", "b"], halved)
+
+
+def test_the_metrics_say_why_a_reference_is_missing(records: Records):
+    write(records, outcome("a"))
+    assert records.derive(["a", "b"])["unusable"] == {}
+    metrics = records.derive(["a", "b"], {"b": "b.jpg is cut short"})
+    assert metrics["num_references"] == 1 and metrics["unusable"] == {"b": "b.jpg is cut short"}
+    assert json.loads((records.run_dir / "metrics.json").read_text()) == metrics
+    assert {**metrics, "unusable": {}} == metrics_of(read_records(records.run_dir, ["a", "b"]), {})
 
 
 def test_unfinished_folders_do_not_count(records: Records):

@@ -1,6 +1,7 @@
 """The tables at the end of a run and of a sweep."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import pytest
 
 from multimodal_pulse.job import EndedJob, Job
-from multimodal_pulse.records import summary, write_json
-from multimodal_pulse.report import Report
-from multimodal_pulse.tables import SweepReport
+from multimodal_pulse.records import metrics_of, summary, write_json
+from multimodal_pulse.report import Forecast, Report, duration, say_resumed, say_unusable
+from multimodal_pulse.tables import SweepReport, table1_markdown, table1_row, table1_samples
+from multimodal_pulse.trial import Timing
 
 
 def entry(number: int, lr_psnr: float) -> dict[str, Any]:
@@ -59,6 +61,51 @@ def test_faithful_samples_are_counted():
     assert any("a sample counts as faithful from 27 dB of LR-PSNR upwards" in line for line in lines)
 
 
+def test_several_images_are_summed_up_as_in_table_1(tmp_path):
+    assert not any("Table I" in line for line in table(1))
+    entries = [entry(number, lr_psnr=40.0) for number in range(3)]
+    row, samples = str(Report(Path("run"), "combined", entries, metrics_json(tmp_path, entries))).splitlines()[-4:-2]
+    assert row == "Table I: PSNR 20.00 +- 0.00 dB, SSIM 50.00 +- 0.00 %, LPIPS -"
+    assert samples.strip() == "mean +- standard deviation over 3 images: all 2 samples of each, averaged first"
+
+
+TABLE1 = {
+    "num_references": 2824,
+    "num_samples": 4,
+    "psnr": {"mean": 18.2849, "std": 1.65},
+    "ssim": {"mean": 0.4961, "std": 0.08412},
+    "lpips": {"mean": 0.3732, "std": 0.0803},
+    "status": {"ok": 11296, "loose": 0, "failed": 0},
+}
+
+
+def test_a_row_of_table_1_as_the_report_prints_it():
+    assert table1_row(TABLE1) == "PSNR 18.28 +- 1.65 dB, SSIM 49.61 +- 8.41 %, LPIPS 37.32 +- 8.03 %"
+    assert table1_row(TABLE1 | {"lpips": {"mean": None, "std": None}}).endswith("SSIM 49.61 +- 8.41 %, LPIPS -")
+
+
+def test_table_1_in_markdown_has_a_row_for_each_run():
+    assert table1_markdown({"combined": TABLE1, "pulse": TABLE1}).splitlines() == [
+        "|  | PSNR | SSIM | LPIPS |",
+        "| --- | --- | --- | --- |",
+        "| combined | 18.28 ± 1.65 dB | 49.61 ± 8.41 % | 37.32 ± 8.03 % |",
+        "| pulse | 18.28 ± 1.65 dB | 49.61 ± 8.41 % | 37.32 ± 8.03 % |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "2824 images: all 4 samples of each, averaged first"),
+        ({"num_scored": 2820}, "2820 images: all 4 samples of each, averaged first"),
+        ({"num_samples": 1, "num_scored": 1}, "1 image: the one sample of each"),
+        ({"status": {"failed": 3}}, "2824 images: all 4 samples of each, averaged first, but for 3 that failed"),
+    ],
+)
+def test_what_enters_table_1_is_stated(changes, said):
+    assert table1_samples(TABLE1 | changes) == f"mean +- standard deviation over {said}"
+
+
 def metrics_json(folder: Path, entries: list[dict[str, Any]]) -> dict[str, Any]:
     """The content of metrics.json, as a run that ends has it: null for what there is not."""
     write_json(folder / "metrics.json", summary(entries))
@@ -76,6 +123,81 @@ def sweep(folder: Path, *own: list[str], failed: int | None = None) -> SweepRepo
             for number, (job, of_job) in enumerate(zip(jobs, own, strict=True))
         ],
     )
+
+
+def test_a_run_without_some_of_its_references_has_failed_and_says_which(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def failure(unusable: dict[str, str]) -> str:
+        return Report(tmp_path / "run", "combined", [], summary([]) | {"unusable": unusable}).failure
+
+    assert failure({}) == ""
+    assert failure({"a": "why"}).startswith("1 reference could not be used (a): run/metrics.json says why. Once they")
+    assert failure(dict.fromkeys("abcd", "why")).startswith("4 references could not be used (a, b, c and 1 more): ")
+
+
+def test_references_that_are_left_out_are_named_first(capsys):
+    say_unusable({})
+    say_unusable({"a": "a.jpg is cut short."})
+    say_unusable({name: f"{name}.jpg is missing." for name in "abcde"})
+    assert capsys.readouterr() == (
+        "",
+        "note: 1 reference cannot be used and is left out:\n  a.jpg is cut short.\n"
+        "note: 5 references cannot be used and are left out:\n  a.jpg is missing.\n  b.jpg is missing.\n"
+        "  c.jpg is missing.\n  and 2 more\n",
+    )
+
+
+@pytest.mark.parametrize(("finished", "unusable", "said"), [
+    (0, 0, None),
+    (2, 0, "2 of 5 references were finished already"),
+    (5, 0, "everything was finished already; nothing to do"),
+    (4, 1, "everything else was finished already; nothing to do"),
+    (0, 5, None),
+])  # fmt: skip
+def test_a_run_taken_up_again_says_how_far_it_was(finished, unusable, said, capsys):
+    say_resumed(finished, 5, unusable)
+    assert capsys.readouterr().err == (f"note: {said}\n" if said else "")
+
+
+FORECAST = Forecast(
+    run_dir=Path("out/run"),
+    title="combined",
+    entries=(),
+    metrics=metrics_of([], {}),
+    num_samples=4,
+    steps=200,
+    groups=[[0, 1, 2], [3, 4, 5], [6]],
+    shard="",
+    timing=Timing(once=50.0, step=0.5, reference=10.0),
+    memory=1_234_000_000,
+    device="cpu",
+    price_per_hour=None,
+)
+
+
+def test_a_forecast_tells_time_memory_and_cost():
+    assert FORECAST.seconds == 50 + 7 * 110
+    lines = str(FORECAST).splitlines()
+    assert lines == [
+        "dry run: combined, 7 references in 3 groups of 3, 4 samples of each, 200 steps",
+        "time:    14 min: 50 s once and 110.00 s for each reference, without tracking",
+        "memory:  1.23 GB at the most",
+        "cost:    0.23 hours of cpu",
+        "plan:    out/run/plan.json; the same command without dry_run=true and with hydra.run.dir=out/run goes by it",
+    ]
+    of_a_shard = str(dataclasses.replace(FORECAST, shard="shard 1 of 8", price_per_hour=3.0)).splitlines()
+    assert "7 references (shard 1 of 8) in 3 groups of 3" in of_a_shard[0]
+    assert of_a_shard[3] == "cost:    0.23 hours of cpu, 0.68 at 3 an hour"
+    assert "0 references in 0 groups of 0" in str(dataclasses.replace(FORECAST, groups=[]))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (3569, "59 min"), (3590, "1 h 00 min"), (90_061, "25 h 01 min")],
+)
+def test_a_duration_has_the_units_that_matter(seconds, words):
+    assert duration(seconds) == words
 
 
 def test_a_sweep_is_a_table_with_a_row_for_each_job(tmp_path):

@@ -5,26 +5,45 @@ import logging
 import math
 import os
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import pytest
 import torch
 import wandb
+import yaml
 from PIL import Image
 from wandb.proto.wandb_internal_pb2 import Record
 
+from multimodal_pulse.cli import main
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.metrics import Diversity, SampleRecord, Scores
 from multimodal_pulse.tracking import CsvTracker, NullTracker, WandbTracker
 
 RECORDS = [
     SampleRecord("face", 0, 20.0, 0.5, None, 31.25, 3, 1, 0.5, "ok"),
-    SampleRecord("face", 1, None, None, None, None, 3, 2, 0.5, "failed"),
+    SampleRecord("face", 1, 23.0, 0.25, None, 30.25, 3, 2, 0.5, "ok"),
+    SampleRecord("face", 2, None, None, None, None, 3, 2, 0.5, "failed"),
 ]
 SPREAD = Diversity(rms=12.0, lpips=None)
 METRICS = {"num_references": 1, "psnr": {"mean": 20.0, "std": 0.0}, "lpips": {"mean": None}}
-SAMPLES = torch.stack([torch.rand(3, 8, 8), torch.full((3, 8, 8), math.nan)])
+SAMPLES = torch.stack([*torch.rand(2, 3, 8, 8), torch.full((3, 8, 8), math.nan)])
+
+
+def entry(name: str) -> dict[str, Any]:
+    """The content of a record.json."""
+    return {
+        "reference": name,
+        "records": [vars(record) | {"reference": name} for record in RECORDS],
+        "diversity": dataclasses.asdict(SPREAD),
+        "seconds": 1.5,
+        "settings": {"seed": 0},
+        "lpips_backbone": {"weights": "absent"},
+        "weights_sha256": None,
+    }
 
 
 def track(tracker: NullTracker, groups: int = 1) -> None:
@@ -34,7 +53,7 @@ def track(tracker: NullTracker, groups: int = 1) -> None:
                 tracker.log_step(f"group_{group}", step, {"fidelity": 1 / (step + 1), "loss": float(group)})
             scores = Scores([dataclasses.replace(record, reference=f"face_{group}") for record in RECORDS], SPREAD)
             tracker.log_reference(scores, SAMPLES, Image.new("RGB", (40, 20), "white"))
-        tracker.log_table([vars(record) for record in RECORDS], METRICS)
+        tracker.log_tables([entry(f"face_{group}") for group in range(groups)], METRICS)
     tracker.close()
 
 
@@ -53,13 +72,13 @@ def test_csv_has_one_file_with_a_line_per_step_of_each_group(tmp_path: Path):
     ]
 
 
-def test_csv_has_a_group_on_the_disk_when_its_first_reference_is_finished(tmp_path: Path):
+def test_csv_has_a_group_on_the_disk_before_its_first_reference_is_recorded(tmp_path: Path):
     lines = "references,step,fidelity\n"
     with CsvTracker(tmp_path) as tracker:
         for group in range(3):
             tracker.log_step(f"group_{group}", 0, {"fidelity": 1.0})
             assert (tmp_path / "curves.csv").exists() == (group > 0)
-            tracker.log_reference(Scores(RECORDS, SPREAD), SAMPLES, Image.new("RGB", (40, 20), "white"))
+            tracker.end_group()
             lines += f"group_{group},0,1.0\n"
             assert (tmp_path / "curves.csv").read_text() == lines
 
@@ -124,20 +143,119 @@ def test_offline_jobs_need_nothing_and_keep_everything_apart(
         assert curve == [(step, pytest.approx(1 / (step + 1))) for step in range(3)]
         galleries = {key: value for row in content["history"] for key, value in row.items() if "/face_" in key}
         assert sorted(galleries) == ["grid/face_0", "grid/face_1", "samples/face_0", "samples/face_1"]
-        assert galleries["samples/face_0"]["captions"] == ["sample 0: LR-PSNR 31.2 dB, ok", "sample 1: failed"]
+        captions = ["sample 0: LR-PSNR 31.2 dB, ok", "sample 1: LR-PSNR 30.2 dB, ok", "sample 2: failed"]
+        assert galleries["samples/face_0"]["captions"] == captions
         assert all((run / "files" / name).is_file() for name in galleries["samples/face_1"]["filenames"])
-        [table] = run.glob("files/media/table/records*.json")
-        assert json.loads(table.read_text())["data"][0][:6] == ["face", 0, 20.0, 0.5, None, 31.25]
+        samples, references = read_table(run, "records"), read_table(run, "references")
+        assert [row["reference"] for row in references] == ["face_0", "face_1", "face_2"]  # beyond the limit as well
+        assert samples == [vars(record) | {"reference": f"face_{n}"} for n in range(3) for record in RECORDS]
+        expected = {
+            "reference": "face_1", "psnr": 21.5, "ssim": 0.375, "lpips": None, "lr_psnr": 30.75, "lr_psnr_worst": 30.25,
+            "best_step": pytest.approx(5 / 3), "diversity.rms": 12.0, "diversity.lpips": None, "seconds": 1.5,
+        }  # fmt: skip
+        assert {column: references[1][column] for column in expected} == expected
         assert content["summary"]["psnr.mean"] == 20.0 and content["summary"]["num_references"] == 1
 
 
+def test_the_file_of_an_offline_run_has_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forget_wandb_settings(monkeypatch, tmp_path)
+    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
+    tiny = [
+        "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
+        "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "metrics.lpips_net=null",
+        "references.limit=3", "trainer.references_per_group=2", "num_samples=2", "steps=12", "tracking.limit=2",
+    ]  # fmt: skip
+    monkeypatch.setattr("sys.argv", ["run.py", "-m", "seed=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", *tiny])
+    main()
+    [folder] = (tmp_path / "sweep").glob("0-combined*")
+    [run] = (folder / "wandb").glob("offline-run-*")
+    content = read_run(next(run.glob("*.wandb")))
+    names = [f"test_{number:06d}" for number in range(3)]
+
+    assert content["group"] == "sweep" and content["project"] == "multimodal-pulse"
+    assert content["config"]["seed"] == 1 and content["config"]["noise"]["lr_std"] == 0.108
+
+    for label in (f"{names[0]} to {names[1]}", names[2]):  # two groups, so two curves of each kind
+        points = [row for row in content["history"] if f"fidelity/{label}" in row]
+        assert [row["step"] for row in points] == list(range(12))
+        assert all(math.isfinite(row[f"loss/{label}"]) for row in points)
+    logged = [item for row in content["history"] for item in row.items()]
+    galleries = {key: value for key, value in logged if key.startswith(("grid/", "samples/"))}
+    assert sorted(galleries) == [f"{kind}/{name}" for kind in ("grid", "samples") for name in names[:2]]
+    assert galleries["samples/test_000001"]["count"] == 2
+    shown = Image.open(run / "files" / galleries["samples/test_000001"]["filenames"][1])
+    assert shown.tobytes() == Image.open(folder / "references" / "test_000001" / "sr_01.png").tobytes()
+
+    entries = [json.loads((folder / "references" / name / "record.json").read_text()) for name in names]
+    assert read_table(run, "records") == [record for entry in entries for record in entry["records"]]
+    rows = read_table(run, "references")
+    assert [row["reference"] for row in rows] == names
+    for row, entry in zip(rows, entries, strict=True):
+        for score in ("psnr", "ssim", "lr_psnr"):
+            assert row[score] == pytest.approx(fmean(record[score] for record in entry["records"]))
+        assert row["lr_psnr_worst"] == min(record["lr_psnr"] for record in entry["records"])
+        assert (row["diversity.rms"], row["lpips"], row["seconds"]) == (
+            entry["diversity"]["rms"], None, entry["seconds"],
+        )  # fmt: skip
+
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for key in ("psnr", "ssim", "lr_psnr", "diversity", "status", "failures"):
+        for name, value in metrics[key].items():
+            assert content["summary"].get(f"{key}.{name}") == value
+    assert content["summary"]["num_references"] == 3 and "lpips.mean" not in content["summary"]
+
+
+def test_a_table_of_more_rows_than_wandb_shows_by_itself_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forget_wandb_settings(monkeypatch, tmp_path)
+    monkeypatch.setattr(wandb.Table, "MAX_ROWS", 10)  # ten thousand, which 2824 references of 4 samples exceed
+    entries = [entry(f"face_{number}") for number in range(7)]
+    with WandbTracker(tmp_path / "run") as tracker:
+        tracker.log_tables(entries, METRICS)
+    [run] = (tmp_path / "run" / "wandb").glob("offline-run-*")
+    assert [len(read_table(run, name)) for name in ("references", "records")] == [7, 21]
+    assert wandb.Table.MAX_ROWS == 10
+
+
+def test_a_run_without_a_reference_has_empty_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forget_wandb_settings(monkeypatch, tmp_path)
+    with WandbTracker(tmp_path / "run") as tracker:
+        tracker.log_tables([], {"num_references": 0})
+    [run] = (tmp_path / "run" / "wandb").glob("offline-run-*")
+    assert read_table(run, "records") == []
+
+
+def test_a_run_that_an_agent_starts_belongs_to_its_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forget_wandb_settings(monkeypatch, tmp_path)
+    chosen = {"wandb_version": 1, "noise.lr_std": {"value": 0.05}}
+    (tmp_path / "chosen.yaml").write_text(yaml.safe_dump(chosen))
+    environment = {"SWEEP_ID": "abc123", "RUN_ID": "run7", "PROJECT": "faces", "SWEEP_PARAM_PATH": "chosen.yaml"}
+    for name, value in environment.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    wandb.teardown()  # it reads the environment once for each process, as an agent's are
+    try:
+        with WandbTracker(tmp_path / "run", {"noise": {"lr_std": 0.05}}) as tracker:
+            assert tracker.run.id == "run7"
+    finally:
+        wandb.teardown()
+    content = read_run(next((tmp_path / "run").rglob("*.wandb")))
+    assert (content["sweep"], content["project"], content["config"]["noise.lr_std"]) == ("abc123", "faces", 0.05)
+
+
+def read_table(run: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of a table that an offline run has logged, by their columns."""
+    [path] = run.glob(f"files/media/table/{name}_*.table.json")
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+
+
 def read_run(path: Path) -> dict:
-    """The configuration, group, history and summary in the file of an offline run."""
-    content: dict = {"config": {}, "group": None, "history": [], "summary": {}}
-    for data in log_entries(path.read_bytes()[7:]):
-        record = Record()
-        record.ParseFromString(data)
+    """The configuration, group, sweep, project, history and summary in the file of an offline run."""
+    content: dict = {"config": {}, "group": None, "sweep": None, "project": None, "history": [], "summary": {}}
+    for record in records_of(path):
         content["group"] = record.run.run_group or content["group"]
+        content["sweep"] = record.run.sweep_id or content["sweep"]
+        content["project"] = record.run.project or content["project"]
         content["config"] |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
         content["summary"] |= {key_of(item): json.loads(item.value_json) for item in record.summary.update}
         if record.history.item:
@@ -149,6 +267,17 @@ def read_run(path: Path) -> dict:
                 place = place.setdefault(parent, {})
             place[key] = json.loads(item.value_json)
     return content
+
+
+def records_of(path: Path) -> list[Record]:
+    """All records, once the last one is there: W&B's own process writes the file, and `finish` does not wait for it."""
+    deadline = time.monotonic() + 60
+    while True:
+        records = [Record.FromString(data) for data in log_entries(path.read_bytes()[7:])]
+        if records and records[-1].HasField("exit"):
+            return records
+        assert time.monotonic() < deadline, f"{path} is not finished"
+        time.sleep(0.02)
 
 
 def key_of(item) -> str:
@@ -177,8 +306,8 @@ def log_entries(log: bytes) -> Iterator[bytes]:
 def test_online_without_a_key_is_refused_without_a_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     forget_wandb_settings(monkeypatch, tmp_path)
     with pytest.raises(UserError, match="tracking.mode=offline"):
-        WandbTracker(tmp_path, mode="online")
-    assert list(tmp_path.iterdir()) == []
+        WandbTracker(tmp_path / "run", mode="online")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("tracker", [NullTracker, CsvTracker, WandbTracker])

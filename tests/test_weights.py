@@ -13,7 +13,8 @@ from file_server import FileServer, serve
 
 from multimodal_pulse.download import Patience
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.weights import NETWORKS, SOURCE, fetch
+from multimodal_pulse.files import file_sha256
+from multimodal_pulse.weights import NETWORKS, SOURCE, check_record, present, record
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTENT = b"\x80" + bytes(999_999)
@@ -38,6 +39,15 @@ def server(monkeypatch):
         yield running
 
 
+def fetch(name: str, patience: Patience) -> tuple[Path, str]:
+    """What a reader of the network does, whatever is in the file: its path and sha256."""
+    path = present(name, patience)
+    sha256 = file_sha256(path)
+    check_record(path, sha256)
+    record(path, sha256)
+    return path, sha256
+
+
 def refusal(name: str = "ffhq256") -> str:
     with pytest.raises(UserError) as refused:
         fetch(name, AT_ONCE)
@@ -54,6 +64,7 @@ def test_the_addresses_are_the_official_ones(monkeypatch):
         domain, side = re.fullmatch(r"stylegan2-(\w+)-(\d+)x\2\.pkl", network.file).groups()
         assert name.replace("-", "") == domain + side
         assert network.address == f"{SOURCE}/{network.file}"
+        assert network.resolution == int(side)
 
 
 def test_fetched_once_recorded_and_checked(server, cache, capsys):
@@ -84,17 +95,35 @@ def test_a_file_that_has_changed_is_refused(server, cache):
     said = refusal()
     assert str(path) in said and SHA256 in said and hashlib.sha256(changed).hexdigest() in said
     assert "delete it and stylegan2-ffhq-256x256.pkl.sha256 to fetch it again" in said
-    path.unlink()  # the file alone: what is fetched is recorded anew
+    path.unlink()  # the file alone: what is fetched is compared with what came the first time
     server.content = changed
-    assert fetch("ffhq256", AT_ONCE).sha256 == hashlib.sha256(changed).hexdigest()
+    assert "was recorded when it came" in refusal()
+    path.with_name(f"{path.name}.sha256").unlink()
+    assert fetch("ffhq256", AT_ONCE)[1] == hashlib.sha256(changed).hexdigest()
+
+
+def test_a_record_in_capitals_is_the_same(server):
+    path, _ = fetch("ffhq256", AT_ONCE)
+    path.with_name(f"{path.name}.sha256").write_text(f"{SHA256.upper()}  {path.name}\n")
+    assert fetch("ffhq256", AT_ONCE)[1] == SHA256
 
 
 def test_a_file_put_there_by_hand_is_recorded(cache):
     cache.mkdir(parents=True)
     FFHQ256.path.write_bytes(CONTENT)
-    assert fetch("ffhq256", AT_ONCE).sha256 == SHA256
+    assert fetch("ffhq256", AT_ONCE)[1] == SHA256
     FFHQ256.path.write_bytes(CONTENT[:-1])
     assert SHA256 in refusal()
+
+
+def test_what_nobody_has_read_has_no_record(server, cache):
+    assert present("ffhq256", AT_ONCE).read_bytes() == CONTENT
+    assert not list(cache.glob("*.sha256"))
+
+
+def test_a_mirror_that_is_no_address_is_named(monkeypatch):
+    monkeypatch.setenv("MULTIMODAL_PULSE_MIRROR", "nonsense")
+    assert refusal() == "MULTIMODAL_PULSE_MIRROR=nonsense is no address: it must begin with http:// or https://."
 
 
 def test_without_a_network_one_line_says_what_to_do(monkeypatch, capsys):
@@ -132,7 +161,7 @@ def test_a_download_that_broke_off_is_shown_and_taken_up(server):
     server.break_after = [300_000] * 2
     assert "the same command goes on after" in refusal()
     assert re.fullmatch(r"0\.[1-9] MB so far", FFHQ256.state)
-    assert fetch("ffhq256", AT_ONCE).sha256 == SHA256
+    assert fetch("ffhq256", AT_ONCE)[1] == SHA256
     assert FFHQ256.state == "1.0 MB"
     assert server.ranges_asked()[0] is None and None not in server.ranges_asked()[1:]
 
@@ -157,7 +186,7 @@ def test_a_cache_that_cannot_be_written(server, tmp_path, monkeypatch):
     assert "cannot be written" in (said := refusal()) and "MULTIMODAL_PULSE_CACHE" in said
 
 
-FETCH = "from multimodal_pulse.weights import fetch; print(*fetch('ffhq256'))"
+FETCH = "from multimodal_pulse.weights import present; print(present('ffhq256'))"
 
 
 def test_two_processes_fetch_it_once(server):
@@ -170,7 +199,8 @@ def test_two_processes_fetch_it_once(server):
     server.stopped.set()
     for process in (first, second):
         said, _ = process.communicate(timeout=30)
-        assert said.split() == [str(FFHQ256.path), SHA256]
+        assert said.split() == [str(FFHQ256.path)]
+    assert FFHQ256.path.read_bytes() == CONTENT
     assert server.sent == len(CONTENT)
     assert len(server.requests) == 2  # the second one for the rest, by the first process
 

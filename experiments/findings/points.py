@@ -26,7 +26,7 @@ MASKED_LR_STDS = (0.05, 0.108, 0.2, 0.4)
 SYNTHESIS_STDS = (0.02, 0.1, 0.5, 1, 4)
 DIVERSITY_WEIGHTS = (0, 0.001, 0.002, 0.004, 0.01, 0.02)
 COMBINED_LR_STDS = (0, 0.05, 0.108)
-COMBINED_WEIGHTS = (0, 0.001, 0.004)
+COMBINED_WEIGHTS = (0, 0.004)
 
 
 def _curve(method: str, knob: str, values: Sequence[float], others: Sequence[str] = ()) -> dict[str, list[str]]:

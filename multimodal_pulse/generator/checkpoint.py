@@ -17,11 +17,11 @@ from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import atomic_file
+from multimodal_pulse.files import write_atomic
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.official import read_official
 from multimodal_pulse.generator.restricted_pickle import Allowance, RefusedError, printable
@@ -32,9 +32,16 @@ from multimodal_pulse.generator.torch_files import is_legacy, read_legacy, read_
 FORMAT = "multimodal-pulse stylegan2"
 OWN_DTYPES = ("F64", "F32", "F16", "BF16")  # as safetensors names them
 
+MAX_FILE = 8 * 2**30
+"""Bytes of a file; a training state of twice the official width, optimisers included, has about 4 GiB."""
+
+MAX_HEADER = 2**20
+"""Bytes of a safetensors header; that of the largest network has about 20 kB."""
+
 NO_WEIGHTS = {
     b"<": "it is a web page, as a server sends it in place of a file (a quota, a login): download it again",
     b"version https://git-lfs": "it is a Git LFS pointer in place of a file: fetch the file with `git lfs pull`",
+    b"(dp": "it is a pickle of protocol 0, in which no such checkpoint is written",
 }
 """What files that are no weights begin with."""
 
@@ -55,15 +62,17 @@ class TensorInFile(Protocol):
 
 
 def save_generator(network: StyleGAN2, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write the weights and the architecture to `path`, whole or not at all.
+    """Write the weights and the architecture to `path`, whole or not at all; the same network gives the same bytes.
 
     Args:
         dtype: stored precision; loading always gives float32.
+
+    Raises:
+        OSError: `path` cannot be written.
     """
     tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in network.state_dict().items()}
-    header = {"format": FORMAT, "architecture": json.dumps(network.architecture.as_dict())}
-    with atomic_file(path) as partial:
-        save_file(tensors, partial, metadata=header)
+    header = {FORMAT: json.dumps(network.architecture.as_dict())}  # one key: safetensors has no order among several
+    write_atomic(path, save(tensors, metadata=header))
 
 
 def load_generator(path: str | Path, device: str | torch.device = "cpu") -> Generator:
@@ -76,21 +85,27 @@ def load_generator(path: str | Path, device: str | torch.device = "cpu") -> Gene
         CheckpointError: the file is missing, damaged, of another kind, or holds something that is refused; its network
             is not supported, or its tensors contradict it.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise CheckpointError(f"generator file '{path}' {'is not a file' if path.exists() else 'does not exist'}")
+    path = Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
     try:
+        if not path.is_file():
+            raise CheckpointError(f"generator file '{path}' {'is not a file' if path.exists() else 'does not exist'}")
         with path.open("rb") as file:
-            if file.seek(0, os.SEEK_END) == 0:
+            size = file.seek(0, os.SEEK_END)
+            if size == 0:
                 raise RefusedError("it is empty")
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            if size > MAX_FILE:
+                raise RefusedError(f"it has {size} bytes, far more than any such network")
+            content = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
             architecture, tensors = _read(path, file.fileno(), memoryview(content))
-            network = _network(architecture, tensors, len(content))
-            sha256 = hashlib.sha256(content).hexdigest()
-    except ValueError as error:  # RefusedError, and what Architecture says of unusable sizes
+            network = _network(architecture, tensors, size)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except RefusedError as error:
         raise CheckpointError(f"'{path}' cannot be used: {error}") from error
+    except ValueError as error:  # what Architecture says of unusable sizes, which may be numbers of any length
+        raise CheckpointError(f"'{path}' cannot be used: {printable(str(error))}") from error
     except OSError as error:
-        raise CheckpointError(f"'{path}' cannot be read: {error}") from error
+        raise CheckpointError(f"'{path}' cannot be read: {error.strerror or error}") from error
     return Generator(network, sha256=sha256).to(device)
 
 
@@ -118,6 +133,8 @@ def untrained(
 def _read(path: Path, descriptor: int, content: memoryview) -> tuple[Architecture, Mapping[str, TensorInFile]]:
     """Architecture and tensors of a file of any kind; the first bytes tell which."""
     beginning, allowance = bytes(content[:64]), Allowance()
+    if beginning[6:9] == b"\0\0{":  # safetensors: after the length of the header, which may look like any text
+        return _read_own(path, header_size=int.from_bytes(beginning[:8], "little"))
     for sign, what in NO_WEIGHTS.items():
         if beginning.lstrip().startswith(sign):
             raise RefusedError(what)
@@ -125,8 +142,6 @@ def _read(path: Path, descriptor: int, content: memoryview) -> tuple[Architectur
         return read_rosinality(read_zip(descriptor, content, allowance))
     if is_legacy(content):
         return read_rosinality(read_legacy(content, allowance))
-    if beginning[8:9] == b"{":  # after the length of the header
-        return _read_own(path)
     return read_official(content, allowance)
 
 
@@ -143,22 +158,27 @@ class _OwnTensor:
         return tuple(self.file.get_slice(self.name).get_shape())
 
     def read(self) -> Tensor:
+        """A copy, where safetensors gives a view of the file, which would change with it."""
         dtype = self.file.get_slice(self.name).get_dtype()
         if dtype not in OWN_DTYPES:
             raise RefusedError(f"its tensor {self.name} holds numbers of the kind {printable(dtype)}")
-        return self.file.get_tensor(self.name).float()
+        return self.file.get_tensor(self.name).to(torch.float32, copy=True)
 
 
-def _read_own(path: Path) -> tuple[Architecture, dict[str, _OwnTensor]]:
+def _read_own(path: Path, header_size: int) -> tuple[Architecture, dict[str, _OwnTensor]]:
+    if header_size > MAX_HEADER:
+        raise RefusedError("its safetensors header is longer than that of any such network")
     try:
         file = safe_open(path, framework="pt")
         header = file.metadata() or {}
         names = list(file.keys())
     except SafetensorError as error:
         raise RefusedError("it is not a readable safetensors file") from error
-    if header.get("format") != FORMAT:
+    if header.get("format") == FORMAT:  # as the shipped prior was written
+        header[FORMAT] = header.get("architecture", "")
+    if FORMAT not in header:
         raise RefusedError("it is a safetensors file, but not a generator of this program")
-    return _own_architecture(header.get("architecture", "")), {name: _OwnTensor(file, name) for name in names}
+    return _own_architecture(header[FORMAT]), {name: _OwnTensor(file, name) for name in names}
 
 
 def _own_architecture(text: str) -> Architecture:

@@ -5,22 +5,24 @@ its class, the arguments of its constructor, and its state. The source code is t
 network computes follows from the arguments and the tensors.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 
+from multimodal_pulse.generator.mean_of_w import MeanOfW, mean_of_w
 from multimodal_pulse.generator.ops import blur_filter
 from multimodal_pulse.generator.restricted_pickle import (
     Allowance,
+    Opaque,
     RefusedError,
     empty_dict,
     ignored,
     printable,
     read_pickle,
 )
-from multimodal_pulse.generator.stylegan2 import MAPPING_LEARNING_RATE_MULTIPLIER, Architecture
+from multimodal_pulse.generator.stylegan2 import MAPPING_LEARNING_RATE_MULTIPLIER, Architecture, is_positive_number
 from multimodal_pulse.generator.torch_files import TENSOR_NAMES, StoredTensor, storage_from_bytes
 
 MAX_PARTS = 10_000
@@ -51,25 +53,36 @@ WITHOUT_EFFECT = {  # on float32 inference: half precision, memory layout, train
 }
 
 
-def read_official(data: memoryview, allowance: Allowance) -> tuple[Architecture, dict[str, StoredTensor]]:
+NUMPY_NUMBERS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
+"""NumPy's kinds of numbers that may stand for an argument; the digit is the number of bytes."""
+
+
+def read_official(data: memoryview, allowance: Allowance) -> tuple[Architecture, dict[str, StoredTensor | MeanOfW]]:
     """Architecture and tensors of the network `G_ema`.
 
     Raises:
         RefusedError: the file is damaged, holds something that could run, or a network that is not supported.
         ValueError: sizes that no such network has.
     """
-    checkpoint, _ = read_pickle(data, 0, _names(allowance), allowance)
+    checkpoint, end = read_pickle(data, 0, _names(allowance), allowance)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("G_ema"), dict):
         raise RefusedError("it is a pickle, but not a StyleGAN2 checkpoint: it has no network G_ema")
+    if end != len(data):
+        raise RefusedError(f"{len(data) - end} bytes follow its pickle, as in no such checkpoint")
     network = checkpoint["G_ema"]
     generator, synthesis, mapping = _constructor_arguments(network)
-    tensors = _tensors(network)
+    modules = _modules(network)
+    tensors = _tensors(modules)
     _check_kind(generator, synthesis, mapping, tensors)
     expected_filter = blur_filter(torch.empty(0), channels=1)[0, 0]
     for name in [name for name in tensors if name.endswith("resample_filter")]:
         if not tensors.pop(name).equals(expected_filter):
             raise RefusedError(f"its {printable(name)} is not the filter [1, 3, 3, 1]")
-    return _architecture(generator, synthesis, mapping), _with_multiplier(tensors, mapping)
+    architecture = _architecture(generator, synthesis, mapping, _conv_clamp(synthesis, modules))
+    tensors = _with_multiplier(tensors, mapping)
+    if "mapping.w_avg" not in tensors and mapping.get("w_avg_beta", "tracked") is None:
+        return architecture, {**tensors, "mapping.w_avg": mean_of_w(architecture, tensors)}
+    return architecture, {**tensors}
 
 
 # --- what the pickle may name
@@ -83,12 +96,14 @@ def _names(allowance: Allowance) -> Mapping[tuple[str, str], Any]:
         ("dnnlib.util", "EasyDict"): empty_dict,
         ("dnnlib.tflib.network", "Network"): _tensorflow,
         ("builtins", "set"): ignored,
-        ("numpy", "dtype"): ignored,
+        ("numpy", "dtype"): _numpy_dtype,
         ("numpy", "ndarray"): ignored,
-        ("numpy.core.multiarray", "scalar"): ignored,
+        ("numpy.core.multiarray", "scalar"): _numpy_scalar,
         ("numpy.core.multiarray", "_reconstruct"): ignored,
-        ("numpy._core.multiarray", "scalar"): ignored,
+        ("numpy.core.numeric", "_frombuffer"): ignored,
+        ("numpy._core.multiarray", "scalar"): _numpy_scalar,
         ("numpy._core.multiarray", "_reconstruct"): ignored,
+        ("numpy._core.numeric", "_frombuffer"): ignored,
     }
 
 
@@ -97,6 +112,20 @@ def _record(arguments: tuple) -> dict:
         case (dict() as record,):
             return record
     raise RefusedError("one of its modules is built from something else than a record")
+
+
+def _numpy_dtype(arguments: tuple) -> Opaque:
+    match arguments:
+        case (str() as kind, *_):
+            return Opaque(kind)
+    return Opaque()
+
+
+def _numpy_scalar(arguments: tuple) -> Any:
+    match arguments:
+        case (Opaque(kind=str() as kind), memoryview() as data) if kind in NUMPY_NUMBERS and len(data) == int(kind[1]):
+            return np.frombuffer(data, f"<{kind}")[0].item()
+    return Opaque()
 
 
 def _tensorflow(arguments: tuple) -> NoReturn:
@@ -112,31 +141,43 @@ def _state(record: Any) -> dict:
     return record["state"]
 
 
-def _tensors(network: dict) -> dict[str, StoredTensor]:
-    """All parameters and buffers by their dotted names."""
-    found: dict[str, StoredTensor] = {}
-    pending: list[tuple[tuple[str, ...], Any]] = [((), network)]
+def _modules(network: dict) -> dict[str, dict]:
+    """The states of all modules by their dotted names; that of the network itself is empty."""
+    found: dict[str, dict] = {}
+    pending: list[tuple[str, int, Any]] = [("", 0, network)]
     parts = 0
     while pending:
-        path, record = pending.pop()
+        name, depth, record = pending.pop()
         state = _state(record)
+        found[name] = state
         for group in ("_parameters", "_buffers", "_modules"):
-            if not isinstance(state.get(group, {}), dict):
+            entries = state.setdefault(group, {})
+            if not isinstance(entries, dict):
                 raise RefusedError(f"one of its modules has unusable {group}")
-            for name, entry in state.get(group, {}).items():
-                parts += 1
-                if parts > MAX_PARTS or len(path) >= MAX_DEPTH:
-                    raise RefusedError("its network has more parts than a StyleGAN2 has")
-                if not isinstance(name, str) or len(name) > MAX_PART_NAME:
-                    raise RefusedError("a part of its network has an unusable name")
-                full_name = ".".join((*path, name))
-                if group == "_modules" and entry is not None:
-                    pending.append(((*path, name), entry))
-                elif isinstance(entry, StoredTensor):
-                    found[full_name] = entry
-                elif entry is not None:
-                    raise RefusedError(f"its {printable(full_name)} is not a tensor")
+            parts += len(entries)
+            if parts > MAX_PARTS or (entries and depth >= MAX_DEPTH):
+                raise RefusedError("its network has more parts than a StyleGAN2 has")
+            if not all(isinstance(part, str) and len(part) <= MAX_PART_NAME for part in entries):
+                raise RefusedError("a part of its network has an unusable name")
+        below = state["_modules"].items()
+        pending += [(_dotted(name, part), depth + 1, record) for part, record in below if record is not None]
     return found
+
+
+def _tensors(modules: dict[str, dict]) -> dict[str, StoredTensor]:
+    """All parameters and buffers by their dotted names."""
+    found: dict[str, StoredTensor] = {}
+    for name, state in modules.items():
+        for part, entry in (state["_parameters"] | state["_buffers"]).items():
+            if isinstance(entry, StoredTensor):
+                found[_dotted(name, part)] = entry
+            elif entry is not None:
+                raise RefusedError(f"its {printable(_dotted(name, part))} is not a tensor")
+    return found
+
+
+def _dotted(name: str, part: str) -> str:
+    return f"{name}.{part}" if name else part
 
 
 def _constructor_arguments(network: dict) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -189,7 +230,25 @@ def _check_kind(
         )
 
 
-def _architecture(generator: dict[str, Any], synthesis: dict[str, Any], mapping: dict[str, Any]) -> Architecture:
+def _conv_clamp(synthesis: dict[str, Any], modules: dict[str, dict]) -> float | None:
+    """The bound on activations.
+
+    Where the arguments do not name it, None is meant in stylegan2-ada-pytorch's code and 256 in stylegan3's; the layers
+    keep what they were built with.
+    """
+    kept = [state["conv_clamp"] for state in modules.values() if "conv_clamp" in state]
+    clamp = kept[0] if kept else synthesis.get("conv_clamp")
+    for value in (clamp, *kept):
+        if value is not None and not is_positive_number(value):
+            raise RefusedError(f"its conv_clamp must be a positive number or None, not {_shown(value)}")
+        if value != clamp:
+            raise RefusedError(f"its layers have different conv_clamp: {_shown(clamp)} and {_shown(value)}")
+    return clamp
+
+
+def _architecture(
+    generator: dict[str, Any], synthesis: dict[str, Any], mapping: dict[str, Any], conv_clamp: float | None
+) -> Architecture:
     """What the arguments say; a missing one has the default of the official constructors."""
     return Architecture(
         resolution=generator["img_resolution"],
@@ -199,14 +258,14 @@ def _architecture(generator: dict[str, Any], synthesis: dict[str, Any], mapping:
         channel_base=synthesis.get("channel_base", 32768),
         channel_max=synthesis.get("channel_max", 512),
         img_channels=generator["img_channels"],
-        conv_clamp=synthesis.get("conv_clamp"),
+        conv_clamp=conv_clamp,
     )
 
 
 def _with_multiplier(tensors: dict[str, StoredTensor], mapping: dict) -> dict[str, StoredTensor]:
     """The mapping layers as if trained with our learning-rate multiplier: it scales weights and biases when used."""
     multiplier = mapping.get("lr_multiplier", MAPPING_LEARNING_RATE_MULTIPLIER)
-    if isinstance(multiplier, bool) or not isinstance(multiplier, int | float) or not 0 < multiplier < math.inf:
+    if not is_positive_number(multiplier):
         raise RefusedError(f"its mapping network has the unusable lr_multiplier={_shown(multiplier)}")
     scale = multiplier / MAPPING_LEARNING_RATE_MULTIPLIER
     return {name: tensor.scaled(scale) if name.startswith("mapping.fc") else tensor for name, tensor in tensors.items()}

@@ -66,7 +66,7 @@ def scale_channels(x: Tensor, factors: Tensor) -> Tensor:
 
 
 def affine_activation(x: Tensor, factors: Tensor, noise: Tensor, bias: Tensor, clamp: float | None) -> Tensor:
-    """sqrt(2) leaky_relu(x * factors + noise + bias, 0.2), clamped to +-sqrt(2) `clamp` (None: not at all).
+    """sqrt(2) leaky_relu(x * factors + noise + bias, 0.2), clamped to +-`clamp` (None: not at all).
 
     The leaky ReLU is positively homogeneous, so the gain goes into the small operands instead of over all features;
     these are brought to the precision of `x`, and all but the first step work in place: memory traffic is what this
@@ -81,7 +81,7 @@ def affine_activation(x: Tensor, factors: Tensor, noise: Tensor, bias: Tensor, c
     factors, bias = (factors * SQRT2)[:, :, None, None], (bias * SQRT2)[:, None, None]
     offset = (noise * SQRT2).to(x.dtype) + bias.to(x.dtype)
     x = F.leaky_relu_((x * factors.to(x.dtype)).add_(offset), 0.2)
-    return x if clamp is None else x.clamp(-clamp * SQRT2, clamp * SQRT2)
+    return x if clamp is None else x.clamp(-clamp, clamp)
 
 
 def fully_connected_activation(x: Tensor) -> Tensor:

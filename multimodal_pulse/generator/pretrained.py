@@ -1,13 +1,14 @@
 """What `generator=file` and `generator=ffhq256` and its siblings name: weights from a file, held to their sha256."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.files import file_sha256
 from multimodal_pulse.generator.checkpoint import CheckpointError, load_generator
 from multimodal_pulse.generator.frozen import Generator
-from multimodal_pulse.weights import check_record, present, record
+from multimodal_pulse.weights import NETWORKS, check_record, present, record, remedy
 
 
 def load_file(path: str | Path, sha256: str | None = None) -> Generator:
@@ -34,18 +35,24 @@ def load_official(name: str, sha256: str | None = None) -> Generator:
         sha256: the one that the file must have; None: the one that was recorded when it was fetched.
 
     Raises:
-        CheckpointError: the file is not usable.
+        CheckpointError: the file is not usable, or holds a network of another resolution.
         UserError: there is no such network, it cannot be fetched, or it has another sha256.
     """
     pinned = _pinned(sha256)
     path = present(name)
     try:
         generator = load_generator(path)  # which computes the sha256 while it reads
-    except CheckpointError:
-        check_record(path, file_sha256(path))  # that the file has changed says more than what is wrong with it
-        raise
+    except CheckpointError as error:
+        with suppress(OSError):  # it cannot even be read
+            check_record(path, file_sha256(path))  # that the file has changed says more than what is wrong with it
+        raise CheckpointError(f"{error}; {remedy(path)}") from error
     check_record(path, generator.sha256)
     _check_pin(path, generator.sha256, pinned)
+    if generator.resolution != (side := NETWORKS[name].resolution):
+        raise CheckpointError(
+            f"'{path}' makes pictures of {generator.resolution} x {generator.resolution} pixels, {name} those of"
+            f" {side} x {side}; {remedy(path)}, or use it by generator=file generator.path=..."
+        )
     record(path, generator.sha256)
     return generator
 

@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 MAX_OPCODES = 500_000
 """Instructions in one file, nested pickles included; the largest official checkpoint has about a tenth of it."""
 
-MAX_TEXT = 64 * 2**20
-"""Bytes of text in one file; official ones hold their source code once, about 0.1 MB."""
+MAX_TEXT = 16 * 2**20
+"""Bytes of text in one file, which may take four times as many in memory; official ones hold 0.1 MB of source code."""
 
 MAX_NAME = 256
 """Characters of one line of text, where a name of a module stands."""
@@ -26,9 +26,8 @@ MAX_NAME = 256
 Builder = Callable[[tuple], Any]
 """What a call of an allowed name does: plain data from the arguments in the file, RefusedError if they do not suit."""
 
-PLACEHOLDER = object()
-"""Stands for values that nobody needs, such as hooks and NumPy scalars."""
-
+NO_PICKLE = "it is neither a pickle nor any other kind of generator file that this program knows"
+"""What is said of damage where no protocol is named first, as all pickles do that people write today."""
 
 _OPCODE_NAMES = {opcode.code: opcode.name for opcode in pickletools.opcodes}
 
@@ -63,14 +62,21 @@ class Name:
     meaning: Any
 
 
+@dataclass(frozen=True)
+class Opaque:
+    """Stands for an object of which nothing is kept but, where somebody needs it, what `kind` it is."""
+
+    kind: str | None = None
+
+
 def refuse_persistent(identifier: Any) -> NoReturn:
     """What a pickle outside PyTorch's own files gets for a reference to something stored elsewhere."""
     raise RefusedError("its pickle refers to persistent objects, as no such checkpoint does")
 
 
 def ignored(arguments: tuple) -> Any:
-    """Builder for what is never needed."""
-    return PLACEHOLDER
+    """Builder for what nobody needs, such as hooks and arrays."""
+    return Opaque()
 
 
 def empty_dict(arguments: tuple) -> dict:
@@ -138,14 +144,14 @@ class _Machine:
                 if instruction is None:
                     self.refuse_opcode(opcode, with_protocol)
                 instruction(self)
-        except (IndexError, KeyError) as error:  # an empty stack or an unset memo
-            raise RefusedError(f"its pickle is damaged before byte {self.position}") from error
-        except UnicodeDecodeError as error:
-            raise RefusedError(f"its pickle has damaged text before byte {self.position}") from error
+        except (IndexError, KeyError, UnicodeDecodeError) as error:  # of these an empty stack or an unset memo
+            what = "has damaged text" if isinstance(error, UnicodeDecodeError) else "is damaged"
+            said = f"its pickle {what} before byte {self.position}" if with_protocol else NO_PICKLE
+            raise RefusedError(said) from error
 
     def refuse_opcode(self, opcode: int, with_protocol: bool) -> NoReturn:
-        if not with_protocol:  # all that people write today begin with it
-            raise RefusedError("it is neither a pickle nor any other kind of generator file that this program knows")
+        if not with_protocol:
+            raise RefusedError(NO_PICKLE)
         known = _OPCODE_NAMES.get(chr(opcode))
         what = f"instruction {known}" if known else f"unknown instruction {opcode}"
         raise RefusedError(f"its pickle has the {what} before byte {self.position}, which is refused")
@@ -248,7 +254,7 @@ class _Machine:
 
     def drop_state(self) -> None:
         self.stack.pop()
-        if self.stack[-1] is not PLACEHOLDER and not isinstance(self.stack[-1], dict):
+        if not isinstance(self.stack[-1], Opaque | dict):
             raise RefusedError(f"its pickle gives a state to plain data before byte {self.position}, which is refused")
 
     def check_frame(self) -> None:
@@ -284,6 +290,7 @@ INSTRUCTIONS: dict[int, Callable[[_Machine], None]] = {
         pickle.SHORT_BINBYTES: lambda m: m.push(m.take(m.unsigned(1))),
         pickle.BINBYTES: lambda m: m.push(m.take(m.unsigned(4))),
         pickle.BINBYTES8: lambda m: m.push(m.take(m.unsigned(8))),
+        pickle.BYTEARRAY8: lambda m: m.push(m.take(m.unsigned(8))),
         pickle.EMPTY_LIST: lambda m: m.push([]),
         pickle.APPEND: lambda m: m.extend_list([m.stack.pop()]),
         pickle.APPENDS: lambda m: m.extend_list(m.pop_to_mark()),

@@ -7,19 +7,15 @@ demodulation, which shows where they are so small that the demodulation's epsilo
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from multimodal_pulse.generator.mean_of_w import MeanOfW, mean_of_w
 from multimodal_pulse.generator.ops import blur_filter
 from multimodal_pulse.generator.restricted_pickle import RefusedError, printable
-from multimodal_pulse.generator.stylegan2 import Architecture, MappingNetwork
+from multimodal_pulse.generator.stylegan2 import Architecture
 from multimodal_pulse.generator.torch_files import StoredTensor
-
-MEAN_DRAWS = 4096
-"""Random z from which the mean of W is estimated where a file lacks it; as many as the format's own scripts draw."""
 
 BLUR_GAIN = 4.0
 """Filters are stored with the gain that makes up for the zeros which upsampling inserts."""
@@ -42,27 +38,6 @@ TORGB_PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class MeanOfW:
-    """Stands for the tensor `mapping.w_avg` of a file that lacks it: reading it draws z and maps them."""
-
-    architecture: Architecture
-    layers: dict[str, StoredTensor]  # of the mapping network, by our names
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.architecture.w_dim,)
-
-    @torch.no_grad()
-    def read(self) -> Tensor:
-        a = self.architecture
-        with torch.device("meta"):
-            mapping = MappingNetwork(a.z_dim, a.w_dim, a.mapping_layers)
-        tensors = {name: tensor.read() for name, tensor in self.layers.items()}
-        mapping.load_state_dict({**tensors, "w_avg": torch.zeros(a.w_dim)}, assign=True)
-        return mapping(torch.randn(MEAN_DRAWS, a.z_dim, generator=torch.Generator().manual_seed(0))).mean(dim=0)
-
-
 def read_rosinality(checkpoint: Any) -> tuple[Architecture, dict[str, StoredTensor | MeanOfW]]:
     """Architecture of the state dict `g_ema`, and its tensors by our names.
 
@@ -80,7 +55,7 @@ def read_rosinality(checkpoint: Any) -> tuple[Architecture, dict[str, StoredTens
         if not isinstance(tensor, StoredTensor):
             raise RefusedError(f"its g_ema has the entry {printable(name)}, which is not a tensor")
     architecture = _architecture(stored)
-    tensors: dict[str, StoredTensor | MeanOfW] = {}
+    tensors: dict[str, StoredTensor] = {}
     for name, ours in _names(architecture):
         if name not in stored:
             raise RefusedError(f"its g_ema lacks the tensor {name}")
@@ -91,8 +66,7 @@ def read_rosinality(checkpoint: Any) -> tuple[Architecture, dict[str, StoredTens
             raise RefusedError(f"its g_ema has a tensor that such a network has no place for: {printable(name)}")
         if not tensor.equals(expected_filter):
             raise RefusedError(f"its {printable(name)} is not the filter [1, 3, 3, 1]")
-    tensors["mapping.w_avg"] = _mean_of_w(checkpoint.get("latent_avg"), architecture, tensors)
-    return architecture, tensors
+    return architecture, {**tensors, "mapping.w_avg": _mean_of_w(checkpoint, architecture, tensors)}
 
 
 def _architecture(stored: dict[str, StoredTensor]) -> Architecture:
@@ -159,15 +133,11 @@ def _in_our_form(name: str, tensor: StoredTensor) -> StoredTensor:
 
 
 def _mean_of_w(
-    latent_avg: Any, architecture: Architecture, tensors: dict[str, StoredTensor | MeanOfW]
+    checkpoint: dict, architecture: Architecture, tensors: dict[str, StoredTensor]
 ) -> StoredTensor | MeanOfW:
-    if isinstance(latent_avg, StoredTensor):
-        return latent_avg
-    if latent_avg is not None:
+    stored = checkpoint.get("latent_avg")
+    if stored is None:
+        return mean_of_w(architecture, tensors)
+    if not isinstance(stored, StoredTensor):
         raise RefusedError("its latent_avg is not a tensor")
-    layers = {
-        name.removeprefix("mapping."): tensor
-        for name, tensor in tensors.items()
-        if name.startswith("mapping.") and isinstance(tensor, StoredTensor)
-    }
-    return MeanOfW(architecture, layers)
+    return stored.squeezed(0) if len(stored.shape) == 2 else stored

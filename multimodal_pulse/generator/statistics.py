@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from multimodal_pulse.files import atomic_file, cache_folder
+from multimodal_pulse.files import cache_folder, write_atomic
 from multimodal_pulse.generator.frozen import Generator
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,7 @@ def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
         statistics = estimate_w_statistics(generator, draws)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as partial:
-            save_file({"mean": statistics.mean, "std": statistics.std}, partial)
+        write_atomic(path, save({"mean": statistics.mean, "std": statistics.std}))
     except OSError as error:
         log.warning("The statistics of W are computed again in every run: %s cannot be written (%s).", path, error)
     return statistics

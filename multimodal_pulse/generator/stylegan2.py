@@ -59,7 +59,7 @@ class Architecture:
                 raise ValueError(f"{name} must be from 1 to {largest}, not {getattr(self, name)}")
         if self.channel_base < self.resolution:
             raise ValueError(f"channel_base {self.channel_base} leaves no channel at resolution {self.resolution}")
-        if self.conv_clamp is not None and not _is_positive_number(self.conv_clamp):
+        if self.conv_clamp is not None and not is_positive_number(self.conv_clamp):
             raise ValueError("conv_clamp must be a positive number or null")
 
     @property
@@ -89,8 +89,10 @@ def _normal(*size: int, divisor: float = 1.0) -> Tensor:
     return numbers if numbers.is_meta else numbers.normal_().div_(divisor)
 
 
-def _is_positive_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+def is_positive_number(value: object) -> bool:
+    """Whether it is one that single precision can hold."""
+    largest = torch.finfo(torch.float32).max
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= largest
 
 
 class FullyConnected(nn.Module):

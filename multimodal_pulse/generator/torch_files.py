@@ -8,6 +8,7 @@ import io
 import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -197,6 +198,8 @@ def read_legacy(data: memoryview, allowance: Allowance) -> Any:
             raise RefusedError("it is incomplete, or a storage is longer or shorter than it declares")
         position = start + storage.numel * storage.dtype.itemsize
         storage.fill(data[start:position])
+    if position != len(data):
+        raise RefusedError(f"{len(data) - position} bytes follow its last storage, as in no file of PyTorch's")
     return value
 
 
@@ -241,7 +244,7 @@ def read_zip(descriptor: int, data: memoryview, allowance: Allowance) -> Any:
     if len(pickles) != 1:
         raise RefusedError("it is a zip archive, but not one that PyTorch wrote")
     folder = pickles[0].removesuffix("data.pkl")
-    if bytes(records.get(f"{folder}byteorder", b"little")) != b"little":
+    if records.get(f"{folder}byteorder", b"little") != b"little":
         raise RefusedError("its numbers have the byte order of another kind of machine")
     storages: dict[str, Storage] = {}
 
@@ -262,7 +265,10 @@ def _zip_records(descriptor: int, data: memoryview) -> dict[str, memoryview]:
     """The content of each file in the archive."""
     try:
         with _ShortReads(descriptor, closefd=False) as file, zipfile.ZipFile(file) as archive:
-            return {entry.filename: _zip_record(entry, data) for entry in archive.infolist()}
+            entries = archive.infolist()
+            if sum(entry.compress_size for entry in entries) > len(data):  # each is read once for its checksum
+                raise RefusedError("it is a zip archive whose entries overlap")
+            return {entry.filename: _zip_record(entry, data) for entry in entries}
     except (zipfile.BadZipFile, NotImplementedError, struct.error, OSError, EOFError, ValueError) as error:
         if isinstance(error, RefusedError):
             raise
@@ -276,4 +282,7 @@ def _zip_record(entry: zipfile.ZipInfo, data: memoryview) -> memoryview:
     start = entry.header_offset + 30 + name_length + extra_length
     if signature != b"PK\x03\x04" or start + entry.file_size > len(data):
         raise struct.error
-    return data[start : start + entry.file_size]
+    record = data[start : start + entry.file_size]
+    if zlib.crc32(record) != entry.CRC:
+        raise RefusedError(f"it is damaged: {printable(entry.filename)} in its zip archive has another checksum")
+    return record

@@ -6,11 +6,13 @@ standard deviation (of the population, dividing by n) are taken over the referen
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from multimodal_pulse.metrics import functional
-from multimodal_pulse.metrics.functional import PerceptualDistance
+from multimodal_pulse.metrics.deep_features import PerceptualDistance
+from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 
 
 class OverReferences(Metric):
@@ -57,13 +59,30 @@ class PerceptualSimilarity(OverReferences):
 
     def update(self, samples: Tensor, hr: Tensor) -> None:
         """Adds one reference: samples [K, 3, R, R], its original [3, R, R]."""
-        distances = self._lpips(samples, hr)
-        if distances is not None:
-            self._add(distances)
+        self._add(self._lpips.features(samples).distance(self._lpips.features(hr[None])))
+
+
+class BestPsnr(OverReferences):
+    """PSNR in dB of each reference's best sample."""
+
+    def update(self, samples: Tensor, hr: Tensor) -> None:
+        """Adds one reference: samples [K, 3, R, R], its original [3, R, R]."""
+        self._add(functional.best(functional.psnr(samples, hr))[None])
+
+
+class MeanImagePsnr(OverReferences):
+    """PSNR in dB of the mean of each reference's samples; see `functional.mean_image_psnr`."""
+
+    def update(self, samples: Tensor, hr: Tensor) -> None:
+        """Adds one reference: samples [K, 3, R, R], its original [3, R, R]."""
+        self._add(functional.mean_image_psnr(samples, hr)[None])
 
 
 class LowResolutionPsnr(OverReferences):
-    """LR-PSNR in dB against the LR reference; see `functional.lr_psnr`. `min` is the least faithful sample."""
+    """LR-PSNR in dB against the LR reference; see `functional.lr_psnr`. `min` is the least faithful sample.
+
+    Of floating-point samples, or of the saved files where the samples are what those hold.
+    """
 
     def __init__(self, degradation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -72,6 +91,38 @@ class LowResolutionPsnr(OverReferences):
     def update(self, samples: Tensor, lr: Tensor) -> None:
         """Adds one reference: samples [K, 3, R, R], the LR reference [3, h, w]."""
         self._add(functional.lr_psnr(samples, lr, self._degradation))
+
+
+class NtireLowResolutionPsnr(OverReferences):
+    """LR-PSNR in dB as the NTIRE challenges measure it; see `functional.lr_psnr_ntire`."""
+
+    def update(self, samples: Tensor, lr: Tensor) -> None:
+        """Adds one reference: samples [K, 3, R, R], the LR reference [3, h, w]."""
+        self._add(functional.lr_psnr_ntire(samples, lr))
+
+
+class FailureShare(Metric):
+    """Share (0 to 1) of all samples of all references whose score is below a bound; those that are NaN are.
+
+    Args:
+        bound: such as `verdict.OK_LR_PSNR_DB` for `functional.lr_psnr`.
+    """
+
+    full_state_update = False
+    scores: list[Tensor]
+
+    def __init__(self, bound: float) -> None:
+        super().__init__()
+        self._bound = bound
+        self.add_state("scores", default=[], dist_reduce_fx=None)
+
+    def update(self, scores: Tensor) -> None:
+        """Adds samples by their scores [N]."""
+        self.scores.append(scores)
+
+    def compute(self) -> float:
+        """NaN before the first sample."""
+        return functional.share_below(torch.cat(self.scores), self._bound) if self.scores else torch.nan
 
 
 class PairwiseRms(OverReferences):
@@ -91,6 +142,37 @@ class PairwiseLpips(OverReferences):
 
     def update(self, samples: Tensor) -> None:
         """Adds one reference: samples [K, 3, R, R]."""
-        distance = functional.pairwise_lpips(samples, self._lpips)
-        if distance is not None:
-            self._add(distance[None])
+        self._add(functional.pairwise_lpips(self._lpips.features(samples))[None])
+
+
+class PixelStd(OverReferences):
+    """Standard deviation of a pixel over a reference's samples, in grey levels; see `functional.pixel_std`."""
+
+    def update(self, samples: Tensor) -> None:
+        """Adds one reference: samples [K, 3, R, R]."""
+        self._add(functional.pixel_std(samples)[None])
+
+
+class LpipsDiversityScore(OverReferences):
+    """NTIRE's diversity score of LPIPS maps, 0 to 100; see `diversity_score`. NaN throughout without LPIPS.
+
+    Args:
+        lpips: with AlexNet for the challenge's figure.
+    """
+
+    def __init__(self, lpips: PerceptualDistance) -> None:
+        super().__init__()
+        self._lpips = lpips
+
+    def update(self, samples: Tensor, hr: Tensor) -> None:
+        """Adds one reference: samples [K, 3, R, R], its original [3, R, R]."""
+        maps = self._lpips.features(samples).maps(self._lpips.features(hr[None]))
+        self._add(diversity_score(maps)[None])
+
+
+class MseDiversityScore(OverReferences):
+    """NTIRE's diversity score of box-filtered squared error, 0 to 100; see `diversity_score`."""
+
+    def update(self, samples: Tensor, hr: Tensor) -> None:
+        """Adds one reference: samples [K, 3, R, R], its original [3, R, R]."""
+        self._add(diversity_score(squared_error_maps(samples, hr))[None])

@@ -7,7 +7,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from multimodal_pulse.metrics.functional import PerceptualDistance, lr_psnr, pairwise_lpips, pairwise_rms, psnr, ssim
+from multimodal_pulse.metrics.deep_features import PerceptualDistance
+from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
+from multimodal_pulse.metrics.functional import (
+    lr_psnr,
+    lr_psnr_ntire,
+    mean_image_psnr,
+    pairwise_lpips,
+    pairwise_rms,
+    pixel_std,
+    psnr,
+    ssim,
+)
 from multimodal_pulse.outcome import Outcome
 from multimodal_pulse.references.images import quantise
 from multimodal_pulse.verdict import OK_LR_PSNR_DB
@@ -30,6 +41,8 @@ class SampleRecord:
         best_step: the step whose iterate was kept.
         seconds: this sample's share of the search's wall time.
         status: "ok" from `OK_LR_PSNR_DB` on, "loose" below, "failed" when the picture has a non-finite value.
+        lr_psnr_float: dB against the LR reference, of the sample before it was rounded to 8 bits.
+        lr_psnr_ntire: dB against the LR reference, as the NTIRE challenges measure it; `functional.lr_psnr_ntire`.
     """
 
     reference: str
@@ -42,6 +55,8 @@ class SampleRecord:
     best_step: int
     seconds: float
     status: Status
+    lr_psnr_float: float | None = None
+    lr_psnr_ntire: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,18 +66,32 @@ class Diversity:
     Attributes:
         rms: mean over pairs of the root-mean-square difference, grey levels (0 to 255).
         lpips: mean over pairs of LPIPS.
+        pixel_std: standard deviation of a pixel, mean over the picture, grey levels (0 to 255).
+        lpips_score: the NTIRE challenges' diversity score (0 to 100) of LPIPS maps, with the run's backbone (theirs is
+            AlexNet); None without an original.
+        mse_score: the same of box-filtered squared error.
     """
 
     rms: float | None
     lpips: float | None
+    pixel_std: float | None = None
+    lpips_score: float | None = None
+    mse_score: float | None = None
 
 
 @dataclass(frozen=True)
 class Scores:
-    """All that is measured on one reference: a record per sample, and the spread of those that did not fail."""
+    """All that is measured on one reference: a record per sample, and what those that did not fail are together.
+
+    Attributes:
+        records: one per sample.
+        diversity: their spread.
+        mean_image_psnr: dB against the original of the samples' mean; None without one.
+    """
 
     records: list[SampleRecord]
     diversity: Diversity
+    mean_image_psnr: float | None = None
 
 
 @torch.no_grad()
@@ -79,17 +108,19 @@ def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: P
     # Rounding has no answer for NaN, so the failed samples are taken out first and put back afterwards.
     saved = quantise(outcome.samples.float().nan_to_num(0.0, 0.0, 0.0))
     failed_as_nan = torch.where(finite[:, None, None, None], saved, torch.nan)
+    pictures = saved[finite]
     lr = reference.lr.to(saved.device)
-
-    def against_original(score: Callable[[Tensor, Tensor], Tensor | None]) -> list[float | None]:
-        values = None if reference.hr is None else score(failed_as_nan, reference.hr.to(saved.device))
-        return _numbers(values, len(saved))
+    # An original that nobody knows is a picture of NaN: so are all scores against it.
+    hr = torch.full_like(saved[0], torch.nan) if reference.hr is None else reference.hr.to(saved.device)
+    features, of_original = lpips.features(failed_as_nan), lpips.features(hr[None])
 
     columns = zip(
-        against_original(psnr),
-        against_original(ssim),
-        against_original(lpips),
-        _numbers(lr_psnr(failed_as_nan, lr, degradation), len(saved)),
+        _numbers(psnr(failed_as_nan, hr)),
+        _numbers(ssim(failed_as_nan, hr)),
+        _numbers(features.distance(of_original)),
+        _numbers(lr_psnr(failed_as_nan, lr, degradation)),
+        _numbers(lr_psnr(outcome.samples, lr, degradation)),
+        _numbers(lr_psnr_ntire(failed_as_nan, lr)),
         outcome.best_step,
         strict=True,
     )
@@ -105,13 +136,21 @@ def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: P
             best_step=int(best_step),
             seconds=outcome.seconds / len(saved),
             status=status_of(faithful),
+            lr_psnr_float=before_rounding,
+            lr_psnr_ntire=as_ntire,
         )
-        for sample, (to_original, similarity, distance, faithful, best_step) in enumerate(columns)
-    ]
-    [rms] = _numbers(pairwise_rms(saved[finite])[None], 1)
-    spread = pairwise_lpips(saved[finite], lpips)
-    [perceptual] = _numbers(None if spread is None else spread[None], 1)
-    return Scores(records, Diversity(rms, perceptual))
+        for sample, (
+            to_original, similarity, distance, faithful, before_rounding, as_ntire, best_step
+        ) in enumerate(columns)
+    ]  # fmt: skip
+    diversity = Diversity(
+        rms=_number(pairwise_rms(pictures)),
+        lpips=_number(pairwise_lpips(features[finite])),
+        pixel_std=_number(pixel_std(pictures)),
+        lpips_score=_number(diversity_score(features[finite].maps(of_original))),
+        mse_score=_number(diversity_score(squared_error_maps(pictures, hr))),
+    )
+    return Scores(records, diversity, _number(mean_image_psnr(pictures, hr)))
 
 
 def status_of(lr_psnr_db: float | None) -> Status:
@@ -121,8 +160,11 @@ def status_of(lr_psnr_db: float | None) -> Status:
     return "ok" if lr_psnr_db >= OK_LR_PSNR_DB else "loose"
 
 
-def _numbers(scores: Tensor | None, count: int) -> list[float | None]:
-    """Scores [count] as numbers; None for each that is missing or not finite."""
-    if scores is None:
-        return [None] * count
+def _number(score: Tensor) -> float | None:
+    """A scalar score as a number; None where there is none, which is NaN."""
+    return _numbers(score[None])[0]
+
+
+def _numbers(scores: Tensor) -> list[float | None]:
+    """Scores [N] as numbers; None for each that is not finite."""
     return [value if abs(value) < float("inf") else None for value in scores.tolist()]

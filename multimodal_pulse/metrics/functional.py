@@ -6,24 +6,19 @@ batch axis, [3, H, W], is compared with every one of the first.
 """
 
 from collections.abc import Callable, Iterable
-from itertools import combinations
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from multimodal_pulse.degradation import bicubic_resize
+from multimodal_pulse.metrics.deep_features import Features
 
 PSNR_CAP_DB = 100.0
 """What identical pictures score, whose PSNR is infinite by definition; nothing scores more."""
 
 SSIM_SMALLEST = 11
 """Pixels that the shorter side must have: the width of SSIM's Gaussian window."""
-
-
-class PerceptualDistance(Protocol):
-    """LPIPS, or the null object in its place: two [N, 3, H, W] -> [N], or None where it cannot be had."""
-
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor | None: ...
 
 
 def psnr(x: Tensor, hr: Tensor) -> Tensor:
@@ -37,7 +32,7 @@ def psnr(x: Tensor, hr: Tensor) -> Tensor:
         hr: [N, 3, H, W] or [3, H, W].
     Returns: [N].
     """
-    x, hr = _pair(x, hr)
+    x, hr = as_pictures(x, hr)
     decibels = peak_signal_noise_ratio(x, hr, data_range=1.0, reduction="none", dim=(1, 2, 3))
     return decibels.clamp(max=PSNR_CAP_DB)
 
@@ -55,7 +50,7 @@ def ssim(x: Tensor, hr: Tensor) -> Tensor:
     Raises:
         ValueError: the pictures are smaller than the window.
     """
-    x, hr = _pair(x, hr)
+    x, hr = as_pictures(x, hr)
     if min(x.shape[-2:]) < SSIM_SMALLEST:
         raise ValueError(f"SSIM needs {SSIM_SMALLEST} pixels a side; got {x.shape[-2]} x {x.shape[-1]}.")
     with torch.autocast(x.device.type, enabled=False):
@@ -79,6 +74,57 @@ def lr_psnr(x: Tensor, lr: Tensor, degradation: Callable[[Tensor], Tensor]) -> T
     return psnr(degradation(_picture(x)), lr)
 
 
+def lr_psnr_ntire(x: Tensor, lr: Tensor) -> Tensor:
+    """LR-PSNR in dB as the challenges on learning the super-resolution space measure it (NTIRE 2021 and 2022).
+
+    Their program reads the sample from its 8-bit file, takes it through a port of MATLAB's `imresize` (bicubic,
+    antialiased), which rounds 8-bit pictures to 8 bits after the rows and again after the columns, and compares the
+    result with the original that went the same way. Their goal is 45 dB on average. Where this here differs: it
+    compares with the LR reference, which was rounded once, at the end, and not on the way (at most one grey level
+    apart, in few pixels: the original itself has 56 to 60 dB); it gives identical pictures `PSNR_CAP_DB` instead of
+    infinity; it crops nothing; and K is the run's, not 10.
+
+    Args:
+        x: [N, 3, H, W]; rounded to 8 bits first, as a file does.
+        lr: [3, h, w], the reference.
+    Returns: [N], at most `PSNR_CAP_DB`.
+    """
+    height, width = lr.shape[-2:]
+    # Whole grey levels in float64, where the sums are exact: what is halfway between two levels is rounded as theirs.
+    levels = (255 * _picture(x).double()).round()
+    for size in ((height, x.shape[-1]), (height, width)):
+        levels = bicubic_resize(levels, *size).clamp(0, 255).round()
+    return psnr(levels / 255, lr)
+
+
+def mean_image_psnr(samples: Tensor, hr: Tensor) -> Tensor:
+    """PSNR in dB of the mean of a reference's samples, which is not rounded to 8 bits.
+
+    The mean of many draws from all pictures that are possible has the least squared error of any answer, so this
+    exceeds the samples' own PSNR by what they differ.
+
+    Args:
+        samples: [K, 3, H, W].
+        hr: [3, H, W].
+    Returns: scalar, at most `PSNR_CAP_DB`; NaN for K = 0.
+    """
+    return psnr(_picture(samples).mean(dim=0, keepdim=True), hr)[0]
+
+
+def best(scores: Tensor) -> Tensor:
+    """The highest of a reference's scores [K], such as the PSNR of the best of K samples; NaN where there is none.
+
+    A NaN among them takes no part.
+    """
+    present = scores[~scores.isnan()]
+    return present.max() if len(present) else scores.new_tensor(torch.nan)
+
+
+def share_below(scores: Tensor, bound: float) -> float:
+    """Which share (0 to 1) of scores [N] is below `bound`. NaN, of a sample that failed, is; NaN for N = 0."""
+    return float((~(scores >= bound)).double().mean())
+
+
 def pairwise_rms(samples: Tensor) -> Tensor:
     """How far apart the samples of one reference are: mean over pairs of their root-mean-square difference.
 
@@ -90,20 +136,29 @@ def pairwise_rms(samples: Tensor) -> Tensor:
     return 255 * torch.pdist(samples).mean() / samples.shape[1] ** 0.5
 
 
-def pairwise_lpips(samples: Tensor, lpips: PerceptualDistance) -> Tensor | None:
-    """Mean over the pairs of samples of one reference of their perceptual distance.
+def pixel_std(samples: Tensor) -> Tensor:
+    """The standard deviation of each pixel and colour over the samples of one reference, averaged over the picture.
+
+    SRFlow's measure of diversity (Lugmayr et al., ECCV 2020). The variance is the unbiased one (divides by K - 1), so
+    that twice its mean is the mean over pairs of samples of their mean squared difference.
 
     Args:
         samples: [K, 3, H, W].
-        lpips: the distance.
-    Returns: scalar; NaN for K = 1, which has no pair; None where LPIPS cannot be had.
+    Returns: scalar in grey levels, 0 to 255; NaN for K < 2.
     """
-    pairs = list(combinations(range(len(samples)), 2))
-    if not pairs:
-        return torch.tensor(torch.nan)
-    first, second = zip(*pairs, strict=True)
-    distances = lpips(samples[list(first)], samples[list(second)])
-    return None if distances is None else distances.mean()
+    samples = _picture(samples).double()
+    squares = (samples - samples.mean(dim=0)).square().sum(dim=0)
+    return 255 * (squares / max(len(samples) - 1, 0)).sqrt().mean()
+
+
+def pairwise_lpips(samples: Features) -> Tensor:
+    """Mean over the pairs of samples of one reference of their LPIPS.
+
+    Args:
+        samples: features of K pictures.
+    Returns: scalar; NaN for K < 2, where there is no pair.
+    """
+    return samples.pairwise().mean()
 
 
 def over_references(scores: Iterable[Tensor]) -> dict[str, float]:
@@ -130,8 +185,12 @@ def _picture(x: Tensor) -> Tensor:
     return torch.where(x.isfinite(), x.clamp(0, 1), torch.nan)
 
 
-def _pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Both as pictures of one dtype and shape; raises ValueError where the shapes cannot be compared."""
+def as_pictures(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both clamped, and of one dtype and shape: [N, 3, H, W] and the same or [3, H, W], which is repeated.
+
+    Raises:
+        ValueError: the shapes cannot be compared.
+    """
     if x.ndim != 4 or x.shape[1] != 3 or y.shape not in (x.shape, x.shape[1:]):
         raise ValueError(f"Expected [N, 3, H, W] and the same or [3, H, W]; got {list(x.shape)} and {list(y.shape)}.")
     x, y = _picture(x), _picture(y)

@@ -6,29 +6,23 @@ torch.hub keeps it (`$TORCH_HOME/hub/checkpoints`), fetched if that is allowed, 
 distance is None, never a made-up number.
 """
 
-import http.client
 import logging
 import pickle
-import time
-import urllib.error
-import urllib.request
-import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, cast
 
 import torch
 import torchvision
 from torch import Tensor
-from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
 from torchvision.models import WeightsEnum
 
+from multimodal_pulse.download import DownloadError, Patience, download
 from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import atomic_file, file_sha256
+from multimodal_pulse.files import file_sha256
+from multimodal_pulse.metrics.deep_features import FeatureNetwork, Features, Net
 
 logger = logging.getLogger(__name__)
-
-Net = Literal["alex", "squeeze", "vgg"]
 
 _BACKBONES: dict[str, WeightsEnum] = {
     "alex": torchvision.models.AlexNet_Weights.DEFAULT,
@@ -40,15 +34,6 @@ _BACKBONES: dict[str, WeightsEnum] = {
 _SMALLEST = {"alex": 32, "squeeze": 17, "vgg": 16}
 
 _PIXELS_AT_ONCE = 2**20
-
-
-class LpipsLike(Protocol):
-    """What `build_lpips` returns: the distance, and what is to be said about it."""
-
-    @property
-    def state(self) -> dict[str, Any]: ...
-
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor | None: ...
 
 
 class NullLpips:
@@ -67,6 +52,10 @@ class NullLpips:
         """For metrics.json: net, `weights` (here "absent"), sha256, reason."""
         return {"net": self.net, "weights": "absent", "sha256": None, "reason": self.reason}
 
+    def features(self, x: Tensor) -> Features:
+        """Unknown, whatever the pictures."""
+        return Features.unknown(x)
+
     def __call__(self, x: Tensor, y: Tensor) -> None:
         """None, whatever the pictures."""
 
@@ -84,12 +73,7 @@ class Lpips:
         self.net = net
         self.sha256 = sha256
         self.verified = verified
-        # Building torchvision's network draws random weights before the file replaces them; nobody's stream shall move.
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._metric = LearnedPerceptualImagePatchSimilarity(
-                net, reduction="none", normalize=True, sync_on_compute=False
-            )
+        self._network = FeatureNetwork(net)
         self._too_small_said = False
 
     @property
@@ -99,43 +83,55 @@ class Lpips:
         return {"net": self.net, "weights": weights, "sha256": self.sha256, "reason": None}
 
     @torch.no_grad()
+    def features(self, x: Tensor) -> Features:
+        """What pictures are compared by, in float32 whatever autocast says.
+
+        Args:
+            x: [N, 3, H, W] in [0, 1] (clamped).
+        Returns: NaN for a picture with a non-finite value, and for all of them where they are smaller than the backbone
+            can see, which is said once.
+        """
+        if not self._sees(x):
+            return Features.unknown(x.float())
+        x = x.float()
+        finite = x.isfinite().flatten(1).all(dim=1)[:, None, None, None]
+        x = torch.where(finite, x.clamp(0, 1), 0.0)
+        network = self._network.to(x.device)
+        at_once = max(1, _PIXELS_AT_ONCE // (x.shape[-2] * x.shape[-1]))
+        with torch.autocast(x.device.type, enabled=False):
+            parts = [network(part) for part in x.split(at_once)]
+        layers = [torch.cat(layer).masked_fill_(~finite, torch.nan) for layer in zip(*parts, strict=True)]
+        return Features(layers, (x.shape[-2], x.shape[-1]))
+
     def __call__(self, x: Tensor, y: Tensor) -> Tensor | None:
-        """The perceptual distance of each pair, in float32 whatever autocast says.
+        """The perceptual distance of each pair; for more than one comparison of a picture, take its `features`.
 
         Args:
             x, y: [N, 3, H, W] in [0, 1] (clamped); [3, H, W] for `y` compares it with every x.
         Returns: float32 [N], NaN where a picture has a non-finite value; None where the pictures are smaller than the
-            backbone can see, which is said once.
+            backbone can see.
         """
-        smallest = _SMALLEST[self.net]
-        if min(x.shape[-2:]) < smallest:
-            self._say_too_small(x, smallest)
+        if not self._sees(x):
             return None
-        x, y = x.float(), y.float().expand_as(x)
-        finite = (x.isfinite() & y.isfinite()).flatten(1).all(dim=1)
-        x, y = (torch.where(finite[:, None, None, None], image.clamp(0, 1), 0.0) for image in (x, y))
-        at_once = max(1, _PIXELS_AT_ONCE // (x.shape[-2] * x.shape[-1]))
-        with torch.autocast(x.device.type, enabled=False):
-            parts = [self._distance(*pair) for pair in zip(x.split(at_once), y.split(at_once), strict=True)]
-        return torch.where(finite, torch.cat(parts), torch.nan)
+        return self.features(x).distance(self.features(y if y.ndim == 4 else y[None]))
 
-    def _distance(self, x: Tensor, y: Tensor) -> Tensor:
-        metric = self._metric.to(x.device)
-        metric.reset()
-        metric.update(x, y)
-        # torchmetrics makes a scalar of a single score.
-        return metric.compute().reshape(len(x))
-
-    def _say_too_small(self, x: Tensor, smallest: int) -> None:
+    def _sees(self, x: Tensor) -> bool:
+        """Whether the pictures are large enough for the backbone; says once when they are not."""
+        smallest = _SMALLEST[self.net]
+        if min(x.shape[-2:]) >= smallest:
+            return True
         if not self._too_small_said:
             logger.warning(
                 "LPIPS (%s) needs pictures of %d pixels a side and these have %d x %d: it is left out (null).",
                 self.net, smallest, x.shape[-2], x.shape[-1],
             )  # fmt: skip
         self._too_small_said = True
+        return False
 
 
-def build_lpips(net: str | None = "alex", verify: bool = False, download_seconds: float = 0.0) -> Lpips | NullLpips:
+def build_lpips(
+    net: str | None = "alex", verify: bool = False, required: bool = False, download_seconds: float = 0.0
+) -> Lpips | NullLpips:
     """LPIPS on the backbone `net`, or the null object where its weights cannot be had; says once which and why.
 
     The network is loaded once per process.
@@ -144,16 +140,28 @@ def build_lpips(net: str | None = "alex", verify: bool = False, download_seconds
         net: "alex", "squeeze", "vgg", or None for no LPIPS at all.
         verify: refuse a weights file whose sha256 does not begin as its name promises, instead of using it with a
             warning.
+        required: refuse to do without, instead of returning the null object.
         download_seconds: how long fetching a missing file may take altogether; 0 never fetches.
     Raises:
-        UserError: `net` is unknown, or the file is not what its name promises and `verify` is set.
+        UserError: `net` is unknown, the file is not what its name promises and `verify` is set, or there is no LPIPS
+            and `required` is set.
     """
+    if net is None and required:
+        raise UserError("metrics.lpips_net=null, but metrics.lpips_required=true: choose a backbone, or set it false.")
     if net is None:
         return NullLpips(net, "switched off")
     if net not in _BACKBONES:
         raise UserError(f"metrics.lpips_net={net} is unknown; choose one of {', '.join(_BACKBONES)}, or null for none.")
     lpips = _load(net, backbone_file(net), download_seconds)
-    if verify and isinstance(lpips, Lpips) and not lpips.verified:
+    if isinstance(lpips, NullLpips):
+        remedy = (
+            f"{lpips.reason}; put the file at {backbone_file(net)}, set TORCH_HOME to a folder that has it in"
+            " hub/checkpoints, or do without by"
+        )
+        if required:
+            raise UserError(f"LPIPS ({net}) is required: {remedy} metrics.lpips_required=false.")
+        _warn_once(f"LPIPS ({net}) is left out (null): {remedy} metrics.lpips_net=null.")
+    elif verify and not lpips.verified:
         raise UserError(
             f"{backbone_file(net)} has the sha256 {lpips.sha256[:8]}..., not the one in its name; replace the file, or"
             " accept it with metrics.lpips_verify=false."
@@ -169,17 +177,18 @@ def backbone_file(net: str) -> Path:
 @cache
 def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
     """`build_lpips` without the policy; the path is an argument so that another TORCH_HOME is another network."""
-    url = _BACKBONES[net].url
     try:
         if not path.exists():
-            _download(url, path, download_seconds)
-    except (OSError, http.client.HTTPException) as error:
-        return _left_out(net, path, f"its weights are not at hand and could not be fetched from {url}", error)
+            _fetch(_BACKBONES[net].url, path, download_seconds)
+    except DownloadError as error:
+        return NullLpips(net, f"its weights are not at hand, and {error}")
+    except OSError as error:
+        return NullLpips(net, f"its weights are not at hand, and {path.parent} cannot be written ({_why(error)})")
     try:
         sha256 = file_sha256(path)
         lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(_promised_prefix(path)))
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        return _left_out(net, path, "the file of its weights is damaged", error)
+        return NullLpips(net, f"the file of its weights is damaged ({_why(error)})")
     if not lpips.verified:
         logger.warning(
             "LPIPS (%s) uses %s, whose sha256 %s... is not the one in its name: its scores are recorded as unverified.",
@@ -188,17 +197,15 @@ def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
     return lpips
 
 
-def _left_out(net: str, path: Path, what: str, error: Exception) -> NullLpips:
-    """The null object, with a warning that says what was tried, what happens now and what helps."""
-    cause = getattr(error, "reason", error)  # urllib puts the system's error into one of its own
-    why = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    reason = f"{what} ({why.splitlines()[0].partition('. ')[0].rstrip('.')})"
-    logger.warning(
-        "LPIPS (%s) is left out (null): %s; put the file at %s, set TORCH_HOME to a folder that has it in"
-        " hub/checkpoints, or do without by metrics.lpips_net=null.",
-        net, reason, path,
-    )  # fmt: skip
-    return NullLpips(net, reason)
+def _why(error: Exception) -> str:
+    """The first sentence of what the system or PyTorch says."""
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return said.splitlines()[0].partition(". ")[0].rstrip(".")
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    logger.warning(sentence)
 
 
 def _promised_prefix(path: Path) -> str:
@@ -206,22 +213,17 @@ def _promised_prefix(path: Path) -> str:
     return path.stem.rsplit("-", 1)[-1]
 
 
-def _download(url: str, path: Path, seconds: float) -> None:
-    """Fetches `url` to `path`, whole or not at all.
+def _fetch(url: str, path: Path, seconds: float) -> None:
+    """Fetches the weights at `url` to `path`.
 
     Raises:
-        OSError: it may not be fetched, cannot be reached, takes over `seconds`, or is not what its name promises.
+        DownloadError: they may not be fetched, cannot be had in time, or are not what the file's name promises.
+        OSError: the folder cannot be written.
     """
     if seconds <= 0:
-        raise FileNotFoundError("metrics.lpips_download_seconds=0: it may not be fetched")
-    deadline = time.monotonic() + seconds
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as partial:
-        # A stalled connection must not outlive the deadline by much either: the time-out also bounds every read.
-        with urllib.request.urlopen(url, timeout=min(seconds, 5.0)) as response, partial.open("wb") as file:
-            while chunk := response.read(2**18):
-                file.write(chunk)
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"it took longer than {seconds:g} s")
-        if not file_sha256(partial).startswith(_promised_prefix(path)):
-            raise urllib.error.URLError("what came is not what the file's name promises")
+        raise DownloadError(f"metrics.lpips_download_seconds=0 forbids to fetch {url}")
+    try:
+        # A server that says nothing must not outlive the seconds by much.
+        download(url, path, sha256=_promised_prefix(path), patience=Patience(connect=5, read=5, total=seconds))
+    except DownloadError as error:
+        raise DownloadError(f"{url} {error}") from error

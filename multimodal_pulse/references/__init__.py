@@ -1,9 +1,10 @@
-"""References: HR/LR pairs from rendered portraits, picture files or memory."""
+"""References: HR/LR pairs from rendered portraits, picture files, CelebA-HQ or memory."""
 
 from multimodal_pulse.references.base import Reference, References
+from multimodal_pulse.references.celeba_hq import CelebAHQ
 from multimodal_pulse.references.folder import Folder
 from multimodal_pulse.references.image import ImageFile
 from multimodal_pulse.references.in_memory import InMemory
 from multimodal_pulse.references.portraits import Portraits
 
-__all__ = ["Folder", "ImageFile", "InMemory", "Portraits", "Reference", "References"]
+__all__ = ["CelebAHQ", "Folder", "ImageFile", "InMemory", "Portraits", "Reference", "References"]

@@ -57,6 +57,14 @@ class References(ABC):
             UserError: naming the first pictures that cannot be used, and counting the others.
         """
 
+    def unusable(self, indices: Iterable[int]) -> dict[int, str]:
+        """Which of these references cannot be made, by index, each with a sentence that names its file and the reason.
+
+        For sources that are searched without them; others refuse in `check` and have none here. It may take long; to be
+        called once, after `check` and before a search begins, and it may add notices.
+        """
+        return {}
+
     def __iter__(self) -> Iterator[Reference]:
         return (self[index] for index in range(len(self)))
 

@@ -69,6 +69,24 @@ def size_of(path: str | Path) -> tuple[int, int]:
         return picture.size
 
 
+def size_of_whole_jpeg(path: str | Path) -> tuple[int, int]:
+    """(width, height) of a JPEG, as `size_of`, after its data have been read to the end.
+
+    All of the file is decoded as far as the coefficients, of which the pixels come out eight times smaller: that finds
+    what `load_rgb` would refuse, in a quarter of the time.
+
+    Raises:
+        UserError: as `load_rgb`, or the file is a picture of another format.
+    """
+    with _readable(path) as picture:
+        size, file_format = picture.size, picture.format
+        picture.draft("L", (1, 1))
+        picture.load()
+    if file_format not in ("JPEG", "MPO"):
+        raise UserError(f"{path} is a {file_format} picture, not a JPEG.")
+    return size
+
+
 @contextmanager
 def _readable(path: str | Path) -> Iterator[Image.Image]:
     """An opened picture file; what goes wrong with it here and in the block is said in the words of a `UserError`."""

@@ -57,15 +57,10 @@ class Pairing:
         if not self._is_original(width, height):
             return Reference(name, lr=quantise(picture), hr=None), notice
         square = _centre_crop(picture, min(height, width))
-        return degraded(name, self._reduced(square), self._degradation), notice
+        return degraded(name, reduced(square, self._resolution), self._degradation), notice
 
     def _is_original(self, width: int, height: int) -> bool:
         return self._as != "lr" and min(width, height) >= self._resolution
-
-    def _reduced(self, square: Tensor) -> Tensor:
-        if square.shape[-1] == self._resolution:
-            return square
-        return bicubic_resize(square, self._resolution, self._resolution)
 
     def _accepted(self) -> str:
         original = f"at least {self._resolution} x {self._resolution}"
@@ -75,6 +70,11 @@ class Pairing:
             "hr": f", but references.as=hr takes originals of {original}: give one, or choose references.as=auto",
             "lr": f", but references.as=lr takes references of {reference}: give one, or choose references.as=auto",
         }[self._as]
+
+
+def reduced(square: Tensor, resolution: int) -> Tensor:
+    """A square picture [3, H, H] with H of at least R -> [3, R, R], by antialiased bicubic resizing; not clamped."""
+    return square if square.shape[-1] == resolution else bicubic_resize(square, resolution, resolution)
 
 
 def _centre_crop(picture: Tensor, side: int) -> Tensor:

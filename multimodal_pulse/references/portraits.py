@@ -16,11 +16,19 @@ class Portraits(References):
         degradation: A.
         limit: how many.
         split: "validation" (to choose settings) or "test" (to report).
+        domain_notice: what to tell the user about portraits that the generator was not made for; None: nothing.
     Raises:
         UserError: another split, or a `limit` outside 1 to the split's size.
     """
 
-    def __init__(self, resolution: int, degradation: Degradation, limit: int | None = 1, split: str = "test") -> None:
+    def __init__(
+        self,
+        resolution: int,
+        degradation: Degradation,
+        limit: int | None = 1,
+        split: str = "test",
+        domain_notice: str | None = None,
+    ) -> None:
         if split not in EVALUATION_SPLITS:
             raise UserError(f"references.split={split} must be one of {', '.join(EVALUATION_SPLITS)}.")
         available = len(SPLITS[split])
@@ -29,6 +37,7 @@ class Portraits(References):
             raise UserError(f"references.limit={shown} must be a number of portraits from 1 to {available}.")
         degradation.lr_size(resolution)
         super().__init__([f"{split}_{index:06d}" for index in range(limit)])
+        self._notice(domain_notice)
         self._resolution = resolution
         self._degradation = degradation
         self._seeds = split_seeds(split, limit)

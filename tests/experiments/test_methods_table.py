@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 import torch
 import yaml
+from page_pixels import enlarged, places
 from PIL import Image
 
 import multimodal_pulse
@@ -187,26 +188,18 @@ def test_no_runs_end_with_one_line(tmp_path):
 def test_the_figure_shows_the_files(real_runs, tmp_path):
     path = tmp_path / "figure.png"
     figure.main(["--runs", str(real_runs), "--references", "test_000000,test_000001", "--out", str(path)])
-    picture = load_rgb(path)
-    step = figure.TILE + figure.GAP
-    assert picture.shape == (3, figure.TITLES + len(REAL_ROWS) * step, figure.LABELS + 12 * step)
+    with Image.open(path) as page:
 
-    def tile(row: int, column: int) -> torch.Tensor:
-        top, left = figure.TITLES + row * step, figure.LABELS + column * step
-        return picture[:, top : top + figure.TILE, left : left + figure.TILE]
+        def place(row: str, reference: str, name: str) -> tuple[int, int]:
+            """Top and left of a file's first place on the page."""
+            return places(page, enlarged(load_rgb(real_runs / row / "seed-0" / "references" / reference / name), 128))[0]
 
-    def enlarged(row: str, reference: str, name: str) -> torch.Tensor:
-        image = load_rgb(real_runs / row / "seed-0" / "references" / reference / name)
-        factor = figure.TILE // image.shape[-1]
-        return image.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
-
-    half = figure.TILE // 2  # the lower half of a sample has its LR-PSNR on it
-    for row, name in enumerate(REAL_ROWS):
-        assert torch.equal(tile(row, 0), enlarged(name, "test_000000", "lr.png"))
-        assert torch.equal(tile(row, 7), enlarged(name, "test_000001", "hr.png"))
-        assert torch.equal(tile(row, 2)[:, :half], enlarged(name, "test_000000", "sr_00.png")[:, :half])
-    assert torch.equal(tile(2, 11)[:, :half], enlarged("resampling_exact", "test_000001", "sr_03.png")[:, :half])
-    assert tile(0, 3).min() == 1  # bicubic has no second sample
+        samples = [place(row, "test_000000", "sr_00.png") for row in REAL_ROWS]
+        assert [top for top, _ in samples] == sorted(top for top, _ in samples)
+        assert len({left for _, left in samples}) == 1
+        others = [place("resampling", "test_000001", f"sr_{k:02d}.png") for k in range(4)]
+        assert {top for top, _ in others} == {samples[1][0]}
+        assert samples[1][1] < place("bicubic", "test_000001", "hr.png")[1] < others[0][1] < others[3][1]
 
 
 def test_the_figure_refuses_what_is_not_there(real_runs):

@@ -1,4 +1,4 @@
-"""Loads mutated generator files for some minutes: whatever they hold, `CheckpointError` is all that may come out.
+"""Loads mutated generator files for some minutes: a network that draws, or `CheckpointError`, is all that may come out.
 
     python tests/generator/fuzz_loader.py --minutes 10 --seed 0
 
@@ -185,9 +185,11 @@ MUTATIONS: tuple[Callable[[bytearray, int, random.Random], None], ...] = (
 
 
 def outcome(path: Path) -> str:
-    """How loading ends: loaded, the kind of refusal, or a traceback of what may not happen."""
+    """How loading ends: loaded and fit to draw a picture, refused, or a traceback of what may not happen."""
     try:
-        load_generator(path)
+        generator = load_generator(path)
+        with torch.no_grad():
+            generator.synthesis(generator.mapping(torch.ones(1, generator.z_dim), truncation=0.5))
         return "loaded"
     except CheckpointError as error:
         text = str(error)

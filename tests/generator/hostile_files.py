@@ -194,15 +194,10 @@ def floats_call() -> tuple:
 
 
 def that_fill_the_memory() -> Iterator[Hostile]:
-    for opcode in ("BINBYTES8", "BINUNICODE8"):
-        content = b"\x80\x04" + getattr(pickle, opcode) + struct.pack("<Q", TERABYTES) + b"."
+    for opcode in ("BINBYTES8", "BINUNICODE8", "BYTEARRAY8"):
+        content = b"\x80\x05" + getattr(pickle, opcode) + struct.pack("<Q", TERABYTES) + b"."
         yield f"terabytes of {opcode}", content, "it is incomplete"
     yield "terabytes of a frame", b"\x80\x04\x95" + struct.pack("<Q", TERABYTES) + b"N.", "it is incomplete"
-    yield (
-        "opcode BYTEARRAY8",
-        b"\x80\x05\x96" + struct.pack("<Q", TERABYTES) + b".",
-        "unusable" if False else "which is refused",
-    )
     yield "opcode LONG4", b"\x80\x04N\x8b" + struct.pack("<i", 2**31 - 1) + b".", "instruction LONG4"
     yield "index of the memo", b"\x80\x04Nr\xff\xff\xff\xff.", "no network G_ema"
     yield "more instructions than any network", b"\x80\x04(" + b"}" * 1_000_000 + b"l.", "more than 500000 instr"
@@ -255,6 +250,20 @@ def that_fill_the_memory() -> Iterator[Hostile]:
     }.items():
         arguments = {**network_arguments(), name: value}
         yield f"an endless {name}", dumps(checkpoint(arguments, network_tensors(network_arguments()))), "must be"
+    for name, value in {
+        "conv_clamp": 2**2000,
+        "channel_max": 2**2000,
+        "mapping_kwargs": EasyDict(num_layers=2, lr_multiplier=2**2000),
+    }.items():
+        arguments = {**network_arguments(), name: value}
+        content = dumps(checkpoint(arguments, network_tensors(network_arguments())))
+        yield f"a number beyond all bounds for {name}", content, ""
+    clamps = {"conv_clamp": nested_tuple()}
+    yield (
+        "a billion laughs in every layer",
+        dumps({"G_ema": module("Generator", network_arguments(), network_tensors(network_arguments()), kept=clamps)}),
+        "not a tuple",
+    )
     large = network_arguments(channel_base=32768, channel_max=512, img_resolution=1024, z_dim=512, w_dim=512)
     yield "a network without its tensors", dumps(checkpoint(large, network_tensors(network_arguments()))), "lacks the"
     yield "a network of one storage", one_storage(), "more numbers than fit into it"
@@ -265,8 +274,14 @@ def that_fill_the_memory() -> Iterator[Hostile]:
         "lacks",
     )
     header = b'{"a":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}' % (TERABYTES, 4 * TERABYTES)
+    many_tensors = b",".join(b'"%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}' % i for i in range(50_000))
+    yield (
+        "a header of many tensors",
+        struct.pack("<Q", len(many_tensors) + 2) + b"{" + many_tensors + b"}",
+        "header is longer",
+    )
     yield "terabytes of safetensors", struct.pack("<Q", len(header)) + header, "not a readable safetensors file"
-    yield "an endless header", struct.pack("<Q", TERABYTES) + b"{" + bytes(100), "not a readable safetensors file"
+    yield "an endless header", struct.pack("<Q", TERABYTES) + b"{" + bytes(100), "header is longer"
 
 
 def nested_tuple() -> tuple:
@@ -310,12 +325,20 @@ def that_are_broken() -> Iterator[Hostile]:
     yield "a pointer of Git LFS", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS pointer"
     yield "text", b"Once upon a time there was a network.", "neither a pickle nor any other kind"
     yield "a picture", b"\x89PNG\r\n\x1a\n" + bytes(100), "neither a pickle nor any other kind"
+    yield "text that is like a pickle", b"hello, network\n", "neither a pickle nor any other kind"
+    yield "a checkpoint of protocol 0", pickle.dumps({"G_ema": None}, 0), "pickle of protocol 0"
     yield "zeros", bytes(1000), "neither a pickle nor any other kind"
     sound = official()
     for percent in (1, 10, 50, 90, 99):
         yield f"{percent} % of a file", sound[: len(sound) * percent // 100], "incomplete"
     yield "a file without its last byte", sound[:-1], "incomplete"
+    yield "a file with something behind it", sound + bytes(1000), "1000 bytes follow its pickle"
     archive = torch_saved({"g_ema": small_state()})
+    with_directory_twice = io.BytesIO()
+    with zipfile.ZipFile(with_directory_twice, "w") as entries:
+        entries.writestr("x/data.pkl", bytes(10_000))
+        entries.filelist *= 100
+    yield "an archive whose entries overlap", with_directory_twice.getvalue(), "entries overlap"
     yield "half an archive", archive[: len(archive) // 2], "incomplete or damaged zip"
     yield "an archive of something else", zipped({"holiday.jpg": b"\xff\xd8"}), "not one that PyTorch wrote"
     yield "numbers of another machine", zipped({"x/data.pkl": b"N.", "x/byteorder": b"big"}), "another kind of machine"

@@ -144,8 +144,25 @@ def network_tensors(arguments: dict[str, Any], seed: int = 0) -> dict[str, Tenso
     return tensors
 
 
-def module(class_name: str, arguments: dict[str, Any], tensors: dict[str, Any], source: str = SOURCE) -> Call:
-    """A module and those below it, from the dotted names of `tensors`, pickled as the official classes are."""
+def conv_clamp(arguments: dict[str, Any]) -> Any:
+    """What the layers of a network with these arguments are built with: the two codes have different defaults."""
+    if "synthesis_kwargs" in arguments:
+        return arguments["synthesis_kwargs"].get("conv_clamp")
+    return arguments.get("conv_clamp", 256)
+
+
+def module(
+    class_name: str,
+    arguments: dict[str, Any],
+    tensors: dict[str, Any],
+    source: str = SOURCE,
+    kept: dict[str, Any] | None = None,
+) -> Call:
+    """A module and those below it, from the dotted names of `tensors`, pickled as the official classes are.
+
+    Args:
+        kept: attributes of the layers that convolve.
+    """
     state: dict[str, Any] = {
         "training": False,
         "_parameters": OrderedDict(),
@@ -164,7 +181,9 @@ def module(class_name: str, arguments: dict[str, Any], tensors: dict[str, Any], 
         else:
             state["_parameters"][first] = torch.nn.Parameter(tensor) if isinstance(tensor, Tensor) else tensor
     for name, children in below.items():
-        state["_modules"][name] = module(f"Class of {name}", {}, children, source)
+        state["_modules"][name] = module(f"Class of {name}", {}, children, source, kept)
+    if tensors.keys() & {"noise_strength", "affine.weight"}:
+        state |= kept or {}
     state |= {"activation": "lrelu", "weight_gain": 1 / np.sqrt(3), "_init_args": (), "_init_kwargs": arguments}
     record = {"type": "class", "version": 6, "module_src": source, "class_name": class_name, "state": state}
     return Call(named("torch_utils.persistence", "_reconstruct_persistent_obj"), record)
@@ -175,7 +194,7 @@ def checkpoint(arguments: dict[str, Any], tensors: dict[str, Any], **others: Any
     return {
         "training_set_kwargs": {"class_name": "training.dataset.ImageFolderDataset", "resolution": 16},
         **others,
-        "G_ema": module("Generator", arguments, tensors),
+        "G_ema": module("Generator", arguments, tensors, kept={"conv_clamp": conv_clamp(arguments)}),
         "augment_pipe": None,
     }
 

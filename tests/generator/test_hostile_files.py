@@ -88,9 +88,11 @@ def test_paths_that_are_no_files(tmp_path):
     for path in (tmp_path, tmp_path / "fifo", Path("/dev/zero")):
         with pytest.raises(CheckpointError, match="is not a file"):
             load_generator(path)
-    for path in (tmp_path / "dangling", tmp_path / "loop", tmp_path / "nothing", "nul\0byte"):
+    for path in (tmp_path / "dangling", tmp_path / "loop", tmp_path / "nothing", "nul\0byte", "~nobody-here/file"):
         with pytest.raises(CheckpointError, match="does not exist"):
             load_generator(path)
+    with pytest.raises(CheckpointError, match="cannot be read: File name too long$"):
+        load_generator("x" * 300)
 
 
 def test_a_link_to_a_file_is_followed(tmp_path):
@@ -101,10 +103,11 @@ def test_a_link_to_a_file_is_followed(tmp_path):
 
 
 def test_a_file_that_is_mostly_holes_costs_nothing(tmp_path):
-    """32 GiB of text that takes no place on the disk."""
+    """GiBs of text that take no place on the disk; TiBs would take hours to be read for their sha256."""
     path = tmp_path / "holes.pkl"
-    with path.open("wb") as file:
-        file.write(b"\x80\x04\x8d" + (2**35).to_bytes(8, "little"))
-        file.truncate(2**35 + 100)
-    with pytest.raises(CheckpointError, match="bytes of text"):
-        load_generator(path)
+    for size, reason in ((2**32, "bytes of text"), (2**42, "bytes, far more than any such network")):
+        with path.open("wb") as file:
+            file.write(b"\x80\x04\x8d" + size.to_bytes(8, "little"))
+            file.truncate(size + 100)
+        with pytest.raises(CheckpointError, match=reason):
+            load_generator(path)

@@ -1,5 +1,6 @@
 """Official pickles: what the independent writer of `official_files` put in is what comes out."""
 
+import numpy as np
 import pytest
 import torch
 from official_files import (
@@ -70,12 +71,53 @@ def test_a_network_of_any_size_loads_as_it_was_written(changes, manner, tmp_path
     assert images.shape == (1, 3, generator.resolution, generator.resolution) and images.isfinite().all()
 
 
-def test_defaults_of_the_official_constructors(tmp_path):
-    arguments = network_arguments(channel_base=32768, channel_max=512, conv_clamp=None)
+@pytest.mark.parametrize(("manner", "conv_clamp"), [(dict, 256), (in_the_manner_of_ada, None)])
+def test_defaults_of_the_official_constructors(manner, conv_clamp, tmp_path):
+    arguments = network_arguments(channel_base=32768, channel_max=512)
     tensors = network_tensors(arguments)
     for name in ("channel_base", "channel_max", "conv_clamp", "num_fp16_res"):
         del arguments[name]
-    assert_holds(load(tmp_path, dumps(checkpoint(arguments, tensors))), tensors)
+    generator = load(tmp_path, dumps(checkpoint(manner(arguments), tensors)))
+    assert_holds(generator, tensors)
+    assert generator.architecture.conv_clamp == conv_clamp
+
+
+def test_layers_that_are_clamped_differently_are_refused(tmp_path):
+    arguments = network_arguments()
+    written = checkpoint(arguments, network_tensors(arguments))
+    below = written["G_ema"]
+    for name in ("synthesis", "b8", "torgb"):
+        below = below.reduced[1][0]["state"]["_modules"][name]
+    below.reduced[1][0]["state"]["conv_clamp"] = None
+    with pytest.raises(CheckpointError, match="different conv_clamp: (256 and None|None and 256)"):
+        load(tmp_path, dumps(written))
+
+
+def test_arguments_may_be_numbers_of_numpy(tmp_path):
+    arguments = network_arguments()
+    tensors = network_tensors(arguments)
+    arguments |= {
+        "z_dim": np.int64(8),
+        "c_dim": np.uint8(0),
+        "channel_max": np.int16(16),
+        "conv_clamp": np.float32(0.5),
+        "use_noise": np.bool_(True),
+        "mapping_kwargs": EasyDict(num_layers=np.int32(2), lr_multiplier=np.float64(0.01)),
+    }
+    generator = load(tmp_path, dumps(checkpoint(arguments, tensors)))
+    assert_holds(generator, tensors)
+    assert generator.architecture.conv_clamp == 0.5
+
+
+def test_a_mean_of_w_that_was_not_tracked_is_estimated(tmp_path):
+    arguments = network_arguments(mapping_kwargs=EasyDict(num_layers=2, w_avg_beta=None))
+    tensors = network_tensors(arguments)
+    del tensors["mapping.w_avg"]
+    content = dumps(checkpoint(arguments, tensors))
+    generator = load(tmp_path, content)
+    mean, w = generator.mapping(torch.zeros(1, 8), truncation=0)[0, 0], generator.mapping(torch.randn(100_000, 8))[:, 0]
+    assert ((mean - w.mean(dim=0)).abs() < 5 * w.std(dim=0) / 4096**0.5).all()
+    assert torch.equal(load(tmp_path, content).network.mapping.w_avg, mean)
 
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
@@ -152,7 +194,8 @@ def test_a_variant_is_refused_by_name(changes, reason, tmp_path):
         load(tmp_path, official(**changes))
 
 
-def test_a_stylegan3_network_is_refused_by_name(tmp_path):
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_a_stylegan3_network_is_refused_by_name(protocol, tmp_path):
     arguments = network_arguments(magnitude_ema_beta=0.998)
     tensors = {
         "mapping.fc0.weight": torch.zeros(12, 8),
@@ -164,4 +207,4 @@ def test_a_stylegan3_network_is_refused_by_name(tmp_path):
     layers = network.reduced[1][0]["state"]["_modules"]["synthesis"].reduced[1][0]["state"]["_modules"]
     layers["L0_36_16"].reduced[1][0]["state"]["in_size"] = torch.tensor([36, 36]).numpy()  # arrays come with it
     with pytest.raises(CheckpointError, match="it is a StyleGAN3 network"):
-        load(tmp_path, dumps({"G_ema": network}))
+        load(tmp_path, dumps({"G_ema": network}, protocol))

@@ -1,6 +1,7 @@
 """Generators from files, held to their sha256; the official ones come from a server on this machine."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ from multimodal_pulse.job import compose_config
 from multimodal_pulse.weights import NETWORKS
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "stylegan2" / "random32.pkl"
+OPTIONS = ["ffhq256", "ffhq512", "ffhq1024"]
 OTHER = "0" * 64
 
 
 @pytest.fixture
 def content(tmp_path, monkeypatch):
-    """A server that gives a small network under the name of each official one; the content of its file."""
+    """A server that gives a small network, for which those of the options stand; the content of its file."""
     if not FIXTURE.exists():
         pytest.skip(f"{FIXTURE.name} is not here: ../shared/stylegan2 is missing")
     content = FIXTURE.read_bytes()
@@ -28,6 +30,8 @@ def content(tmp_path, monkeypatch):
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setenv("MULTIMODAL_PULSE_MIRROR", server.address)
         monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
+        for name in OPTIONS:
+            monkeypatch.setitem(NETWORKS, name, replace(NETWORKS[name], file=f"stylegan2-{name}-32x32.pkl"))
         yield content
 
 
@@ -49,7 +53,7 @@ def test_a_pin_that_is_no_sha256(own, pin):
         load_file(own, pin)
 
 
-@pytest.mark.parametrize("option", ["ffhq256", "ffhq512", "ffhq1024"])
+@pytest.mark.parametrize("option", OPTIONS)
 def test_the_options_name_official_networks(option, content):
     generator = build(compose_config([f"generator={option}"]).generator)
     assert NETWORKS[option].path.read_bytes() == content
@@ -59,7 +63,7 @@ def test_the_options_name_official_networks(option, content):
     assert torch.equal(generator.synthesis(generator.mapping(z)), expected.synthesis(expected.mapping(z)))
 
 
-@pytest.mark.parametrize("option", ["ffhq256", "ffhq512", "ffhq1024"])
+@pytest.mark.parametrize("option", OPTIONS)
 def test_they_come_with_the_reports_weights(option):
     report = compose_config(["objective=report"]).objective
     assert compose_config([f"generator={option}"]).objective == report
@@ -92,7 +96,23 @@ def test_a_wrong_file_put_there_by_hand_can_be_replaced(content):
     path = NETWORKS["ffhq256"].path
     path.parent.mkdir(parents=True)
     path.write_bytes(content[:1000])
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match="; delete it to fetch it again$"):
         load_official("ffhq256")
     path.write_bytes(content)
     assert load_official("ffhq256").sha256 == sha256(content)
+
+
+def test_a_record_of_a_file_that_is_no_network_is_named(content):
+    path = NETWORKS["ffhq256"].path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content[:1000])
+    path.with_name(f"{path.name}.sha256").write_text(sha256(content[:1000]))
+    with pytest.raises(CheckpointError, match=f"; delete it and {path.name}.sha256 to fetch it again$"):
+        load_official("ffhq256")
+
+
+def test_a_network_of_another_resolution_is_refused_under_an_official_name(content, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "ffhq256", replace(NETWORKS["ffhq256"], file="stylegan2-ffhq-256x256.pkl"))
+    with pytest.raises(CheckpointError, match="pictures of 32 x 32 pixels, ffhq256 those of 256 x 256; delete it"):
+        load_official("ffhq256")
+    assert not list(NETWORKS["ffhq256"].path.parent.glob("*.sha256"))

@@ -65,6 +65,12 @@ def test_the_configuration_is_inferred(small, tmp_path):
     assert generator.architecture == small.architecture
 
 
+def test_a_mean_of_w_as_the_formats_own_code_computes_it(small, tmp_path):
+    mean = torch.randn(1, 8)
+    generator = load_generator(write(tmp_path, {"g_ema": rebuilt(small), "latent_avg": mean}))
+    assert torch.equal(generator.network.mapping.w_avg, mean[0])
+
+
 def test_layers_whose_weights_are_tiny_are_damped_as_in_that_code(small, tmp_path):
     state = rebuilt(small)
     state["convs.1.conv.weight"] *= 1e-5  # the demodulation's epsilon counts now
@@ -124,6 +130,23 @@ def test_a_state_that_is_no_such_network_is_refused(change, reason, small, tmp_p
     change(state)
     with pytest.raises(CheckpointError, match=reason):
         load_generator(write(tmp_path, {"g_ema": state}))
+
+
+def test_a_zip_archive_with_a_wrong_checksum_is_refused(small, tmp_path):
+    path = write(tmp_path, {"g_ema": rebuilt(small)})
+    numbers = small.constant_noise()[3].numpy().tobytes()
+    content = path.read_bytes()
+    assert content.count(numbers) == 1
+    path.write_bytes(content.replace(numbers, bytes([numbers[0] ^ 1]) + numbers[1:]))
+    with pytest.raises(CheckpointError, match=r"is damaged: \S+/data/\d+ in its zip archive has another checksum$"):
+        load_generator(path)
+
+
+def test_bytes_behind_an_older_file_are_refused(small, tmp_path):
+    path = write(tmp_path, {"g_ema": rebuilt(small)}, zipped=False)
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(CheckpointError, match="4 bytes follow its last storage"):
+        load_generator(path)
 
 
 @pytest.mark.parametrize("content", [{"generator": {}}, {"g_ema": torch.zeros(3)}, [1, 2], torch.zeros(3)])

@@ -1,4 +1,6 @@
 import logging
+import os
+import stat
 
 import numpy as np
 import pytest
@@ -38,6 +40,16 @@ def test_the_second_time_they_come_from_the_cache(generator, monkeypatch, tmp_pa
     assert torch.equal(first.mean, second.mean) and torch.equal(first.std, second.std)
     with pytest.raises(AssertionError, match="computed again"):
         statistics.w_statistics(untrained(16, seed=1, channel_base=64), draws=1_000)
+
+
+def test_the_cache_file_has_the_permissions_of_the_umask(generator, tmp_path):
+    before = os.umask(0o027)
+    try:
+        statistics.w_statistics(generator, draws=1_000)
+    finally:
+        os.umask(before)
+    (path,) = (tmp_path / "cache").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100])

@@ -97,10 +97,15 @@ def test_modulated_layer_equals_the_convolution_with_modulated_weights():
         torch.testing.assert_close(result[index : index + 1], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_activation_clamp_bounds_the_features():
+def test_features_and_colours_are_clamped_behind_the_gain_of_the_activation():
     loud = Architecture(16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=128, channel_max=8, conv_clamp=0.5)
-    layer = StyleGAN2(loud).synthesis.blocks[1].conv1
-    assert layer(100 * torch.randn(1, 8, 8, 8), torch.randn(1, 8), torch.zeros(1, 1, 8, 8)).abs().max() <= 0.5 * 2**0.5
+    block = StyleGAN2(loud).synthesis.blocks[1]
+    x, w = 100 * torch.randn(1, 8, 8, 8), torch.randn(1, 8)
+    features, colours = block.conv1(x, w, torch.zeros(1, 1, 8, 8)), block.torgb(x, w)
+    assert features.max() == colours.max() == 0.5 and features.min() == colours.min() == -0.5
+    block.conv1.clamp = block.torgb.clamp = None
+    for clamped, free in ((features, block.conv1(x, w, torch.zeros(1, 1, 8, 8))), (colours, block.torgb(x, w))):
+        assert torch.equal(clamped, free.clamp(-0.5, 0.5))
 
 
 @pytest.mark.parametrize("resolution", [16, 32, 64, 128, 256, 512, 1024])

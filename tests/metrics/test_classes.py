@@ -2,28 +2,41 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from pixel_features import PixelFeatures, pixel_distance
 
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.metrics.classes import (
+    BestPsnr,
+    FailureShare,
     LowResolutionPsnr,
+    LpipsDiversityScore,
+    MeanImagePsnr,
+    MseDiversityScore,
+    NtireLowResolutionPsnr,
     PairwiseLpips,
     PairwiseRms,
     PeakSignalNoiseRatio,
     PerceptualSimilarity,
+    PixelStd,
     StructuralSimilarity,
 )
-from multimodal_pulse.metrics.functional import lr_psnr, pairwise_rms, psnr, ssim
+from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
+from multimodal_pulse.metrics.functional import (
+    lr_psnr,
+    lr_psnr_ntire,
+    mean_image_psnr,
+    pairwise_rms,
+    pixel_std,
+    psnr,
+    ssim,
+)
 from multimodal_pulse.metrics.lpips import NullLpips
 
 GENERATOR = torch.Generator().manual_seed(0)
 REFERENCES = [
     (torch.rand(2, 3, 16, 16, generator=GENERATOR), torch.rand(3, 16, 16, generator=GENERATOR)) for _ in range(3)
 ]
-
-
-def mean_difference(x: Tensor, y: Tensor) -> Tensor:
-    return (x - y).abs().mean((1, 2, 3))
+LPIPS = PixelFeatures()
 
 
 @pytest.mark.parametrize(
@@ -31,10 +44,15 @@ def mean_difference(x: Tensor, y: Tensor) -> Tensor:
     [
         (PeakSignalNoiseRatio(), psnr),
         (StructuralSimilarity(), ssim),
-        (PerceptualSimilarity(mean_difference), mean_difference),
+        (PerceptualSimilarity(LPIPS), pixel_distance),
+        (LowResolutionPsnr(Degradation(1)), lambda samples, lr: lr_psnr(samples, lr, Degradation(1))),
+        (NtireLowResolutionPsnr(), lr_psnr_ntire),
+        (BestPsnr(), lambda samples, hr: psnr(samples, hr).max()[None]),
+        (MeanImagePsnr(), lambda samples, hr: mean_image_psnr(samples, hr)[None]),
+        (MseDiversityScore(), lambda samples, hr: diversity_score(squared_error_maps(samples, hr))[None]),
         (
-            LowResolutionPsnr(Degradation(1)),
-            lambda samples, lr: lr_psnr(samples, lr, Degradation(1)),
+            LpipsDiversityScore(LPIPS),
+            lambda samples, hr: diversity_score(LPIPS.features(samples).maps(LPIPS.features(hr[None])))[None],
         ),
     ],
 )
@@ -45,28 +63,38 @@ def test_scores_are_averaged_over_samples_then_over_references(metric, score):
     means = torch.tensor([float(values.double().mean()) for values in scores], dtype=torch.float64)
     result = metric.compute()
     assert result["mean"] == pytest.approx(float(means.mean()))
-    assert result["std"] == pytest.approx(float(means.std(correction=0)))
+    assert result["std"] == pytest.approx(float(means.std(correction=0)), rel=1e-5)
     assert result["min"] == pytest.approx(min(float(values.min()) for values in scores))
 
 
-def test_pairwise_metrics_take_a_reference_at_a_time():
-    rms, perceptual = PairwiseRms(), PairwiseLpips(mean_difference)
+def test_spreads_take_a_reference_at_a_time():
+    rms, perceptual, std = PairwiseRms(), PairwiseLpips(LPIPS), PixelStd()
     for samples, _ in REFERENCES:
-        rms.update(samples)
-        perceptual.update(samples)
+        for metric in (rms, perceptual, std):
+            metric.update(samples)
     assert rms.compute()["mean"] == pytest.approx(sum(float(pairwise_rms(s)) for s, _ in REFERENCES) / 3)
-    distances = [float((samples[0] - samples[1]).abs().mean()) for samples, _ in REFERENCES]
+    assert std.compute()["mean"] == pytest.approx(sum(float(pixel_std(s)) for s, _ in REFERENCES) / 3)
+    distances = [float(pixel_distance(samples[:1], samples[1])) for samples, _ in REFERENCES]
     assert perceptual.compute()["mean"] == pytest.approx(sum(distances) / 3)
 
 
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
+def test_the_share_of_failures_is_of_all_samples():
+    metric = FailureShare(27.0)
+    assert math.isnan(metric.compute())
+    metric.update(torch.tensor([26.9, 27.0, math.nan]))
+    metric.update(torch.tensor([30.0]))
+    assert metric.compute() == 0.5
+
+
 def test_without_lpips_there_is_no_number():
     absent = NullLpips("alex", "not there")
-    distance, spread = PerceptualSimilarity(absent), PairwiseLpips(absent)
+    of_original, spread = (PerceptualSimilarity(absent), LpipsDiversityScore(absent)), PairwiseLpips(absent)
     for samples, hr in REFERENCES:
-        distance.update(samples, hr)
+        for metric in of_original:
+            metric.update(samples, hr)
         spread.update(samples)
-    assert math.isnan(distance.compute()["mean"]) and math.isnan(spread.compute()["mean"])
+    assert all(math.isnan(metric.compute()["mean"]) for metric in (*of_original, spread))
 
 
 def test_reset_starts_anew():

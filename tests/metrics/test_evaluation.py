@@ -3,12 +3,21 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from pixel_features import PixelFeatures, pixel_distance
 
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.metrics import evaluate
+from multimodal_pulse.metrics import Diversity, evaluate
+from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.evaluation import status_of
-from multimodal_pulse.metrics.functional import lr_psnr, pairwise_rms, psnr, ssim
+from multimodal_pulse.metrics.functional import (
+    lr_psnr,
+    lr_psnr_ntire,
+    mean_image_psnr,
+    pairwise_rms,
+    pixel_std,
+    psnr,
+    ssim,
+)
 from multimodal_pulse.metrics.lpips import NullLpips
 from multimodal_pulse.outcome import Outcome
 from multimodal_pulse.references.base import Reference, degraded
@@ -16,10 +25,7 @@ from multimodal_pulse.references.images import quantise
 
 DEGRADATION = Degradation(4)
 ABSENT = NullLpips("alex", "not there")
-
-
-def mean_difference(x: Tensor, y: Tensor) -> Tensor:
-    return (x - y).abs().mean((1, 2, 3))
+LPIPS = PixelFeatures()
 
 
 @pytest.fixture
@@ -43,22 +49,33 @@ def outcome() -> Outcome:
 
 
 def test_every_score_is_of_the_rounded_picture(outcome: Outcome):
-    scores = evaluate(outcome, DEGRADATION, mean_difference)
+    scores = evaluate(outcome, DEGRADATION, LPIPS)
     saved, hr, lr = quantise(outcome.samples), outcome.reference.hr, outcome.reference.lr
     assert hr is not None
     columns = {
         "psnr": psnr(saved, hr),
         "ssim": ssim(saved, hr),
-        "lpips": mean_difference(saved, hr),
+        "lpips": pixel_distance(saved, hr),
         "lr_psnr": lr_psnr(saved, lr, DEGRADATION),
+        "lr_psnr_ntire": lr_psnr_ntire(saved, lr),
     }
     for name, expected in columns.items():
-        assert [getattr(record, name) for record in scores.records] == expected.tolist()
-    assert scores.records[0].lr_psnr != float(lr_psnr(outcome.samples, lr, DEGRADATION)[0])
+        assert [getattr(record, name) for record in scores.records] == pytest.approx(expected.tolist(), rel=1e-5)
+    assert scores.mean_image_psnr == float(mean_image_psnr(saved, hr))
     assert scores.diversity.rms == float(pairwise_rms(saved))
-    assert scores.diversity.lpips == pytest.approx(
-        float(torch.stack([(saved[a] - saved[b]).abs().mean() for a, b in ((0, 1), (0, 2), (1, 2))]).mean())
-    )
+    assert scores.diversity.pixel_std == float(pixel_std(saved))
+    pairs = [pixel_distance(saved[a, None], saved[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    assert scores.diversity.lpips == pytest.approx(float(torch.stack(pairs).mean()), rel=1e-5)
+    maps = LPIPS.features(saved).maps(LPIPS.features(hr[None]))
+    assert scores.diversity.lpips_score == float(diversity_score(maps))
+    assert scores.diversity.mse_score == float(diversity_score(squared_error_maps(saved, hr)))
+
+
+def test_only_the_float_lr_psnr_is_of_the_picture_before_rounding(outcome: Outcome):
+    found = [record.lr_psnr_float for record in evaluate(outcome, DEGRADATION, ABSENT).records]
+    unrounded = lr_psnr(outcome.samples, outcome.reference.lr, DEGRADATION)
+    assert found == unrounded.tolist()
+    assert unrounded[0] != lr_psnr(quantise(outcome.samples), outcome.reference.lr, DEGRADATION)[0]
 
 
 def test_records_say_which_sample_when_and_how_good(outcome: Outcome):
@@ -72,45 +89,52 @@ def test_records_say_which_sample_when_and_how_good(outcome: Outcome):
     assert [record.status for record in records] == ["ok", "loose", "loose"]
 
 
-def test_without_an_original_only_faithfulness_is_scored(outcome: Outcome):
+def test_without_an_original_only_faithfulness_and_spread_are_scored(outcome: Outcome):
     blind = dataclasses.replace(outcome, reference=Reference("face", outcome.reference.lr, None))
-    for record in evaluate(blind, DEGRADATION, mean_difference).records:
-        assert record.psnr is record.ssim is record.lpips is None
-        assert record.lr_psnr is not None
+    scores, seen = evaluate(blind, DEGRADATION, LPIPS), evaluate(outcome, DEGRADATION, LPIPS)
+    assert scores.records == [dataclasses.replace(record, psnr=None, ssim=None, lpips=None) for record in seen.records]
+    assert scores.diversity == dataclasses.replace(seen.diversity, lpips_score=None, mse_score=None)
+    assert scores.mean_image_psnr is None
 
 
 def test_without_lpips_the_rest_is_scored(outcome: Outcome):
-    scores = evaluate(outcome, DEGRADATION, ABSENT)
-    assert scores.diversity.lpips is None and scores.diversity.rms is not None
-    assert all(record.lpips is None and record.psnr is not None for record in scores.records)
+    scores, whole = evaluate(outcome, DEGRADATION, ABSENT), evaluate(outcome, DEGRADATION, LPIPS)
+    assert scores.records == [dataclasses.replace(record, lpips=None) for record in whole.records]
+    assert scores.diversity == dataclasses.replace(whole.diversity, lpips=None, lpips_score=None)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_failed_sample_has_no_numbers_and_does_not_touch_the_others(outcome: Outcome, bad: float):
     samples = outcome.samples.clone()
     samples[1, 0, 3, 3] = bad
-    broken = evaluate(dataclasses.replace(outcome, samples=samples), DEGRADATION, mean_difference)
-    whole = evaluate(outcome, DEGRADATION, mean_difference)
+    broken = evaluate(dataclasses.replace(outcome, samples=samples), DEGRADATION, LPIPS)
+    whole = evaluate(outcome, DEGRADATION, LPIPS)
     assert broken.records[1].status == "failed"
     failed = broken.records[1]
     assert failed.psnr is failed.ssim is failed.lpips is failed.lr_psnr is None
+    assert failed.lr_psnr_float is failed.lr_psnr_ntire is None
     assert [broken.records[0], broken.records[2]] == [whole.records[0], whole.records[2]]
-    assert broken.diversity.rms == float(pairwise_rms(quantise(outcome.samples[[0, 2]])))
+    rest = dataclasses.replace(
+        outcome, samples=outcome.samples[[0, 2]], targets=outcome.targets[[0, 2]], best_step=[4, 0]
+    )
+    without = evaluate(rest, DEGRADATION, LPIPS)
+    assert (broken.diversity, broken.mean_image_psnr) == (without.diversity, without.mean_image_psnr)
 
 
 def test_when_all_samples_failed_there_is_no_spread(outcome: Outcome):
     nothing = dataclasses.replace(outcome, samples=torch.full_like(outcome.samples, math.nan))
-    scores = evaluate(nothing, DEGRADATION, mean_difference)
+    scores = evaluate(nothing, DEGRADATION, LPIPS)
     assert {record.status for record in scores.records} == {"failed"}
-    assert scores.diversity.rms is None and scores.diversity.lpips is None
+    assert scores.diversity == Diversity(None, None) and scores.mean_image_psnr is None
 
 
 def test_a_single_sample_has_no_spread(outcome: Outcome):
     single = dataclasses.replace(
         outcome, samples=outcome.samples[:1], targets=outcome.targets[:1], best_step=outcome.best_step[:1]
     )
-    diversity = evaluate(single, DEGRADATION, mean_difference).diversity
-    assert diversity.rms is None and diversity.lpips is None
+    scores = evaluate(single, DEGRADATION, LPIPS)
+    assert scores.diversity == Diversity(None, None)
+    assert scores.mean_image_psnr == pytest.approx(scores.records[0].psnr)
 
 
 def test_status_follows_pulses_tolerance():

@@ -4,20 +4,27 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pixel_features import PixelFeatures, pixel_distance
 from torch import Tensor
 
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.metrics.functional import (
     PSNR_CAP_DB,
+    best,
     lr_psnr,
+    lr_psnr_ntire,
+    mean_image_psnr,
     over_references,
     pairwise_lpips,
     pairwise_rms,
+    pixel_std,
     psnr,
+    share_below,
     ssim,
 )
+from multimodal_pulse.references.images import quantise
 
 
 def random_pictures(*shape: int, seed: int = 0) -> Tensor:
@@ -60,6 +67,7 @@ def test_psnr_is_taken_per_picture_and_not_pooled():
     assert abs(float(scores.mean()) - pooled) > 5
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.floats(1e-4, 0.5))
 def test_psnr_of_a_constant_offset_is_its_definition(offset: float):
     x = torch.full((1, 3, 12, 12), 0.25, dtype=torch.float64)
@@ -103,6 +111,7 @@ def test_lr_psnr_compares_the_downsampled_picture_with_the_reference():
     assert lr_psnr(x, degradation(x), degradation).tolist() == [PSNR_CAP_DB, PSNR_CAP_DB]
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(2, 6), st.integers(0, 1000))
 def test_pairwise_rms_is_the_mean_over_pairs_in_grey_levels(samples: int, seed: int):
     x = random_pictures(samples, 3, 5, 7, seed=seed)
@@ -111,20 +120,96 @@ def test_pairwise_rms_is_the_mean_over_pairs_in_grey_levels(samples: int, seed: 
     assert float(pairwise_rms(x)) == pytest.approx(float(np.mean(pairs)), rel=1e-5)
 
 
-def test_distances_of_one_sample_do_not_exist():
-    assert math.isnan(pairwise_rms(torch.zeros(1, 3, 4, 4)))
-    distance = pairwise_lpips(torch.zeros(1, 3, 4, 4), lambda x, y: torch.zeros(len(x)))
-    assert distance is not None and math.isnan(distance)
+def shrunk_and_rounded(grid: np.ndarray, factor: int) -> np.ndarray:
+    """Whole grey levels [n, m] -> [n / factor, m]: MATLAB's imresize along one axis of an 8-bit picture.
+
+    Keys' cubic, widened by the factor; borders mirrored with the edge repeated; the result rounded to whole levels.
+    """
+
+    def cubic(x: float) -> float:
+        inner, outer = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+        return inner if x <= 1 else outer if x <= 2 else 0.0
+
+    n = len(grid)
+    result = np.zeros((n // factor, grid.shape[1]))
+    for row in range(n // factor):
+        center = factor * (row + 0.5) - 0.5
+        weights = {tap: cubic(abs(tap - center) / factor) for tap in range((row - 3) * factor, (row + 4) * factor)}
+        for tap, weight in weights.items():
+            inside = tap % (2 * n)
+            result[row] += weight / sum(weights.values()) * grid[min(inside, 2 * n - 1 - inside)]
+    return np.rint(result.clip(0, 255))
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_ntires_lr_psnr_rounds_the_file_and_then_each_axis(factor: int):
+    x, lr = random_pictures(2, 3, 32, 48), quantise(random_pictures(3, 32 // factor, 48 // factor, seed=1))
+    expected = []
+    for picture in np.rint(255 * x.double().numpy()):
+        small = [shrunk_and_rounded(shrunk_and_rounded(colour, factor).T, factor).T for colour in picture]
+        mean_square = np.mean((np.stack(small) - np.rint(255 * lr.double().numpy())) ** 2)
+        expected.append(10 * np.log10(255**2 / mean_square))
+    assert lr_psnr_ntire(x, lr).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_ntires_lr_psnr_of_the_original_is_what_rounding_leaves():
+    hr, degradation = quantise(random_pictures(1, 3, 64, 64)), Degradation(4)
+    lr = quantise(degradation(hr))[0]
+    assert 55 < float(lr_psnr_ntire(hr, lr)) < 62
+    assert float(lr_psnr_ntire(torch.full((1, 3, 64, 64), 0.2), torch.full((3, 16, 16), 0.2))) == PSNR_CAP_DB
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(2, 6), st.integers(0, 1000))
+def test_pixel_std_is_the_unbiased_one_in_grey_levels(samples: int, seed: int):
+    x = 1.2 * random_pictures(samples, 3, 4, 5, seed=seed) - 0.1
+    pixels = 255 * x.double().clamp(0, 1).reshape(samples, -1).numpy().T
+    deviations = [math.sqrt(sum((v - sum(p) / samples) ** 2 for v in p) / (samples - 1)) for p in pixels.tolist()]
+    assert float(pixel_std(x)) == pytest.approx(sum(deviations) / len(deviations), rel=1e-6)
+    assert float(pixel_std(x.flip(0))) == pytest.approx(float(pixel_std(x)), rel=1e-9)
+    assert float(pixel_std(x[:1].expand(samples, -1, -1, -1))) == pytest.approx(0, abs=1e-6)
+
+
+def test_twice_the_pixel_variance_is_the_mean_squared_difference_of_two_samples():
+    offsets = torch.tensor([0.1, 0.25, 0.3, 0.8])
+    x = offsets[:, None, None, None].expand(4, 3, 2, 2)
+    squares = [(255 * (a - b)) ** 2 for a, b in combinations(offsets.tolist(), 2)]
+    assert 2 * float(pixel_std(x)) ** 2 == pytest.approx(np.mean(squares), rel=1e-6)
+
+
+def test_distances_of_fewer_than_two_samples_do_not_exist():
+    for samples in (torch.zeros(1, 3, 4, 4), torch.zeros(0, 3, 4, 4)):
+        assert math.isnan(pairwise_rms(samples)) and math.isnan(pixel_std(samples))
+        assert math.isnan(pairwise_lpips(PixelFeatures().features(samples)))
 
 
 def test_pairwise_lpips_takes_every_pair_once():
-    def mean_difference(x: Tensor, y: Tensor) -> Tensor:
-        return (y - x).mean((1, 2, 3))
+    samples = random_pictures(3, 3, 8, 8)
+    pairs = [float(pixel_distance(samples[a, None], samples[b])) for a, b in ((0, 1), (0, 2), (1, 2))]
+    assert float(pairwise_lpips(PixelFeatures().features(samples))) == pytest.approx(sum(pairs) / 3, rel=1e-5)
 
-    samples = torch.tensor([0.0, 0.1, 0.4]).reshape(3, 1, 1, 1).expand(3, 3, 2, 2)
-    distance = pairwise_lpips(samples, mean_difference)
-    assert distance is not None and float(distance) == pytest.approx((0.1 + 0.4 + 0.3) / 3)
-    assert pairwise_lpips(samples, lambda x, y: None) is None
+
+def test_the_mean_of_the_samples_is_scored_unrounded():
+    hr, samples = random_pictures(3, 12, 12), quantise(random_pictures(4, 3, 12, 12, seed=1))
+    mean = torch.tensor(samples.double().numpy().mean(0))
+    assert float(mean_image_psnr(samples, hr)) == pytest.approx(numpy_psnr(mean, hr), abs=1e-4)
+    assert float(mean_image_psnr(samples, hr)) > float(psnr(samples, hr).max())
+    assert float(mean_image_psnr(samples[:1], hr)) == pytest.approx(float(psnr(samples[:1], hr)), abs=1e-5)
+    assert math.isnan(mean_image_psnr(samples[:0], hr))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.one_of(st.floats(-50, 50), st.just(math.nan)), max_size=6))
+def test_the_best_score_and_the_share_below_a_bound(scores: list[float]):
+    some = torch.tensor(scores, dtype=torch.float64)
+    present = [score for score in scores if not math.isnan(score)]
+    assert float(best(some)) == max(present) if present else math.isnan(best(some))
+    share = share_below(some, 10.0)
+    if scores:
+        # A sample that failed has no score, and is no success.
+        assert share == pytest.approx(1 - sum(score >= 10 for score in scores) / len(scores))
+    else:
+        assert math.isnan(share)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -166,6 +251,7 @@ def test_aggregation_averages_samples_before_references():
     assert result == {"mean": 2.0, "std": 1.0, "min": 1.0}
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.lists(st.one_of(st.floats(-50, 50), st.just(math.nan)), min_size=1, max_size=4), max_size=5))
 def test_aggregation_ignores_what_does_not_exist(scores: list[list[float]]):
     result = over_references(torch.tensor(values, dtype=torch.float64) for values in scores)

@@ -1,19 +1,16 @@
 import hashlib
-import http.client
 import logging
-import shutil
-import socket
-import time
-import urllib.error
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from file_server import FileServer, serve
 from torch import Tensor
 
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.metrics import lpips as module
-from multimodal_pulse.metrics.functional import pairwise_lpips
 from multimodal_pulse.metrics.lpips import Lpips, NullLpips, backbone_file, build_lpips
 from multimodal_pulse.references.images import load_rgb
 
@@ -73,14 +70,6 @@ def test_many_pictures_equal_one_at_a_time(squeeze: Lpips, monkeypatch: pytest.M
     assert float(together[2]) == pytest.approx(0, abs=1e-9)
 
 
-def test_pairwise_distance_is_the_mean_over_pairs(squeeze: Lpips):
-    samples = torch.stack([example("p0"), example("p1"), example("ref")])
-    pairs = [squeeze(samples[a, None], samples[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
-    distance = pairwise_lpips(samples, squeeze)
-    assert distance is not None
-    assert float(distance) == pytest.approx(float(torch.cat(pairs).mean()), abs=1e-6)  # type: ignore[arg-type]
-
-
 def test_a_picture_that_is_not_finite_gives_nan_alone(squeeze: Lpips):
     pictures = torch.stack([example("p0"), example("p1")])
     pictures[0, 0, 0, 0] = torch.nan
@@ -103,6 +92,7 @@ def test_the_smallest_picture_works_and_a_smaller_one_is_none_said_once(
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             assert lpips(torch.zeros(2, 3, side - 1, 64), torch.ones(3, side - 1, 64)) is None
+    assert lpips.features(torch.zeros(2, 3, side - 1, 64)).pairwise().isnan().all()
     assert len(caplog.records) == 1 and f"{side} pixels" in caplog.text
 
 
@@ -144,40 +134,75 @@ def test_a_missing_file_gives_no_number_and_says_so_once(
     assert isinstance(lpips, NullLpips) and lpips.state["weights"] == "absent"
     assert lpips(torch.zeros(1, 3, 64, 64), torch.zeros(3, 64, 64)) is None
     [said] = [record.getMessage() for record in caplog.records]
-    assert said.startswith("LPIPS (vgg) is left out (null): its weights are not at hand and could not be fetched from ")
+    assert said.startswith(
+        "LPIPS (vgg) is left out (null): its weights are not at hand, and metrics.lpips_download_seconds=0 forbids to"
+        " fetch https://"
+    )
     assert said.endswith(
-        f"vgg16-397923af.pth (metrics.lpips_download_seconds=0: it may not be fetched); put the file at"
+        f"vgg16-397923af.pth; put the file at"
         f" {backbone_file('vgg')}, set TORCH_HOME to a folder that has it in hub/checkpoints, or do without by"
         " metrics.lpips_net=null."
     )
     assert not list(tmp_path.rglob("*.pth"))
 
 
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """Gives the weights of "vgg", which are none; nothing is in TORCH_HOME."""
+    content = b"weights" * 1000
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with serve(FileServer(content)) as running:
+        address = f"{running.address}/vgg-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+        monkeypatch.setitem(module._BACKBONES, "vgg", SimpleNamespace(url=address))
+        yield running
+
+
+def left_out(caplog: pytest.LogCaptureFixture, seconds: float = 20) -> str:
+    """What is said about the null object."""
+    module._warn_once.cache_clear()
+    module._load.cache_clear()
+    caplog.clear()
+    lpips = build_lpips("vgg", download_seconds=seconds)
+    assert isinstance(lpips, NullLpips)
+    [said] = [record.getMessage() for record in caplog.records]
+    assert lpips.reason in said and "TORCH_HOME" in said and "metrics.lpips_net=null." in said
+    assert "Error" not in said and "[Errno" not in said and "\n" not in said
+    return said
+
+
+def test_a_missing_file_is_fetched(server: FileServer):
+    module._fetch(module._BACKBONES["vgg"].url, backbone_file("vgg"), seconds=20)
+    assert backbone_file("vgg").read_bytes() == server.content
+
+
 @pytest.mark.parametrize(
-    ("error", "why"),
+    ("does", "why"),
     [
-        (
-            urllib.error.URLError(socket.gaierror(-3, "Temporary failure in name resolution")),
-            "Temporary failure in name",
-        ),
-        (urllib.error.HTTPError("the address", 404, "Not Found", http.client.HTTPMessage(), None), "Not Found"),
-        (TimeoutError("timed out"), "timed out"),
-        (http.client.IncompleteRead(b""), "IncompleteRead"),
-        (PermissionError(13, "Permission denied", "there"), "Permission denied"),
+        ({"statuses": [404]}, "is refused: the server answers 404 Not Found;"),
+        ({"content": b"other weights"}, "gives another file than the one that was asked for: its sha256 differs;"),
+        ({"content": b"<html>", "content_type": "text/html"}, "gives a web page (a quota, a login) in place of"),
+        ({"stall": True, "break_after": [3000]}, "could not be fetched in 1 attempts (timed out"),
+        ({"pause": 0.2}, "takes longer than 1 s; the same command goes on after"),
     ],
 )
 def test_a_download_that_fails_is_one_sentence_in_plain_words(
-    error: Exception, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: FileServer, caplog: pytest.LogCaptureFixture, does: dict, why: str
 ):
-    def fail(url: str, path: Path, seconds: float) -> None:
-        raise error
+    for name, value in does.items():
+        setattr(server, name, value)
+    assert f"its weights are not at hand, and {module._BACKBONES['vgg'].url} {why}" in left_out(caplog, seconds=1)
+    assert not backbone_file("vgg").exists()
 
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(module, "_download", fail)
-    assert isinstance(build_lpips("vgg", download_seconds=5), NullLpips)
-    [said] = [record.getMessage() for record in caplog.records]
-    assert f".pth ({why}" in said and "TORCH_HOME" in said and "metrics.lpips_net=null." in said
-    assert "Error" not in said and "[Errno" not in said and "\n" not in said
+
+def test_a_server_that_cannot_be_reached(server: FileServer, caplog: pytest.LogCaptureFixture, monkeypatch):
+    monkeypatch.setitem(module._BACKBONES, "vgg", SimpleNamespace(url="http://127.0.0.1:9/vgg-00000000.pth"))
+    assert "http://127.0.0.1:9/vgg-00000000.pth cannot be reached (Connection refused);" in left_out(caplog)
+
+
+def test_a_folder_that_cannot_be_written(server: FileServer, caplog: pytest.LogCaptureFixture):
+    backbone_file("vgg").parent.parent.write_text("")
+    assert "checkpoints cannot be written (" in left_out(caplog)
 
 
 def test_a_truncated_file_gives_no_number(
@@ -195,31 +220,23 @@ def test_a_truncated_file_gives_no_number(
     assert "\n" not in said and len(said) < 600
 
 
+def test_a_run_that_requires_it_is_refused_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="required: its weights .* metrics.lpips_required=false"):
+        build_lpips("vgg", required=True)
+    with pytest.raises(UserError, match="lpips_net=null, but metrics.lpips_required=true"):
+        build_lpips(None, required=True)
+    assert not caplog.records  # nothing is left out: the run does not start
+
+
+def test_one_that_is_required_and_there_is_used(torch_home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    assert isinstance(build_lpips("squeeze", required=True), Lpips)
+
+
 def test_no_lpips_and_unknown_networks():
     assert build_lpips(None)(torch.zeros(1, 3, 64, 64), torch.zeros(3, 64, 64)) is None
     with pytest.raises(UserError, match="alex, squeeze, vgg"):
         build_lpips("resnet")
-
-
-def test_a_download_is_whole_checked_and_bounded_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    source = tmp_path / "source.pth"
-    source.write_bytes(b"weights" * 1000)
-    prefix = hashlib.sha256(source.read_bytes()).hexdigest()[:8]
-    fetched = tmp_path / "cache" / f"net-{prefix}.pth"
-    module._download(source.as_uri(), fetched, seconds=5)
-    assert fetched.read_bytes() == source.read_bytes()
-
-    other = tmp_path / "other" / "net-00000000.pth"
-    with pytest.raises(OSError, match="promises"):
-        module._download(source.as_uri(), other, seconds=5)
-    with pytest.raises(OSError, match="longer than"):
-        module._download(source.as_uri(), other, seconds=1e-9)
-    with pytest.raises(OSError, match="may not be fetched"):
-        module._download(source.as_uri(), other, seconds=0)
-    assert list(other.parent.iterdir()) == []
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(module, "_download", lambda url, path, seconds: shutil.copy(source, path))
-    started = time.monotonic()
-    assert isinstance(build_lpips("alex", download_seconds=1), NullLpips)
-    assert time.monotonic() - started < 5

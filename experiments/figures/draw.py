@@ -1,0 +1,112 @@
+"""Draw one of the report's figures with samples of our own; what has not been searched yet is searched first.
+
+    python experiments/figures/draw.py figure3                                  # outputs/figure3/figure3.png
+    python experiments/figures/draw.py figure3 --out experiments/figures/figure3.jpg
+    python experiments/figures/draw.py figure3 generator=ffhq256 references=image references.path=face.jpg \
+        hydra.sweep.dir=outputs/figure3-ffhq256                                 # any overrides of run.py
+
+The rows are those of `conf/experiment/figure3.yaml`: `python run.py -m experiment=figure3` makes the same runs in the
+same place. Other values of the swept knob are other rows: `draw.py figure3 noise.lr_std=0,0.02`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra import compose, initialize_config_module
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from multimodal_pulse.api import run_overrides
+from multimodal_pulse.config import register
+from multimodal_pulse.config_errors import explain
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.figures import Row, figure, save
+from multimodal_pulse.job import CONFIG_MODULE
+
+# Of each figure its title, and what its rows are called.
+FIGURES = {
+    "figure2": ("Latent resampling: independent initial latents", "batch {}"),
+    "figure3": ("Noise on the reference: one initial latent", "noise std {}"),
+    "figure4": ("Noise on a part of the reference: one initial latent", "noise std {}"),
+    "figure5": ("Synthesis noise: one initial latent", "noise std {}"),
+    "figure6": ("Batch-diversity loss: one initial latent, random noise maps", "loss weight {}"),
+    "figure7": ("All mechanisms together: nine samples", "batch {}"),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row's run: the value of the swept knob, the overrides of run.py, and the run directory."""
+
+    value: str
+    overrides: Sequence[str]
+    run_dir: Path
+
+
+def runs_of(name: str, overrides: Sequence[str]) -> list[Run]:
+    """The runs of a figure, in order, which are the jobs of `python run.py -m experiment=<name> <overrides>`.
+
+    Raises:
+        UserError: an override cannot be used.
+    """
+    experiment = f"experiment={name}"
+    [(knob, values)] = _composed([experiment]).hydra.sweeper.params.items()
+    given = [override.partition("=")[2] for override in overrides if override.startswith(f"{knob}=")]
+    others = [override for override in overrides if not override.startswith(f"{knob}=")]
+    runs = []
+    for value in str([values, *given][-1]).split(","):
+        arguments = [experiment, *others, f"{knob}={value}"]
+        sweep = _composed(arguments).hydra.sweep
+        runs.append(Run(value, arguments, Path(sweep.dir, sweep.subdir)))
+    return runs
+
+
+def _composed(overrides: Sequence[str]) -> DictConfig:
+    """The configuration with Hydra's own node, which says where a sweep goes."""
+    register()
+    try:
+        with initialize_config_module(CONFIG_MODULE, version_base="1.3"):
+            return compose("config", list(overrides), return_hydra_config=True)
+    except (HydraException, ValueError) as error:
+        raise UserError(explain(error, overrides)) from error
+
+
+def draw(name: str, overrides: Sequence[str], out: Path | None = None) -> Path:
+    """Searches what is missing of a figure, and draws it.
+
+    Args:
+        name: of the figure.
+        overrides: of run.py, for every row.
+        out: a .png or .jpg file; None: <name>.png where the runs are.
+    Returns: the file.
+    Raises:
+        UserError: an override cannot be used, or a run directory holds another run.
+    """
+    title, row_name = FIGURES[name]
+    rows = []
+    for run in runs_of(name, overrides):
+        found = run_overrides(run.overrides, run.run_dir)
+        folder = run.run_dir / "references" / found.entries[0]["reference"]
+        rows.append(Row(row_name.format(run.value), [folder]))
+    out = rows[0].folders[0].parents[2] / f"{name}.png" if out is None else out
+    save(figure(rows, title), out)
+    return out
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("figure", choices=FIGURES)
+    parser.add_argument("--out", type=Path, help="a .png or .jpg file")
+    parser.add_argument("overrides", nargs="*", help="of run.py, for every row")
+    args = parser.parse_intermixed_args(arguments)
+    try:
+        print(draw(args.figure, args.overrides, args.out))
+    except UserError as error:
+        sys.exit(f"draw: {error}")
+
+
+if __name__ == "__main__":
+    main()

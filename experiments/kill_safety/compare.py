@@ -1,0 +1,60 @@
+"""Whether two run directories hold the same evaluation: every file, byte for byte, apart from times."""
+
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from multimodal_pulse.files import PARTIAL
+
+TIMES = "seconds"
+"""The key of every time in our JSON files, an estimate in plan.json."""
+OF_ITS_OWN = ("provenance.json", "wandb")
+"""What tells when and where a run was made, and not what it found."""
+
+
+def differing(one: Path, other: Path, without: Collection[str] = ()) -> list[str]:
+    """The files that only one of two run directories has, or whose contents differ, as paths within them.
+
+    Args:
+        without: first parts of paths that do not count, besides `OF_ITS_OWN`.
+    """
+    left_out = {*OF_ITS_OWN, *without}
+    first, second = (
+        {
+            path.relative_to(run).as_posix(): path
+            for path in files(run)
+            if path.relative_to(run).parts[0] not in left_out
+        }
+        for run in (one, other)
+    )
+    return sorted(
+        name
+        for name in first.keys() | second.keys()
+        if name not in first or name not in second or content(first[name]) != content(second[name])
+    )
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What killed writers have left anywhere in a folder."""
+    return sorted(folder.rglob(f"{PARTIAL}*"))
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """All files below a folder."""
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def content(path: Path) -> Any:
+    """What a file says: its bytes, of our JSON files what they hold without the times."""
+    if path.suffix == ".json":
+        return _without_times(json.loads(path.read_text(encoding="utf-8")))
+    if path.suffix == ".jsonl":
+        return [_without_times(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    return path.read_bytes()
+
+
+def _without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_times(item) for key, item in value.items() if key != TIMES}
+    return [_without_times(item) for item in value] if isinstance(value, list) else value

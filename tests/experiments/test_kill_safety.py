@@ -1,0 +1,94 @@
+"""The experiment that kills runs, small: a random generator of 32 x 32, 24 references, real SIGKILLs."""
+
+import importlib.util
+import random
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+import multimodal_pulse
+import multimodal_pulse.api
+
+ROOT = Path(multimodal_pulse.__file__).parents[1]
+FOLDER = ROOT / "experiments" / "kill_safety"
+TINY = [
+    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
+    "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=3", "num_samples=1",
+    "trainer.references_per_group=2",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def kill_safety() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("kill_safety", FOLDER / "kill_safety.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up
+        patch.syspath_prepend(str(FOLDER))
+        spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_a_run_that_was_killed_ends_as_one_that_was_not(kill_safety, tmp_path):
+    """Two kills, one of them inside a write."""
+    overrides = [*kill_safety.SETTINGS, *TINY, "references.limit=24"]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    multimodal_pulse.api.run_overrides(overrides, tmp_path / "whole")
+    torch.set_num_threads(threads)
+    run_dir = tmp_path / "killed"
+    command = [sys.executable, "run.py", *overrides, f"hydra.run.dir={run_dir}"]
+    trial = kill_safety.Trial(command, run_dir, tmp_path / "log")
+    kills = kill_safety.kill_a_run(trial, 24, kills=2, in_write=1, group_seconds=0.1, draw=random.Random(0))
+    trial.finish()
+    assert len(kills) == 2 and any(kill.unfinished for kill in kills)
+    assert all(0.05 <= kill.finished / 24 <= 0.95 for kill in kills)
+    assert kill_safety.differing(run_dir, tmp_path / "whole") == [] and kill_safety.leftovers(run_dir) == []
+
+
+@pytest.mark.slow
+def test_the_whole_experiment(kill_safety, tmp_path, capsys):
+    """Two kills, and one in a merge: nine processes, a minute."""
+    arguments = ["--kills", "2", "--in-write", "1", "--out", str(tmp_path / "out"), *TINY, "references.limit=24"]
+    with pytest.raises(SystemExit) as ended:
+        kill_safety.main(arguments)
+    assert ended.value.code == 0, capsys.readouterr().out
+    said = (tmp_path / "out" / "result.md").read_text()
+    assert "24 references in 12 groups" in said and "Differing files or leftovers: none." in said
+    assert ".partial-" in said
+
+
+def test_what_differs_or_is_left_is_named(kill_safety, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    for run_dir in (one, other):
+        (run_dir / "references" / "a").mkdir(parents=True)
+        (run_dir / "references" / "a" / "sr_00.png").write_bytes(b"picture")
+        (run_dir / "references" / "a" / "record.json").write_text('{"records": [{"psnr": 1.0, "seconds": 2}]}')
+        (run_dir / "records.jsonl").write_text('{"psnr": 1.0, "seconds": 2}\n')
+        (run_dir / "provenance.json").write_text(f'"{run_dir}"')
+    (other / "references" / "a" / "record.json").write_text('{"records": [{"psnr": 1.0, "seconds": 3}]}')
+    assert kill_safety.differing(one, other) == [] and kill_safety.leftovers(tmp_path) == []
+    (other / "references" / "a" / "sr_00.png").write_bytes(b"pictures")
+    (other / "records.jsonl").write_text('{"psnr": 1.5, "seconds": 2}\n')
+    (one / "curves.csv").write_text("")
+    partial = other / "references" / ".partial-b"
+    partial.mkdir()
+    assert kill_safety.differing(one, other) == ["curves.csv", "records.jsonl", "references/a/sr_00.png"]
+    assert kill_safety.differing(one, other, without=["curves.csv"]) == ["records.jsonl", "references/a/sr_00.png"]
+    assert kill_safety.leftovers(tmp_path) == [partial]
+
+
+def test_a_folder_with_something_in_it_is_not_used(kill_safety, tmp_path):
+    (tmp_path / "precious").write_text("")
+    with pytest.raises(SystemExit, match="is not empty: remove it"):
+        kill_safety.main(["--out", str(tmp_path)])

@@ -1,0 +1,112 @@
+"""The report's Table I: its configuration, and small runs with a random 32 x 32 generator."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import multimodal_pulse
+from multimodal_pulse.api import run_overrides
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.job import compose_job
+from multimodal_pulse.metrics import lpips as module
+from multimodal_pulse.metrics.lpips import Lpips
+
+SCRIPT = Path(multimodal_pulse.__file__).parents[1] / "experiments" / "table1" / "table.py"
+TINY = [
+    "experiment=table1", "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
+    "generator.mapping_layers=1", "generator.channel_max=8", "steps=2", "tracking=none",
+]  # fmt: skip
+PORTRAITS = [*TINY, "references=portraits", "references.limit=2"]
+WITHOUT_LPIPS = ["metrics.lpips_net=null", "metrics.lpips_required=false"]
+
+spec = importlib.util.spec_from_file_location("table1", SCRIPT)
+assert spec is not None and spec.loader is not None
+table = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(table)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+    torch.set_num_threads(threads)
+
+
+def test_the_settings_are_those_of_the_report():
+    cfg, job = compose_job(["experiment=table1", "references.path=there"], "unused")
+    assert (job.choices["references"], job.choices["generator"], job.choices["method"]) == (
+        "celeba_hq", "ffhq256", "combined",
+    )  # fmt: skip
+    assert (cfg.references.split.value, cfg.references.limit, cfg.references.expected.test) == ("test", None, 2824)
+    assert (cfg.num_samples, cfg.steps, cfg.degradation.factor) == (4, 200, 8)
+    assert (job.choices["optimizer"], cfg.optimizer.lr, job.choices["schedule"]) == ("ranger21", 0.4, "none")
+    weights = (cfg.objective.l2_weight, cfg.objective.geodesic_weight, cfg.objective.diversity_weight)
+    assert weights == (405, 0.058, 0.02)
+    assert (cfg.lr_noise.std, cfg.synthesis_noise.std, cfg.synthesis_noise.resolutions) == (0.108, 0.02, None)
+    assert (cfg.metrics.lpips_required, cfg.metrics.lpips_verify) == (True, True)
+
+
+def test_other_references_generators_and_methods_are_chosen_on_the_command_line():
+    small = ["experiment=table1", "references=portraits", "generator=portraits", "references.limit=8", "method=pulse"]
+    cfg, job = compose_job(small, "unused")
+    assert (job.choices["references"], job.choices["generator"], cfg.references.limit) == ("portraits", "portraits", 8)
+    assert (cfg.method, cfg.num_samples, cfg.steps) == ("pulse", 1, 100)  # what PULSE brings along
+
+
+def test_without_lpips_nothing_begins(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nothing"))
+    with pytest.raises(UserError, match="LPIPS .alex. is required: .*metrics.lpips_required=false"):
+        run_overrides([*PORTRAITS, "metrics.lpips_download_seconds=0"], tmp_path / "run")
+    with pytest.raises(UserError, match="metrics.lpips_net=null, but metrics.lpips_required=true"):
+        run_overrides([*PORTRAITS, "metrics.lpips_net=null"], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unverified_backbone_is_refused_before_anything_begins(tmp_path, monkeypatch):
+    unverified = Lpips.__new__(Lpips)
+    unverified.net, unverified.sha256, unverified.verified = "alex", "0" * 64, False
+    monkeypatch.setattr(module, "_load", lambda *_: unverified)
+    with pytest.raises(UserError, match="sha256 00000000.* metrics.lpips_verify=false"):
+        run_overrides(PORTRAITS, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_table_has_the_report_and_the_run(tmp_path, capsys):
+    run_overrides([*PORTRAITS, *WITHOUT_LPIPS], tmp_path / "run")
+    table.main([str(tmp_path / "run")])
+    said = capsys.readouterr().out
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    psnr, ssim = metrics["psnr"], metrics["ssim"]
+    assert "| the report | 18.28 ± 1.65 dB | 49.61 ± 8.41 % | 37.32 ± 8.03 % |\n" in said
+    ours = f"{psnr['mean']:.2f} ± {psnr['std']:.2f} dB | {100 * ssim['mean']:.2f} ± {100 * ssim['std']:.2f} % | - |\n"
+    assert f"| `{tmp_path / 'run'}` | {ours}" in said
+    assert "over 2 images: all 4 samples of each, averaged first; LPIPS: none." in said
+
+
+def test_a_run_without_scores_is_one_line(tmp_path):
+    with pytest.raises(SystemExit, match="metrics.json is missing"):
+        table.main([str(tmp_path)])
+
+
+def test_a_small_release_of_celeba_hq_runs(tmp_path):
+    """Three images, whose numbers are not those of their originals: two of the originals are in the test partition."""
+    release = tmp_path / "CelebAMask-HQ"
+    (release / "CelebA-HQ-img").mkdir(parents=True)
+    for index in range(3):
+        pixels = torch.randint(256, (40, 40, 3), generator=torch.Generator().manual_seed(index), dtype=torch.uint8)
+        Image.fromarray(pixels.numpy()).save(release / "CelebA-HQ-img" / f"{index}.jpg")
+    originals = ["000003.jpg", "000001.jpg", "000002.jpg"]
+    rows = [f"{index} {int(name[:6]) - 1} {name}" for index, name in enumerate(originals)]
+    (release / "CelebA-HQ-to-CelebA-mapping.txt").write_text("\n".join(["idx orig_idx orig_file", *rows]) + "\n")
+    (release / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg 2\n000003.jpg 2\n")
+    overrides = [*TINY, *WITHOUT_LPIPS, f"references.path={release}", "references.expected=null"]
+    found = run_overrides(overrides, tmp_path / "run")
+    assert [entry["reference"].lstrip("0") or "0" for entry in found.entries] == ["0", "2"]
+    assert found.metrics["num_records"] == 8

@@ -1,0 +1,82 @@
+"""A run that is killed anywhere, from its first file to its last, is finished by the same command."""
+
+import importlib.util
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from killing import killed_at
+
+import multimodal_pulse
+from multimodal_pulse.api import run_overrides
+from multimodal_pulse.experiment import run
+from multimodal_pulse.job import compose_job
+from multimodal_pulse.records import Records, finished
+
+ROOT = Path(multimodal_pulse.__file__).parents[1]
+TINY = [
+    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
+    "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=2", "num_samples=1",
+    "metrics.lpips_net=null", "trainer.references_per_group=2",
+]  # fmt: skip
+
+
+def _module(path: Path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+compare = _module(ROOT / "experiments" / "kill_safety" / "compare.py")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache_and_one_thread(tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_every_file_survives_a_kill_at_any_moment(tmp_path, monkeypatch):
+    """Between two files of the beginning, within a reference, between records.jsonl and metrics.json, ..."""
+    monkeypatch.setattr("multimodal_pulse.records._commit", lambda: None)  # a process, for nothing
+    cfg, job = compose_job([*TINY, "references.limit=2", "method=bicubic", "tracking=none"], "")
+
+    def run_in(name: str) -> Path:
+        run(cfg, replace(job, run_dir=tmp_path / name))
+        return tmp_path / name
+
+    whole = run_in("whole")
+    assert killed_at(0, lambda: run_in("survivor"), count=tmp_path / "calls") == 0
+    total = int((tmp_path / "calls").read_text())
+    assert total > 60
+    halves = 0
+    for fatal in [*range(1, 20), *range(20, total - 9, total // 5), *range(total - 8, total + 1)]:
+        assert killed_at(fatal, lambda: run_in("killed")) == signal.SIGKILL
+        halves += bool(compare.leftovers(tmp_path / "killed"))
+        killed = run_in("killed")
+        assert compare.differing(killed, whole) == [] and compare.leftovers(killed) == []
+        assert (killed / "provenance.json").exists()
+        shutil.rmtree(killed)
+    assert halves > 10
+
+
+def test_the_curves_of_a_group_are_on_the_disk_before_its_first_record(tmp_path, monkeypatch):
+    write = Records.write
+    curves = tmp_path / "run" / "curves.csv"
+
+    def write_after_the_curves(self, outcome, *rest):
+        group = "test_000000 to test_000001" if outcome.reference.name < "test_000002" else "test_000002 to test_000003"
+        assert [line.split(",")[:2] for line in curves.read_text().splitlines()][-2:] == [[group, "0"], [group, "1"]]
+        return write(self, outcome, *rest)
+
+    monkeypatch.setattr(Records, "write", write_after_the_curves)
+    run_overrides([*TINY, "references.limit=4", "tracking=csv"], tmp_path / "run")
+    assert len(finished(tmp_path / "run")) == 4

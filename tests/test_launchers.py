@@ -1,0 +1,119 @@
+"""Two shards by each of Hydra's launchers, as a user starts them, and then the merge: what one process would find."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import multimodal_pulse
+from multimodal_pulse.cli import main
+
+ROOT = Path(multimodal_pulse.__file__).parents[1]
+TINY = [
+    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
+    "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=3", "num_samples=2",
+    "metrics.lpips_net=null", "tracking=none", "references.limit=5", "trainer.references_per_group=2",
+]  # fmt: skip
+SHARDS = ["shard.count=2", "shard.index=range(2)"]
+SECONDS = 300
+"""Before a launcher counts as stuck; on an idle machine each takes 10 to 20."""
+
+
+def _module(path: Path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+compare = _module(ROOT / "experiments" / "kill_safety" / "compare.py")
+
+
+def run(*arguments: object) -> int:
+    """Runs the command in this process and returns its exit status."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["multimodal-pulse", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as stopped:
+            return int(stopped.code or 0)
+    return 0
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Iterator[Path]:
+    """The statistics of W, computed once; and one thread, in this process as in those that are started."""
+    folder = tmp_path_factory.mktemp("cache")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MULTIMODAL_PULSE_CACHE", str(folder))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield folder
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def whole(cache, tmp_path_factory) -> Path:
+    """The run of one process."""
+    folder = tmp_path_factory.mktemp("one") / "whole"
+    assert run(*TINY, f"hydra.run.dir={folder}") == 0
+    return folder
+
+
+@pytest.fixture
+def ray_folder() -> Iterator[Path]:
+    """Where a Ray keeps its sockets, whose paths must be short."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def launch(*arguments: str, **environment: str) -> None:
+    """`python run.py -m ...` in a process of its own, which starts others; it must succeed."""
+    command = [sys.executable, "run.py", "-m", *arguments, *TINY, *SHARDS]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def check(sweep: Path, whole: Path, capsys) -> None:
+    """The shards lie in the sweep's folder, a second start finds them, and together they are the whole."""
+    assert {path.name for path in sweep.iterdir()} >= {"shard-0", "shard-1"}
+    assert run("-m", *TINY, *SHARDS, f"hydra.sweep.dir={sweep}") == 0
+    assert capsys.readouterr().err.count("nothing to do") == 2
+    assert run("merge", sweep / "shard-0", sweep / "shard-1") == 0
+    assert compare.differing(sweep / "merged", whole) == []
+
+
+def test_joblib(whole, tmp_path, capsys):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `launchers` is not installed")
+    launch("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", f"hydra.sweep.dir={tmp_path}")
+    check(tmp_path, whole, capsys)
+
+
+def test_submitit(whole, tmp_path, capsys):
+    """The local executor, which runs what Slurm would be given, in processes of its own."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `launchers` is not installed")
+    launch("hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5", f"hydra.sweep.dir={tmp_path}")
+    check(tmp_path, whole, capsys)
+
+
+def test_ray(whole, ray_folder, tmp_path, capsys):
+    """A cluster of this machine alone, without its dashboard, which reports nothing to anybody."""
+    pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="the extra `ray` is not installed")
+    launch(
+        "hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2", "+hydra.launcher.ray.init.include_dashboard=false",
+        f"+hydra.launcher.ray.init._temp_dir={ray_folder}", f"hydra.sweep.dir={tmp_path}",
+        RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled", RAY_raylet_start_wait_time_s="200",
+    )  # fmt: skip
+    check(tmp_path, whole, capsys)
