@@ -5,6 +5,8 @@ import logging
 import math
 import os
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,6 +205,17 @@ def test_the_file_of_an_offline_run_has_all_of_it(tmp_path: Path, monkeypatch: p
         for name, value in metrics[key].items():
             assert content["summary"].get(f"{key}.{name}") == value
     assert content["summary"]["num_references"] == 3 and "lpips.mean" not in content["summary"]
+
+
+@pytest.mark.slow
+def test_jobs_in_a_launchers_processes_have_the_sweep_as_their_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="hydra-joblib-launcher is not installed")
+    forget_wandb_settings(monkeypatch, tmp_path)
+    arguments = ["method=bicubic", "metrics.lpips_net=null", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    subprocess.run([sys.executable, "-m", "multimodal_pulse", "-m", *launcher, *arguments], cwd=tmp_path, check=True)
+    files = sorted((tmp_path / "sweep").rglob("*.wandb"))
+    assert [(read_run(file)["group"], read_run(file)["config"]["seed"]) for file in files] == [("sweep", 0), ("sweep", 1)]
 
 
 def test_a_table_of_more_rows_than_wandb_shows_by_itself_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
