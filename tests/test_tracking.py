@@ -214,8 +214,8 @@ def test_jobs_in_a_launchers_processes_have_the_sweep_as_their_group(tmp_path: P
     arguments = ["method=bicubic", "metrics.lpips_net=null", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     subprocess.run([sys.executable, "-m", "multimodal_pulse", "-m", *launcher, *arguments], cwd=tmp_path, check=True)
-    files = sorted((tmp_path / "sweep").rglob("*.wandb"))
-    assert [(read_run(file)["group"], read_run(file)["config"]["seed"]) for file in files] == [("sweep", 0), ("sweep", 1)]
+    jobs = [read_run(file) for file in sorted((tmp_path / "sweep").rglob("*.wandb"))]
+    assert [(job["group"], job["config"]["seed"]) for job in jobs] == [("sweep", 0), ("sweep", 1)]
 
 
 def test_a_table_of_more_rows_than_wandb_shows_by_itself_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

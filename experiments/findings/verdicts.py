@@ -1,7 +1,8 @@
 """The report's seven findings as statements about numbers. What would count was written down before the runs ended.
 
-A finding consists of parts. A part holds when the whole 95 % interval of its effect lies on the side of the bound that
-the finding needs; a finding holds when all of its parts do.
+A finding consists of parts, the first of which is its core. A part holds when the whole 95 % interval of its effect
+lies on the side of the bound that the finding needs. A finding holds when all of its parts do, and does not hold
+without its core.
 """
 
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ class Finding:
     Attributes:
         number: in DESIGN.md, section 1.
         says: the finding, in words.
-        parts: what it comes to in numbers.
+        parts: what it comes to in numbers; the first is the core.
     """
 
     number: int
@@ -66,11 +67,11 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """One word or two, and what fails."""
-        failed = [part for part in self.parts if not part.holds]
-        if not failed:
-            return "holds"
-        return "does not hold" if len(failed) == len(self.parts) else "holds in part"
+        """In a few words."""
+        core, *others = (part.holds for part in self.parts)
+        if not core:
+            return "does not hold"
+        return "holds" if all(others) else "holds in part"
 
 
 def findings(curves: Curves) -> list[Finding]:

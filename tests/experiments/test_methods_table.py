@@ -93,7 +93,7 @@ def write_run(
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     (folder / "provenance.json").write_text(json.dumps({"device": "cpu", "commit": None}))
-    (pictures / "record.json").write_text(json.dumps({"weights_sha256": "w"}))
+    (pictures / "record.json").write_text(json.dumps({"weights_sha256": "w", "records": records}))
 
 
 def verdicts(runs: Path) -> list[str]:
@@ -192,7 +192,8 @@ def test_the_figure_shows_the_files(real_runs, tmp_path):
 
         def place(row: str, reference: str, name: str) -> tuple[int, int]:
             """Top and left of a file's first place on the page."""
-            return places(page, enlarged(load_rgb(real_runs / row / "seed-0" / "references" / reference / name), 128))[0]
+            picture = load_rgb(real_runs / row / "seed-0" / "references" / reference / name)
+            return places(page, enlarged(picture, 128))[0]
 
         samples = [place(row, "test_000000", "sr_00.png") for row in REAL_ROWS]
         assert [top for top, _ in samples] == sorted(top for top, _ in samples)
