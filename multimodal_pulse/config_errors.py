@@ -26,6 +26,7 @@ HYDRA_FLAGS = frozenset(
         "-cd", "--experimental-rerun", "--info", "-i",
     )
 )  # fmt: skip
+LAUNCHERS_TO_INSTALL = "; the extra `launchers` of this package adds joblib and submitit, the extra `ray` Ray"
 KEYS = frozenset(field.name for field in fields(Config))
 GENERATOR_SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")
 
@@ -71,7 +72,8 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
             slot, _, option = str(error.missing_cfg_file).rpartition("/")
         if chosen := _option_for_a_path(slot, option):
             return f"{slot}={option}: {chosen} {as_argument(f'{slot}.path', option)} uses it."
-        return f"{slot}={option} is not an option of {slot}: choose one of {', '.join(error.options)}."
+        installed = LAUNCHERS_TO_INSTALL if slot == "hydra/launcher" else ""
+        return f"{slot}={option} is not an option of {slot}: choose one of {', '.join(error.options)}{installed}."
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
         if not equals:

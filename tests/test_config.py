@@ -302,8 +302,8 @@ def test_the_table_of_knobs_is_what_the_options_read(knob, nodes):
 @pytest.mark.parametrize("key", LOWEST)
 def test_numbers_out_of_range_are_refused_by_name(key):
     below = {"num_samples": 0, "steps": 0, "shard.count": 0, "trainer.references_per_group": 0}.get(key, -1)
-    options = ("optimizer=sgd",) if key == "optimizer.momentum" else ()
-    assert key in refusal(f"{key}={below}", options=options)
+    options = {"optimizer.momentum": ("optimizer=sgd",), "trainer.device": ("trainer=gpu",)}
+    assert key in refusal(f"{key}={below}", options=options.get(key, ()))
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-0.1"])

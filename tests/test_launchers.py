@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra import compose, initialize_config_module
 
 import multimodal_pulse
 from multimodal_pulse.cli import main
@@ -122,3 +123,22 @@ def test_ray(whole, ray_folder, tmp_path, capsys):
             check(done, tmp_path, whole, capsys)
             return
     pytest.skip(f"Ray did not start in {RAY_ATTEMPTS} attempts: its agent has 15 seconds, and this machine is busy")
+
+
+def test_a_ray_cluster_that_runs_already_is_not_asked_for_memory():
+    """hydra-ray-launcher sets a default of its own where there is none, and `ray.init` then refuses to connect."""
+    pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="the extra `ray` is not installed")
+    with initialize_config_module("multimodal_pulse.conf", version_base="1.3"):
+        cfg = compose("config", ["hydra/launcher=ray_cluster"], return_hydra_config=True)
+    settings = cfg.hydra.launcher.ray
+    settings.init.setdefault("object_store_memory", 78643200)  # what the launcher does
+    assert settings.init == {"address": "auto", "object_store_memory": None} and settings.remote == {"num_gpus": 1}
+
+
+def test_a_launcher_that_is_not_installed_is_told_with_its_extra(capsys):
+    assert run("-m", "hydra/launcher=pbs", "seed=0,1") == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "multimodal-pulse: hydra/launcher=pbs is not an option of hydra/launcher: choose one of basic"
+    )
+    assert "the extra `launchers` of this package adds joblib and submitit" in said and said.count("\n") == 1
