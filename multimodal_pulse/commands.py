@@ -189,4 +189,10 @@ def merge(arguments: Sequence[str]) -> None:
     given = parser.parse_intermixed_args(arguments)
     from multimodal_pulse.merge import merge
 
-    print(merge(given.folders, given.out))
+    whole = merge(given.folders, given.out)
+    print(whole)
+    if whole.failure:
+        raise UserError(
+            "not all references are in the table. Once those that could not be used are mended, start their shards"
+            " again, and then this merge."
+        )

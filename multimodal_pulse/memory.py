@@ -33,8 +33,8 @@ class Limits:
 
     Attributes:
         share: of the device's memory that the process may take.
-        samples: beyond so many a group is no faster, whatever the generator.
-        kept_bytes: the same for what autograd keeps of the group; on a processor larger ones leave the caches.
+        samples: a group of more gains nothing that matters, whatever the generator.
+        kept_bytes: the same for what autograd keeps of the group.
     """
 
     share: float
@@ -44,7 +44,7 @@ class Limits:
 
 LIMITS = {
     "cpu": Limits(share=0.5, samples=64, kept_bytes=250e6),
-    "mps": Limits(share=0.5, samples=64, kept_bytes=250e6),  # as the processor, whose memory it shares; not measured
+    "mps": Limits(share=0.5, samples=64, kept_bytes=250e6),  # not measured: as the processor, whose memory it shares
     "cuda": Limits(share=0.9, samples=64, kept_bytes=math.inf),  # not measured
 }
 

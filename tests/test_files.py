@@ -1,10 +1,20 @@
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from multimodal_pulse.files import PARTIAL, atomic_file, atomic_folder, remove_partial, short, write_atomic
+from multimodal_pulse.errors import UserError
+from multimodal_pulse.files import (
+    PARTIAL,
+    atomic_file,
+    atomic_folder,
+    only_writer,
+    remove_partial,
+    short,
+    write_atomic,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -102,3 +112,35 @@ def test_a_path_is_short_below_the_working_directory_alone(tmp_path, monkeypatch
     assert short(Path("outputs/run")) == Path("outputs/run")
     for path in (tmp_path / "here", tmp_path / "hereafter"):
         assert short(path) == path
+
+
+def test_a_folder_has_one_writer_at_a_time(tmp_path: Path):
+    folder = tmp_path / "runs" / "mine"
+    with only_writer(folder):
+        assert list(folder.iterdir()) == []
+        with pytest.raises(UserError, match="another process is at work in .*mine"), only_writer(folder):
+            pass
+    with only_writer(folder):
+        pass
+
+
+def test_a_killed_writer_holds_nothing(tmp_path: Path):
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from multimodal_pulse.files import only_writer\n"
+        "with only_writer(Path(sys.argv[1])):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT).returncode == -9
+    with only_writer(tmp_path):
+        pass
+
+
+def test_a_file_system_without_locks_is_written_to(tmp_path: Path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.EBADF, "no locks on folders here")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with only_writer(tmp_path), only_writer(tmp_path):
+        pass

@@ -195,14 +195,24 @@ def test_missing_references_are_named_with_their_shard(shards, merge):
     assert f"not everything is there: {NAMES[4]} in {shards[0]}; {NAMES[2]} in {shards[1]}. " in said
 
 
-def test_a_reference_that_could_not_be_used_is_no_gap(shards, merge):
+def test_a_reference_that_could_not_be_used_is_no_gap_and_is_told(made, shards, merge, tmp_path):
+    whole = tmp_path / "whole"
+    shutil.copytree(shards[1], whole)
     shutil.rmtree(shards[1] / "references" / NAMES[2])
     reason = "photo.jpg is cut off"
     edit_json(shards[1] / "metrics.json", unusable={NAMES[2]: reason, NAMES[3]: "mended since"})
-    status, _, errors = merge(*shards)
-    assert status == 0 and reason in errors and "mended" not in errors
+    status, said, errors = merge(*shards)
+    assert status == 1 and "mean of 4" in said
+    assert f"note: 1 reference cannot be used and is left out:\n  {reason}\n" in errors
+    assert errors.endswith("start their shards again, and then this merge.\n") and "mended since" not in errors
     metrics = json.loads((shards[0].parent / "merged" / "metrics.json").read_text())
     assert metrics["unusable"] == {NAMES[2]: reason} and metrics["num_references"] == 4
+
+    shutil.rmtree(shards[1])
+    whole.rename(shards[1])
+    status, _, errors = merge(*shards)
+    assert (status, errors) == (0, "")
+    assert compare.differing(shards[0].parent / "merged", made / "whole") == []
 
 
 def test_the_same_shard_twice_is_refused(shards, merge):

@@ -226,6 +226,12 @@ def test_the_csv_of_a_sweep_has_a_column_for_each_key_that_differs(tmp_path):
     assert second["psnr"] == second["seconds"] == ""
 
 
+def test_what_a_killed_writer_of_the_csv_left_is_removed(tmp_path):
+    (tmp_path / ".partial-1-sweep.csv").write_text("job,fold")
+    sweep(tmp_path, ["seed=0"]).write()
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep.csv", "metrics.json"}
+
+
 def test_a_run_without_references_is_a_row_of_nothing(tmp_path):
     job = Job(tmp_path / "0", {"method": "pulse"}, [], tmp_path)
     table = str(SweepReport(tmp_path, [EndedJob(job, ["shard.index=1"], metrics_json(tmp_path, []))]))

@@ -175,6 +175,7 @@ def draw(runs: dict[str, Sequence[Group]]) -> Figure:
         axes.set_xlabel("references done")
         axes.set_ylim(bottom=0)
         axes.legend(loc="lower right")
+    memory_axes.set_ylim(top=1.2 * max(group.megabytes for groups in runs.values() for group in groups))
     dots = np.concatenate([[group.cpu_seconds for group in groups] for groups in runs.values()])
     time_axes.set_ylim(
         top=2.2 * 1000 * float(np.median(dots))
