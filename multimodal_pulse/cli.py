@@ -24,7 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from multimodal_pulse import __version__
-from multimodal_pulse.checks import check_config, check_files
+from multimodal_pulse.checks import FILES, check_config, check_files
 from multimodal_pulse.commands import HELP, convert, merge, wandb_sweep, weights
 from multimodal_pulse.config import register
 from multimodal_pulse.config_errors import explain, refuse_arguments
@@ -81,6 +81,21 @@ def _job(hydra_config: HydraConf) -> Job:
         overrides=list(hydra_config.overrides.task),
         sweep=Path(hydra_config.sweep.dir) if hydra_config.mode is RunMode.MULTIRUN else None,
     )
+
+
+def _refuse_lost_paths(cfg: DictConfig, hydra_config: HydraConf) -> None:
+    """
+    Raises:
+        UserError: a path is relative to a folder that a launcher's process is not in, as those of a Ray cluster.
+    """
+    given_in, here = hydra_config.runtime.cwd, os.getcwd()
+    if given_in == here or hydra_config.job.chdir:
+        return
+    paths = {"hydra.sweep.dir": hydra_config.sweep.dir} | {key: OmegaConf.select(cfg, key) for key in FILES}
+    for key, path in paths.items():
+        if path is not None and not Path(str(path)).expanduser().is_absolute():
+            whole = as_argument(key, os.path.join(given_in, str(path)))
+            raise UserError(f"the launcher's processes are in {here} and not in {given_in}: write {whole}.")
 
 
 def render(arguments: Sequence[str]) -> None:
@@ -155,6 +170,7 @@ def _search(arguments: Sequence[str]) -> None:
         job = _job(HydraConfig.get())
         own = own_overrides(job.overrides, arguments)
         try:
+            _refuse_lost_paths(cfg, HydraConfig.get())
             metrics, failure = _run(cfg, job)
         except BaseException as error:
             with suppress(OSError):  # Hydra has made the folder; a run that was refused leaves none

@@ -27,7 +27,7 @@ from multimodal_pulse.assembly import (
     load_renderer,
     torch_device,
 )
-from multimodal_pulse.cli import main
+from multimodal_pulse.cli import _refuse_lost_paths, main
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.errors import UserError
 from multimodal_pulse.generator import untrained
@@ -277,6 +277,31 @@ def test_a_run_that_fails_in_a_launchers_process_says_why_where_the_command_was_
     status, _, errors = command("-m", "shard.count=2", "shard.index=2,1", f"hydra.sweep.dir={sweep}")
     why = "shard.index=2, shard.count=2: the shards are 0 to 1."
     assert status == 1 and errors.endswith(f"multimodal-pulse: {sweep / 'shard-2'} failed: {why}\n")
+
+
+@pytest.mark.parametrize(
+    ("paths", "absolute"),
+    [
+        (["hydra.sweep.dir=sweep"], "hydra.sweep.dir={here}/sweep"),
+        (
+            ["hydra.sweep.dir={here}/sweep", "references=folder", "references.path=photos"],
+            "references.path={here}/photos",
+        ),
+    ],
+)
+def test_a_relative_path_is_refused_where_a_launcher_works_in_another_folder(paths, absolute, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "node").mkdir()
+    with initialize_config_module("multimodal_pulse.conf", version_base="1.3"):
+        cfg = compose("config", [path.format(here=tmp_path) for path in paths], return_hydra_config=True)
+    _refuse_lost_paths(cfg, cfg.hydra)
+    monkeypatch.chdir(tmp_path / "node")
+    with pytest.raises(UserError) as refused:
+        _refuse_lost_paths(cfg, cfg.hydra)
+    assert str(refused.value) == (
+        f"the launcher's processes are in {tmp_path / 'node'} and not in {tmp_path}: write"
+        f" {absolute.format(here=tmp_path)}."
+    )
 
 
 def test_a_launcher_that_loses_its_worker_ends_with_one_line(command, tmp_path, monkeypatch):
