@@ -2,17 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
+from multimodal_pulse.base.version import __version__
+
 if TYPE_CHECKING:
-    from multimodal_pulse.api import Result, upsample
+    from multimodal_pulse.interface.api import Result, upsample
 
 __all__ = ["Result", "__version__", "upsample"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     # PEP 562: torch is imported when somebody upsamples, not when the command line prints its help.
     if name in ("Result", "upsample"):
-        from multimodal_pulse import api
+        from multimodal_pulse.interface import api
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

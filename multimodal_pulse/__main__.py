@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """`cli.main`, with one line for a Ctrl-C that comes while that is imported."""
     try:
-        from multimodal_pulse import cli
+        from multimodal_pulse.interface import cli
 
         cli.main()
     except KeyboardInterrupt:

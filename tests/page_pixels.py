@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from multimodal_pulse.references.images import to_uint8
+from multimodal_pulse.references.pixels import to_uint8
 
 
 def contains(page: Image.Image, tile: np.ndarray) -> bool:

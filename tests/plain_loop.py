@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from pytorch_optimizer import Ranger21
 from torch import Tensor
 
-from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.generator import Generator
 from multimodal_pulse.generator.statistics import WStatistics
 

@@ -1,10 +1,10 @@
 import torch
 from tiny_search import FACTOR, tiny_generator, tiny_references, tiny_statistics
 
-from multimodal_pulse.baselines import BicubicSearch, MeanImageSearch
-from multimodal_pulse.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.degradation import Degradation, bicubic_upsample
-from multimodal_pulse.latents import LatentSpace
+from multimodal_pulse.degradation.bicubic import Degradation, bicubic_upsample
+from multimodal_pulse.generator.spaces.sphere import LatentSpace
+from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
+from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 
 
 def outcomes(kind, consistency, groups):

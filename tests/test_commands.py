@@ -13,10 +13,10 @@ import pytest
 import torch
 from file_server import FileServer, serve
 
-from multimodal_pulse.cli import main
-from multimodal_pulse.commands import HELP
 from multimodal_pulse.generator import CheckpointError, load_generator
-from multimodal_pulse.weights import NETWORKS
+from multimodal_pulse.generator.files.weights import NETWORKS
+from multimodal_pulse.interface.cli import main
+from multimodal_pulse.interface.subcommands import HELP
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT.parent / "shared" / "stylegan2"
@@ -141,7 +141,7 @@ def test_each_has_a_help_of_its_own(command, say):
 def test_help_and_the_list_answer_without_torch():
     code = (
         "import sys; sys.argv = ['multimodal-pulse', *sys.argv[1:]]\n"
-        "from multimodal_pulse.cli import main\n"
+        "from multimodal_pulse.interface.cli import main\n"
         "main()\n"
         "sys.exit('torch' in sys.modules)"
     )
@@ -154,7 +154,7 @@ def test_ctrl_c_says_that_the_download_goes_on(say, monkeypatch):
     def stopped(*arguments: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("multimodal_pulse.weights.download", stopped)
+    monkeypatch.setattr("multimodal_pulse.generator.files.weights.download", stopped)
     status, _, said = say("weights", "ffhq256")
     assert status == 130
     assert said == "multimodal-pulse: stopped. What has arrived stays; the same command goes on there.\n"
@@ -166,9 +166,13 @@ def test_ctrl_c_says_that_the_download_goes_on(say, monkeypatch):
 def test_a_run_is_rendered_with_one_generator_while_its_settings_are_the_same(say, monkeypatch):
     runs = {"ada": {"seed": 0}, "bob": {"seed": 0}, "eve": {"seed": 1}}
     loaded = []
-    monkeypatch.setattr("multimodal_pulse.pictures.reference_folders", lambda folder: list(runs))
-    monkeypatch.setattr("multimodal_pulse.pictures.render_folder", lambda folder, load: [load(runs[folder])])
-    monkeypatch.setattr("multimodal_pulse.assembly.load_renderer", lambda settings: loaded.append(settings) or settings)
+    monkeypatch.setattr("multimodal_pulse.results.pictures.redraw.reference_folders", lambda folder: list(runs))
+    monkeypatch.setattr(
+        "multimodal_pulse.results.pictures.redraw.render_folder", lambda folder, load: [load(runs[folder])]
+    )
+    monkeypatch.setattr(
+        "multimodal_pulse.run.build.load_renderer", lambda settings: loaded.append(settings) or settings
+    )
     status, drawn, _ = say("render", "run")
     assert status == 0 and drawn.splitlines() == [str(settings) for settings in runs.values()]
     assert loaded == [{"seed": 0}, {"seed": 1}]

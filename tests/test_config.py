@@ -22,13 +22,14 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 import multimodal_pulse
-from multimodal_pulse.checks import LOWEST, READ_BY, RESOLUTIONS, check_config, check_files
-from multimodal_pulse.cli import main
-from multimodal_pulse.config_errors import HYDRA_FLAGS, explain
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import Job, compose_config, compose_job
+from multimodal_pulse.configuration.run_config import refuse_another_config, settle_config
+from multimodal_pulse.configuration.validation import LOWEST, READ_BY, RESOLUTIONS, check_config, check_files
 from multimodal_pulse.generator.stylegan2 import Architecture
-from multimodal_pulse.help_text import help_text
-from multimodal_pulse.job import Job, compose_config, compose_job, refuse_another_config, settle_config
+from multimodal_pulse.interface.cli import main
+from multimodal_pulse.interface.help import help_text
+from multimodal_pulse.interface.hydra_errors import HYDRA_FLAGS, explain
 
 PACKAGE = Path(multimodal_pulse.__file__).parent
 CONF = PACKAGE / "conf"
@@ -498,7 +499,7 @@ def test_refusals_that_need_no_torch_do_without(arguments, words, tmp_path):
     code = (
         f"import sys; sys.argv = ['multimodal-pulse', *{arguments}, 'hydra.run.dir={tmp_path}',"
         f" 'hydra.sweep.dir={tmp_path / 'sweep'}']\n"
-        "from multimodal_pulse.cli import main\n"
+        "from multimodal_pulse.interface.cli import main\n"
         "try:\n"
         "    main()\n"
         "finally:\n"
@@ -512,7 +513,7 @@ def test_refusals_that_need_no_torch_do_without(arguments, words, tmp_path):
 def test_help_answers_without_torch():
     code = (
         "import sys; sys.argv = ['multimodal-pulse', '--help']\n"
-        "from multimodal_pulse.cli import main\n"
+        "from multimodal_pulse.interface.cli import main\n"
         "main()\n"
         "heavy = {'torch', 'lightning', 'wandb', 'numpy', 'PIL'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"

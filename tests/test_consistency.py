@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from multimodal_pulse.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.degradation import Degradation, bicubic_upsample
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.references.images import quantise
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation, bicubic_upsample
+from multimodal_pulse.references.pixels import quantise
+from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 
 
 def smooth_noise(*shape: int, cell: int, contrast: float, seed: int) -> Tensor:

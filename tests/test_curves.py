@@ -4,8 +4,8 @@ import pytest
 import torch
 from tiny_search import run, tiny_generator, tiny_references, tiny_search
 
-from multimodal_pulse.curves import Curves
-from multimodal_pulse.tracking import NullTracker
+from multimodal_pulse.results.tracking.curves import Curves
+from multimodal_pulse.results.tracking.trackers import NullTracker
 
 
 class Collected(NullTracker):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from multimodal_pulse.degradation import Degradation, bicubic_resize, bicubic_upsample, resize_matrix
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize, bicubic_upsample, resize_matrix
 
 
 def cubic(x: float) -> float:

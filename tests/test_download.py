@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from file_server import FileServer, serve
 
-from multimodal_pulse.download import DownloadError, Patience, download, partial_size
+from multimodal_pulse.base.download import DownloadError, Patience, download, partial_size
 
 ROOT = Path(__file__).resolve().parents[1]
 PICKLE = b"\x80"

@@ -19,21 +19,15 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 import multimodal_pulse
-from multimodal_pulse.api import run_overrides
-from multimodal_pulse.assembly import (
-    RENDERING_SLOTS,
-    RENDERING_TARGETS,
-    build_references,
-    load_renderer,
-    torch_device,
-)
-from multimodal_pulse.cli import _refuse_lost_paths, main
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import compose_job
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.generator import untrained
-from multimodal_pulse.job import compose_job
-from multimodal_pulse.references.images import save_png
-from multimodal_pulse.report import Forecast
+from multimodal_pulse.interface.api import run_overrides
+from multimodal_pulse.interface.cli import _refuse_lost_paths, main
+from multimodal_pulse.references.pixels import save_png
+from multimodal_pulse.results.report import Forecast
+from multimodal_pulse.run.build import RENDERING_SLOTS, RENDERING_TARGETS, build_references, load_renderer, torch_device
 
 TINY: dict[str, Any] = {
     "generator": "untrained",
@@ -243,7 +237,7 @@ def test_another_process_names_the_folders_of_a_sweep_alike():
         "from hydra import compose, initialize_config_module\n"
         "from hydra.core.hydra_config import HydraConfig\n"
         "from omegaconf import open_dict\n"
-        "from multimodal_pulse.cli import CommandLine\n"
+        "from multimodal_pulse.interface.cli import CommandLine\n"
         "CommandLine().arguments = ['-m', 'method=lr_noise', 'noise.lr_std=.2', 'seed=0,1']\n"  # a launcher brings it
         "with initialize_config_module('multimodal_pulse.conf', version_base='1.3'):\n"
         "    cfg = compose('config', ['method=lr_noise', 'noise.lr_std=0.2', 'seed=1'], return_hydra_config=True)\n"
@@ -261,7 +255,7 @@ def test_a_sweep_that_is_stopped_while_torch_is_imported_has_its_table(tmp_path)
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         f"sys.argv = ['multimodal-pulse', '-m', 'seed=0,1', 'hydra.sweep.dir={tmp_path / 'sweep'}']\n"
-        "from multimodal_pulse.cli import main\n"
+        "from multimodal_pulse.interface.cli import main\n"
         "main()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -272,7 +266,7 @@ def test_a_sweep_that_is_stopped_while_torch_is_imported_has_its_table(tmp_path)
 
 def test_a_run_that_fails_in_a_launchers_process_says_why_where_the_command_was_given(command, tmp_path, monkeypatch):
     processes = iter([("login", 7), ("node", 7)])
-    monkeypatch.setattr("multimodal_pulse.cli._process", lambda: next(processes))
+    monkeypatch.setattr("multimodal_pulse.interface.cli._process", lambda: next(processes))
     sweep = tmp_path / "sweep"
     status, _, errors = command("-m", "shard.count=2", "shard.index=2,1", f"hydra.sweep.dir={sweep}")
     why = "shard.index=2, shard.count=2: the shards are 0 to 1."
@@ -330,7 +324,7 @@ def test_a_single_run_has_no_table_of_a_sweep(command, tmp_path):
 def machine(monkeypatch):
     """Sets how much memory the machine has."""
     return lambda gigabytes: monkeypatch.setattr(
-        "multimodal_pulse.memory.memory_bytes", lambda device: int(gigabytes * 1e9)
+        "multimodal_pulse.search.group_size.memory_bytes", lambda device: int(gigabytes * 1e9)
     )
 
 
@@ -476,7 +470,9 @@ def test_a_dry_run_leaves_a_plan_by_which_the_run_goes(command, machine, tmp_pat
 
 
 def test_a_dry_run_takes_no_more_steps_than_the_run_and_tracks_nothing(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("multimodal_pulse.tracking.CsvTracker.__enter__", lambda self: pytest.fail("tracked"))
+    monkeypatch.setattr(
+        "multimodal_pulse.results.tracking.trackers.CsvTracker.__enter__", lambda self: pytest.fail("tracked")
+    )
     run_dir = tmp_path / "run"
     shard = ("shard.count=2", "shard.index=1", "references.limit=3", "trainer.references_per_group=1")
     status, said, errors = command("dry_run=true", "num_samples=1", *shard, f"hydra.run.dir={run_dir}", "tracking=csv")
@@ -627,7 +623,7 @@ def test_what_wandb_does_not_accept_leaves_the_run_directory_free(command, tmp_p
 
     run_dir = f"hydra.run.dir={tmp_path / 'run'}"
     with monkeypatch.context() as patch:
-        patch.setattr("multimodal_pulse.tracking.WandbTracker.__enter__", refuse)
+        patch.setattr("multimodal_pulse.results.tracking.trackers.WandbTracker.__enter__", refuse)
         status, _, errors = command(run_dir, "tracking=wandb", "steps=1")
     assert status == 1 and errors.count("\n") == 1
     assert command(run_dir, "steps=1")[0] == 0
@@ -640,7 +636,9 @@ def test_another_run_in_the_same_place_is_refused_before_it_is_tracked(command, 
     )  # fmt: skip
     assert command(*arguments)[0] == 0
     before = contents(tmp_path / "run")
-    monkeypatch.setattr("multimodal_pulse.tracking.WandbTracker.__enter__", lambda self: pytest.fail("tracked"))
+    monkeypatch.setattr(
+        "multimodal_pulse.results.tracking.trackers.WandbTracker.__enter__", lambda self: pytest.fail("tracked")
+    )
     assert command(*arguments, "seed=1")[0] == 1
     (photos / "third.png").write_bytes((photos / "ada.png").read_bytes())
     status, _, errors = command(*arguments)
@@ -662,13 +660,13 @@ def test_a_configuration_is_refused_before_lpips_is_asked_for(wrong, command, ph
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     (photos / "broken.png").write_bytes((photos / "ada.png").read_bytes()[:500])
-    monkeypatch.setattr("multimodal_pulse.experiment.build_lpips", lambda *settings: pytest.fail("asked for"))
+    monkeypatch.setattr("multimodal_pulse.run.run.build_lpips", lambda *settings: pytest.fail("asked for"))
     status, _, errors = command(*wrong, "metrics.lpips_net=alex")
     assert status == 1 and errors.count("\n") == 1
 
 
 def test_bicubic_needs_no_statistics_of_the_generator(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("multimodal_pulse.parts.w_statistics", lambda generator: pytest.fail("computed"))
+    monkeypatch.setattr("multimodal_pulse.run.parts.w_statistics", lambda generator: pytest.fail("computed"))
     assert command("method=bicubic", f"hydra.run.dir={tmp_path / 'run'}")[0] == 0
 
 
@@ -703,7 +701,7 @@ def ctrl_c_heard() -> Iterator[None]:
 
 @pytest.mark.usefixtures("ctrl_c_heard")
 def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_path, monkeypatch):
-    from multimodal_pulse.records import Records
+    from multimodal_pulse.results.records import Records
 
     write = Records.write
 
@@ -730,7 +728,7 @@ def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_p
 
 @pytest.mark.usefixtures("ctrl_c_heard")
 def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command(command, tmp_path, monkeypatch):
-    from multimodal_pulse import scoring
+    from multimodal_pulse.run import scoring
 
     evaluate = scoring.evaluate
     arguments = ("-m", "method=bicubic", "seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}")
@@ -790,7 +788,7 @@ def test_a_record_calls_nothing_but_options_of_this_program(foreign):
     settings = {
         "generator": foreign,
         "degradation": {"_target_": "multimodal_pulse.degradation.Degradation", "factor": 4},
-        "consistency": {"_target_": "multimodal_pulse.consistency.NoConsistency"},
+        "consistency": {"_target_": "multimodal_pulse.search.NoConsistency"},
     }
     with pytest.raises(UserError, match=r"settings\.generator"):
         load_renderer(settings)

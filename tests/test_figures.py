@@ -9,9 +9,9 @@ import torch
 from page_pixels import enlarged, places
 from PIL import Image
 
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.figures import Row, figure, save
-from multimodal_pulse.references.images import load_rgb, save_png
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.references.pixels import load_rgb, save_png
+from multimodal_pulse.results.pictures.comparison import Row, figure, save
 
 SIDE, HALF = 128, 64
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import (
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import (
     PARTIAL,
     atomic_file,
     atomic_folder,
@@ -128,7 +128,7 @@ def test_a_killed_writer_holds_nothing(tmp_path: Path):
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from multimodal_pulse.files import only_writer\n"
+        "from multimodal_pulse.base.files import only_writer\n"
         "with only_writer(Path(sys.argv[1])):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -17,11 +17,11 @@ import pytest
 import torch
 from tiny_search import tiny_generator, tiny_references, tiny_statistics
 
-from multimodal_pulse.assembly import build, build_search
-from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.configuration.compose import compose_config
+from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.generator.spaces.sphere import LatentSpace
 from multimodal_pulse.generator.statistics import WStatistics
-from multimodal_pulse.job import compose_config
-from multimodal_pulse.latents import LatentSpace
+from multimodal_pulse.run.build import build, build_search
 
 GOLDEN = Path(__file__).parent / "golden" / "losses.json"
 STEPS = 20

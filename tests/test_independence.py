@@ -9,10 +9,10 @@ import pytest
 import torch
 from tiny_search import run, tiny_references, tiny_search
 
-from multimodal_pulse import optimizers
 from multimodal_pulse.diversity.batch_diversity import BatchDiversity
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise
 from multimodal_pulse.diversity.synthesis_noise import GaussianSynthesisNoise, PulseNoise
+from multimodal_pulse.search import optimizers
 
 # Ranger21 as the report's methods have it, Adam as PULSE has it.
 SEARCHES = [

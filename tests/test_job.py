@@ -2,15 +2,10 @@
 
 import pytest
 
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.job import (
-    as_argument,
-    compose_config,
-    folder_of_sweep_job,
-    own_overrides,
-    refuse_another_config,
-    settle_config,
-)
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import compose_config
+from multimodal_pulse.configuration.overrides import as_argument, folder_of_sweep_job, own_overrides
+from multimodal_pulse.configuration.run_config import refuse_another_config, settle_config
 
 
 @pytest.mark.parametrize(

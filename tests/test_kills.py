@@ -11,10 +11,10 @@ import torch
 from killing import killed_at
 
 import multimodal_pulse
-from multimodal_pulse.api import run_overrides
-from multimodal_pulse.experiment import run
-from multimodal_pulse.job import compose_job
-from multimodal_pulse.records import Records, finished
+from multimodal_pulse.configuration.compose import compose_job
+from multimodal_pulse.interface.api import run_overrides
+from multimodal_pulse.results.records import Records, finished
+from multimodal_pulse.run.run import run
 
 ROOT = Path(multimodal_pulse.__file__).parents[1]
 TINY = [
@@ -46,7 +46,7 @@ def _own_cache_and_one_thread(tmp_path, monkeypatch):
 
 def test_every_file_survives_a_kill_at_any_moment(tmp_path, monkeypatch):
     """Between two files of the beginning, within a reference, between records.jsonl and metrics.json, ..."""
-    monkeypatch.setattr("multimodal_pulse.records._commit", lambda: None)  # a process, for nothing
+    monkeypatch.setattr("multimodal_pulse.results.provenance._commit", lambda: None)  # a process, for nothing
     cfg, job = compose_job([*TINY, "references.limit=2", "method=bicubic", "tracking=none"], "")
 
     def run_in(name: str) -> Path:

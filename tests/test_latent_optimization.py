@@ -7,16 +7,16 @@ import pytest
 import torch
 from tiny_search import FACTOR, run, tiny_generator, tiny_references, tiny_search, tiny_statistics
 
-from multimodal_pulse import optimizers, schedules
-from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.randomness import stream
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.diversity.batch_diversity import BatchDiversity
 from multimodal_pulse.diversity.latent_resampling import SharedLatent
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise
 from multimodal_pulse.diversity.synthesis_noise import GaussianSynthesisNoise, PulseNoise
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.latent_optimization import make_trainer
-from multimodal_pulse.objective import Objective
-from multimodal_pulse.randomness import stream
+from multimodal_pulse.search import optimizers, schedules
+from multimodal_pulse.search.latent_optimization import make_trainer
+from multimodal_pulse.search.objective import Objective
 
 
 @pytest.mark.parametrize(

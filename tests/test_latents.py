@@ -2,8 +2,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from multimodal_pulse.generator.spaces.sphere import LatentSpace
 from multimodal_pulse.generator.statistics import WStatistics
-from multimodal_pulse.latents import LatentSpace, SphericalParameters, all_parameters
+from multimodal_pulse.search.variables import SphericalParameters, all_parameters
 
 STATISTICS = WStatistics(mean=torch.tensor([0.5, -1.0, 0.0]), std=torch.tensor([1.0, 2.0, 0.5]))
 

@@ -14,7 +14,7 @@ import torch
 from hydra import compose, initialize_config_module
 
 import multimodal_pulse
-from multimodal_pulse.cli import main
+from multimodal_pulse.interface.cli import main
 
 ROOT = Path(multimodal_pulse.__file__).parents[1]
 TINY = [

@@ -6,11 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from multimodal_pulse import memory
+from multimodal_pulse.domains.portraits.prior import load_prior
 from multimodal_pulse.generator import Generator
 from multimodal_pulse.generator.stylegan2 import Architecture, StyleGAN2
-from multimodal_pulse.memory import control_group_limits, kept_bytes, peak_bytes, references_per_group, search_bytes
-from multimodal_pulse.portraits.prior import load_prior
+from multimodal_pulse.search import group_size as memory
+from multimodal_pulse.search.group_size import (
+    control_group_limits,
+    kept_bytes,
+    peak_bytes,
+    references_per_group,
+    search_bytes,
+)
 
 CPU = torch.device("cpu")
 ARCHITECTURES = [

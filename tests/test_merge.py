@@ -15,9 +15,9 @@ import yaml
 from killing import killed_at
 
 import multimodal_pulse
-from multimodal_pulse.cli import main
-from multimodal_pulse.files import PARTIAL, only_writer
-from multimodal_pulse.merge import merge as merge_folders
+from multimodal_pulse.base.files import PARTIAL, only_writer
+from multimodal_pulse.interface.cli import main
+from multimodal_pulse.results.merge import merge as merge_folders
 
 ROOT = Path(multimodal_pulse.__file__).parents[1]
 TINY = [

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.objective import Objective, geocross
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.search.objective import Objective, geocross
 
 PULSE = Objective(l2_weight=100.0, geodesic_weight=0.05, diversity_weight=0.0, eps=2e-3)
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from multimodal_pulse import optimizers
+from multimodal_pulse.search import optimizers
 
 OPTIMIZERS = [optimizers.ranger21, optimizers.adam, optimizers.sgd]
 

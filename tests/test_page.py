@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from multimodal_pulse.page import Page, Tile, tile_side, wrapped
+from multimodal_pulse.results.pictures.page import Page, Tile, tile_side, wrapped
 
 
 @given(st.text("abc .", max_size=60), st.integers(40, 200))

@@ -11,21 +11,22 @@ from page_pixels import contains, enlarged, places
 from PIL import Image
 from torch import Tensor
 
-from multimodal_pulse.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.metrics import NullLpips, evaluate
-from multimodal_pulse.outcome import Outcome
-from multimodal_pulse.page import Page, Tile
-from multimodal_pulse.pictures import Renderer, caption, film_strip, grid, made_exact, reference_folders, render_folder
-from multimodal_pulse.records import Records
 from multimodal_pulse.references.base import Reference, degraded
-from multimodal_pulse.references.images import from_pil, load_rgb, quantise
+from multimodal_pulse.references.pixels import from_pil, load_rgb, quantise
+from multimodal_pulse.results.pictures.grid import caption, film_strip, grid, made_exact
+from multimodal_pulse.results.pictures.page import Page, Tile
+from multimodal_pulse.results.pictures.redraw import Renderer, reference_folders, render_folder
+from multimodal_pulse.results.records import Records
+from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.search.outcome import Outcome
 
 DEGRADATION = Degradation(4)
 ABSENT = NullLpips("alex", "not there")
 K = 2
-EXACT = {"_target_": "multimodal_pulse.consistency.ExactConsistency", "rounds": 50}
+EXACT = {"_target_": "multimodal_pulse.search.ExactConsistency", "rounds": 50}
 SETTINGS = {"method": "masked_lr_noise", "seed": 7, "consistency": EXACT}
 
 
@@ -208,7 +209,7 @@ def note(samples: Tensor) -> np.ndarray:
 
 
 def test_the_caption_says_what_is_known():
-    none = {"_target_": "multimodal_pulse.consistency.NoConsistency"}
+    none = {"_target_": "multimodal_pulse.search.NoConsistency"}
     assert caption(SETTINGS, 200) == "masked_lr_noise, seed 7, 200 steps, exact consistency"
     assert caption(SETTINGS | {"seed": 0, "consistency": none}, 1) == "masked_lr_noise, seed 0, 1 step"
     assert caption({"method": "bicubic", "seed": 0, "consistency": none}, 0) == "bicubic"

@@ -3,8 +3,8 @@ import re
 import pytest
 from tiny_search import run, tiny_generator, tiny_references, tiny_search
 
-from multimodal_pulse import bars
-from multimodal_pulse.progress import SearchProgress
+from multimodal_pulse.base import progress_bar as bars
+from multimodal_pulse.search.progress import SearchProgress
 
 
 def test_shows_references_step_fidelity_and_time_left(capsys):

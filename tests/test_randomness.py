@@ -3,7 +3,7 @@ import json
 
 import torch
 
-from multimodal_pulse.randomness import stream
+from multimodal_pulse.base.randomness import stream
 
 
 def first_draws(*key):

@@ -14,27 +14,19 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import PARTIAL
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import PARTIAL
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.metrics import evaluate
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.metrics.lpips import NullLpips
-from multimodal_pulse.outcome import Outcome
-from multimodal_pulse.records import (
-    Plan,
-    Records,
-    finished,
-    metrics_of,
-    read_records,
-    refuse_another_run,
-    settle_plan,
-    write_json,
-    write_plan,
-    write_provenance,
-)
 from multimodal_pulse.references.base import Reference, degraded
-from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.references.pixels import load_rgb
+from multimodal_pulse.results.json_files import write_json
+from multimodal_pulse.results.plan import Plan, refuse_another_run, settle_plan, write_plan
+from multimodal_pulse.results.provenance import write_provenance
+from multimodal_pulse.results.records import Records, finished, metrics_of, read_records
+from multimodal_pulse.search.outcome import Outcome
 
 DEGRADATION = Degradation(4)
 ABSENT = NullLpips("alex", "not there")

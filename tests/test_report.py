@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from multimodal_pulse.job import EndedJob, Job
-from multimodal_pulse.records import metrics_of, summary, write_json
-from multimodal_pulse.report import Forecast, Report, duration, say_resumed, say_unusable
-from multimodal_pulse.tables import SweepReport, table1_markdown, table1_row, table1_samples
-from multimodal_pulse.trial import Timing
+from multimodal_pulse.configuration.compose import Job
+from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
+from multimodal_pulse.results.json_files import write_json
+from multimodal_pulse.results.records import metrics_of, summary
+from multimodal_pulse.results.report import Forecast, Report, duration, say_resumed, say_unusable
+from multimodal_pulse.results.tables import table1_markdown, table1_row, table1_samples
+from multimodal_pulse.search.timing import Timing
 
 
 def entry(number: int, lr_psnr: float) -> dict[str, Any]:

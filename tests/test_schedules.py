@@ -1,6 +1,6 @@
 import pytest
 
-from multimodal_pulse.schedules import FixedSchedule, Linear1Cycle, Linear1CycleDrop, NoSchedule
+from multimodal_pulse.search.schedules import FixedSchedule, Linear1Cycle, Linear1CycleDrop, NoSchedule
 
 
 def test_linear1cycle_rises_to_half_time_and_falls_again():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.job import compose_config
-from multimodal_pulse.sweeps import Choices, Interval, Sweep, check_sweep, read_sweep
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import compose_config
+from multimodal_pulse.interface.sweeps import Choices, Interval, Sweep, check_sweep, read_sweep
 
 
 @pytest.mark.parametrize(

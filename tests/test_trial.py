@@ -6,11 +6,11 @@ import pytest
 import torch
 from tiny_search import tiny_generator, tiny_references, tiny_search
 
-from multimodal_pulse.baselines import BicubicSearch
-from multimodal_pulse.consistency import NoConsistency
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.latent_optimization import ReferenceList
-from multimodal_pulse.trial import Timing, time_search
+from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.search.baselines import BicubicSearch
+from multimodal_pulse.search.consistency import NoConsistency
+from multimodal_pulse.search.latent_optimization import ReferenceList
+from multimodal_pulse.search.timing import Timing, time_search
 
 BEGIN, STEP, FIRST, DRAW, REHEARSE, FIRST_SCORES, RECORD = 3.0, 0.5, 7.0, 2.0, 1.0, 11.0, 1.0
 """Seconds: of a group's beginning for each reference, of a step for each reference, of the first step besides, of a

@@ -11,12 +11,12 @@ import yaml
 from omegaconf import OmegaConf
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
-from multimodal_pulse.checks import check_config
-from multimodal_pulse.cli import main
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.job import compose_job
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import compose_job
+from multimodal_pulse.configuration.validation import check_config
+from multimodal_pulse.interface.cli import main
+from multimodal_pulse.interface.wandb_sweep import GOALS, wandb_sweep
 from multimodal_pulse.metrics.summary import summary
-from multimodal_pulse.wandb_sweep import GOALS, wandb_sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -125,7 +125,7 @@ def test_what_does_not_suit_is_one_line(overrides, options, words):
 def test_the_command_prints_the_file_alone_and_without_torch():
     code = (
         "import sys; sys.argv = ['multimodal-pulse', 'wandb-sweep', *sys.argv[1:]]\n"
-        "from multimodal_pulse.cli import main\n"
+        "from multimodal_pulse.interface.cli import main\n"
         "main()\n"
         "sys.exit('torch' in sys.modules or 'wandb' in sys.modules)"
     )

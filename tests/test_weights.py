@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from file_server import FileServer, serve
 
-from multimodal_pulse.download import Patience
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import file_sha256
-from multimodal_pulse.weights import NETWORKS, SOURCE, check_record, present, record
+from multimodal_pulse.base.download import Patience
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import file_sha256
+from multimodal_pulse.generator.files.weights import NETWORKS, SOURCE, check_record, present, record
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTENT = b"\x80" + bytes(999_999)
@@ -186,7 +186,7 @@ def test_a_cache_that_cannot_be_written(server, tmp_path, monkeypatch):
     assert "cannot be written" in (said := refusal()) and "MULTIMODAL_PULSE_CACHE" in said
 
 
-FETCH = "from multimodal_pulse.weights import present; print(present('ffhq256'))"
+FETCH = "from multimodal_pulse.generator.files.weights import present; print(present('ffhq256'))"
 
 
 def test_two_processes_fetch_it_once(server):
@@ -218,5 +218,5 @@ def wait_until(holds, process) -> None:
 
 
 def test_it_is_read_without_pytorch():
-    code = "import sys; import multimodal_pulse.weights; sys.exit('torch' in sys.modules)"
+    code = "import sys; import multimodal_pulse.generator.files.weights; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

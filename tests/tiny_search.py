@@ -5,20 +5,20 @@ from typing import Any
 
 import torch
 
-from multimodal_pulse import optimizers, schedules
-from multimodal_pulse.consistency import NoConsistency
-from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.diversity.batch_diversity import NoBatchDiversity
 from multimodal_pulse.diversity.latent_resampling import IndependentLatents
 from multimodal_pulse.diversity.lr_noise import NoLrNoise
 from multimodal_pulse.diversity.synthesis_noise import NoSynthesisNoise
 from multimodal_pulse.generator import Generator, untrained
+from multimodal_pulse.generator.spaces.sphere import LatentSpace
 from multimodal_pulse.generator.statistics import WStatistics, estimate_w_statistics
-from multimodal_pulse.latent_optimization import LatentOptimization
-from multimodal_pulse.latents import LatentSpace
-from multimodal_pulse.objective import Objective
-from multimodal_pulse.outcome import Outcome
 from multimodal_pulse.references.base import Reference
+from multimodal_pulse.search import optimizers, schedules
+from multimodal_pulse.search.consistency import NoConsistency
+from multimodal_pulse.search.latent_optimization import LatentOptimization
+from multimodal_pulse.search.objective import Objective
+from multimodal_pulse.search.outcome import Outcome
 
 FACTOR = 4
 

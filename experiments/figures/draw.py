@@ -19,12 +19,12 @@ from hydra import compose, initialize_config_module
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from multimodal_pulse.api import run_overrides
-from multimodal_pulse.config import register
-from multimodal_pulse.config_errors import explain
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.figures import Row, figure, save
-from multimodal_pulse.job import CONFIG_MODULE
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import CONFIG_MODULE
+from multimodal_pulse.configuration.schema import register
+from multimodal_pulse.interface.api import run_overrides
+from multimodal_pulse.interface.hydra_errors import explain
+from multimodal_pulse.results.pictures.comparison import Row, figure, save
 
 # Of each figure its title, and what its rows are called.
 FIGURES = {

@@ -12,7 +12,7 @@ from plots import csv_of, plot
 from points import HERE, MEASURES
 from verdicts import Finding, findings
 
-from multimodal_pulse.files import atomic_file, write_atomic
+from multimodal_pulse.base.files import atomic_file, write_atomic
 
 
 def table(of: Sequence[Finding]) -> str:

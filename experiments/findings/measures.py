@@ -22,15 +22,15 @@ from points import MEASURES, NUM_SAMPLES, POINTS, RUNS, SEEDS, run_dir
 from torch import Tensor
 from tqdm import tqdm
 
-from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
+from multimodal_pulse.base.files import write_atomic
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.diversity.lr_noise import lr_mask
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import write_atomic
+from multimodal_pulse.domains.portraits.renderer import mouth_mask, render_seeds, split_seeds
 from multimodal_pulse.metrics.manifold import Manifold, features, squeezenet
-from multimodal_pulse.portraits.renderer import mouth_mask, render_seeds, split_seeds
-from multimodal_pulse.records import read_records
-from multimodal_pulse.references.images import load_rgb
-from multimodal_pulse.verdict import OK_LR_PSNR_DB
+from multimodal_pulse.references.pixels import load_rgb
+from multimodal_pulse.results.records import read_records
 
 FACTOR = 8
 REAL_PORTRAITS = 2000

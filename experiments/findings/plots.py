@@ -19,7 +19,7 @@ from points import (
 )
 from verdicts import STUCK_DB, below_best
 
-from multimodal_pulse.verdict import OK_LR_PSNR_DB
+from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 
 TITLES = {
     "distance": "distance between samples, grey levels",

@@ -12,7 +12,7 @@ import numpy as np
 from curves import Curves, Estimate, estimate
 from points import COMBINED_LR_STDS, COMBINED_WEIGHTS, SEARCH_STEPS
 
-from multimodal_pulse.verdict import OK_LR_PSNR_DB
+from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 
 STUCK_DB = 6.0
 """Below the best initial latent of the same portrait: four times its squared error."""

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from multimodal_pulse.api import run_overrides
-from multimodal_pulse.files import atomic_file
-from multimodal_pulse.references.images import save_png
+from multimodal_pulse.base.files import atomic_file
+from multimodal_pulse.interface.api import run_overrides
+from multimodal_pulse.references.pixels import save_png
 
 HERE = Path(__file__).parent
 RUNS = Path("outputs/flat_time")

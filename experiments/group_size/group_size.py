@@ -18,11 +18,11 @@ from typing import Any
 
 import torch
 
-from multimodal_pulse.api import run_overrides
-from multimodal_pulse.assembly import build
-from multimodal_pulse.files import atomic_file
-from multimodal_pulse.job import compose_config
-from multimodal_pulse.memory import kept_bytes, peak_bytes, search_bytes
+from multimodal_pulse.base.files import atomic_file
+from multimodal_pulse.configuration.compose import compose_config
+from multimodal_pulse.interface.api import run_overrides
+from multimodal_pulse.run.build import build
+from multimodal_pulse.search.group_size import kept_bytes, peak_bytes, search_bytes
 
 HERE = Path(__file__).parent
 UNTRAINED = ["generator=untrained", "generator.mapping_layers=1"]  # the mapping network takes no part in a search

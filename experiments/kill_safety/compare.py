@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from multimodal_pulse.files import PARTIAL
+from multimodal_pulse.base.files import PARTIAL
 
 TIMES = "seconds"
 """The key of every time in our JSON files, an estimate in plan.json."""

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from compare import differing, leftovers
 
-from multimodal_pulse.files import PARTIAL
-from multimodal_pulse.records import finished, read_records
+from multimodal_pulse.base.files import PARTIAL
+from multimodal_pulse.results.records import finished, read_records
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = [

@@ -12,8 +12,8 @@ from pathlib import Path
 from method_rows import HERE, ROWS, RUNS, run_dir
 from PIL import Image
 
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.figures import Row, figure, save
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.results.pictures.comparison import Row, figure, save
 
 
 def draw(runs: Path, references: Sequence[str], seed: int) -> Image.Image:

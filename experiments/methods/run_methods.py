@@ -13,8 +13,8 @@ from pathlib import Path
 
 from method_rows import ROWS, RUNS, SEEDS, run_dir
 
-from multimodal_pulse.api import run_overrides
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.interface.api import run_overrides
 
 
 def run_row(row: str, seed: int, overrides: Sequence[str], runs: Path) -> None:

@@ -20,12 +20,12 @@ import yaml
 from method_rows import HERE, ROWS, RUNS
 from PIL import Image
 
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import write_atomic
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import write_atomic
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.metrics.functional import lr_psnr
-from multimodal_pulse.records import read_records
-from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.references.pixels import load_rgb
+from multimodal_pulse.results.records import read_records
 
 
 @dataclass(frozen=True)

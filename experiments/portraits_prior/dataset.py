@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from multimodal_pulse.portraits.renderer import render_seeds, split_seeds
+from multimodal_pulse.domains.portraits.renderer import render_seeds, split_seeds
 
 CHUNK = 64
 

@@ -17,10 +17,10 @@ from torch import Tensor
 from torchvision.utils import make_grid, save_image
 from tqdm import tqdm
 
+from multimodal_pulse.domains.portraits.prior import WEIGHTS
+from multimodal_pulse.domains.portraits.renderer import render, render_seeds, sample_factors, split_seeds
 from multimodal_pulse.generator import Generator, load_generator, untrained
 from multimodal_pulse.metrics.manifold import NEIGHBOURS, Manifold, features, squeezenet
-from multimodal_pulse.portraits.prior import WEIGHTS
-from multimodal_pulse.portraits.renderer import render, render_seeds, sample_factors, split_seeds
 
 HERE = Path(__file__).parent
 BATCH = 25

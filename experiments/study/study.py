@@ -25,10 +25,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 from pareto import OBJECTIVES, PLOT, TABLE, Point, draw, score, write_table
 
-from multimodal_pulse.api import run_overrides
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import only_writer
-from multimodal_pulse.sweeps import Choices, Interval, Sweep, check_sweep, read_sweep
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import only_writer
+from multimodal_pulse.interface.api import run_overrides
+from multimodal_pulse.interface.sweeps import Choices, Interval, Sweep, check_sweep, read_sweep
 
 FOLDER = Path("outputs/study/combined")
 DATABASE = "study.db"

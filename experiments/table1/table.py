@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.tables import table1_markdown, table1_samples
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.results.tables import table1_markdown, table1_samples
 
 REPORT: dict[str, Any] = {
     "psnr": {"mean": 18.28, "std": 1.65},

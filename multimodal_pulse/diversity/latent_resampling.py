@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from multimodal_pulse.latents import LatentSpace
-from multimodal_pulse.randomness import stream
+from multimodal_pulse.base.randomness import stream
+from multimodal_pulse.generator.spaces.sphere import LatentSpace
 
 
 class IndependentLatents:

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.randomness import stream
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.randomness import stream
 
 
 class NoLrNoise:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.randomness import stream
 from multimodal_pulse.generator.frozen import Generator
-from multimodal_pulse.randomness import stream
 
 
 @dataclass(frozen=True)

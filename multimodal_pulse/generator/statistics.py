@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from multimodal_pulse.files import cache_folder, write_atomic
+from multimodal_pulse.base.files import cache_folder, write_atomic
 from multimodal_pulse.generator.frozen import Generator
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.metrics.deep_features import PerceptualDistance
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.functional import (
@@ -19,9 +20,8 @@ from multimodal_pulse.metrics.functional import (
     psnr,
     ssim,
 )
-from multimodal_pulse.outcome import Outcome
-from multimodal_pulse.references.images import quantise
-from multimodal_pulse.verdict import OK_LR_PSNR_DB
+from multimodal_pulse.references.pixels import quantise
+from multimodal_pulse.search.outcome import Outcome
 
 Status = Literal["ok", "loose", "failed"]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from multimodal_pulse.degradation import bicubic_resize
+from multimodal_pulse.degradation.bicubic import bicubic_resize
 from multimodal_pulse.metrics.deep_features import Features
 
 PSNR_CAP_DB = 100.0

@@ -17,9 +17,9 @@ import torchvision
 from torch import Tensor
 from torchvision.models import WeightsEnum
 
-from multimodal_pulse.download import DownloadError, Patience, download
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import file_sha256
+from multimodal_pulse.base.download import DownloadError, Patience, download
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.metrics.deep_features import FeatureNetwork, Features, Net
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from multimodal_pulse.base.faithfulness import NTIRE_LR_PSNR_DB, OK_LR_PSNR_DB
 from multimodal_pulse.metrics.functional import PSNR_CAP_DB, best, over_references, share_below
-from multimodal_pulse.verdict import NTIRE_LR_PSNR_DB, OK_LR_PSNR_DB
 
 Entry = Mapping[str, Any]
 """The content of a record.json; one of an earlier version lacks keys, which count as None."""

@@ -2,8 +2,7 @@
 
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.celeba_hq import CelebAHQ
-from multimodal_pulse.references.folder import Folder
-from multimodal_pulse.references.image import ImageFile
+from multimodal_pulse.references.files import Folder, ImageFile
 from multimodal_pulse.references.in_memory import InMemory
 from multimodal_pulse.references.portraits import Portraits
 

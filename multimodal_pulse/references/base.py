@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.references.images import quantise
+from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.references.pixels import quantise
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from multimodal_pulse.bars import progress_bar
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.files import file_sha256
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import file_sha256
+from multimodal_pulse.base.progress_bar import progress_bar
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.references.base import Reference, References, degraded
 from multimodal_pulse.references.celeba_release import Release, counted, listed, read_release
-from multimodal_pulse.references.images import load_rgb, size_of_whole_jpeg
 from multimodal_pulse.references.pairing import reduced
+from multimodal_pulse.references.pixels import load_rgb, size_of_whole_jpeg
 from multimodal_pulse.references.portraits import EVALUATION_SPLITS
 
 MANY = 500

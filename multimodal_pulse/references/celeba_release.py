@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
 
 IMAGES = "CelebA-HQ-img"
 MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"

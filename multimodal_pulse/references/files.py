@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.references.base import Reference, References
-from multimodal_pulse.references.images import load_rgb, size_of
 from multimodal_pulse.references.names import unique_names
 from multimodal_pulse.references.pairing import Pairing
+from multimodal_pulse.references.pixels import SUFFIXES, load_rgb, size_of
 
 MOST_NAMED = 3
 """Files that a refusal names with what is wrong with them; further ones are counted."""
@@ -77,3 +77,72 @@ def _refuse_failing(attempt: Callable[[Path], object], paths: Sequence[Path]) ->
     if (further := len(failures) - MOST_NAMED) > 0:
         failures[MOST_NAMED:] = [f"{further} more of the {len(paths)} files cannot be used either."]
     raise UserError(" ".join(failures))
+
+
+class Folder(PictureFiles):
+    """All PNG, JPEG and WebP files directly in a folder, sorted by name; hidden files are left out.
+
+    Args:
+        resolution: the generator's, R.
+        degradation: A.
+        path: the folder.
+        limit: only the first so many; None: all.
+        as_: see `Pairing`.
+        domain_notice: see `PictureFiles`.
+    Raises:
+        UserError: the folder is missing or has no picture, `limit` is less than 1, or as `PictureFiles`.
+    """
+
+    def __init__(
+        self,
+        resolution: int,
+        degradation: Degradation,
+        path: str | Path,
+        limit: int | None = None,
+        as_: str = "auto",
+        domain_notice: str | None = None,
+    ) -> None:
+        if limit is not None and limit < 1:
+            raise UserError(f"references.limit={limit} must be at least 1, or null for all.")
+        paths = picture_paths(Path(path).expanduser())
+        super().__init__(resolution, degradation, paths[:limit], as_, domain_notice)
+
+
+def picture_paths(folder: Path) -> list[Path]:
+    """The picture files directly in `folder`, sorted by name."""
+    if not folder.exists():
+        raise UserError(f"references.path={folder} does not exist.")
+    if not folder.is_dir():
+        raise UserError(f"references.path={folder} is a file; references=image reads one picture.")
+    paths = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+    if not paths:
+        raise UserError(f"references.path={folder} has no picture ({', '.join(SUFFIXES)}) in it.")
+    return paths
+
+
+class ImageFile(PictureFiles):
+    """One PNG, JPEG or WebP file.
+
+    Args:
+        resolution: the generator's, R.
+        degradation: A.
+        path: the file.
+        as_: see `Pairing`.
+        domain_notice: see `PictureFiles`.
+    Raises:
+        UserError: as `PictureFiles`.
+    """
+
+    def __init__(
+        self,
+        resolution: int,
+        degradation: Degradation,
+        path: str | Path,
+        as_: str = "auto",
+        domain_notice: str | None = None,
+    ) -> None:
+        super().__init__(resolution, degradation, [Path(path).expanduser()], as_, domain_notice)

@@ -7,12 +7,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.references.base import Reference, References
-from multimodal_pulse.references.images import from_pil, from_uint8, load_rgb, quantise
 from multimodal_pulse.references.names import safe_name
 from multimodal_pulse.references.pairing import Pairing
+from multimodal_pulse.references.pixels import from_pil, from_uint8, load_rgb, quantise
 
 Picture = Image.Image | str | Path | np.ndarray | Tensor
 

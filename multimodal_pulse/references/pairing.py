@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from multimodal_pulse.degradation import Degradation, bicubic_resize
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize
 from multimodal_pulse.references.base import Reference, degraded
-from multimodal_pulse.references.images import quantise
+from multimodal_pulse.references.pixels import quantise
 
 READINGS = ("auto", "hr", "lr")
 

@@ -1,8 +1,8 @@
 """`references=portraits`: rendered portraits of the built-in domain."""
 
-from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.portraits.renderer import SPLITS, render_seeds, split_seeds
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.domains.portraits.renderer import SPLITS, render_seeds, split_seeds
 from multimodal_pulse.references.base import Reference, References, degraded
 
 EVALUATION_SPLITS = ("validation", "test")

@@ -1,8 +1,8 @@
 import torch
 
 from multimodal_pulse.diversity.latent_resampling import IndependentLatents, SharedLatent
+from multimodal_pulse.generator.spaces.sphere import LatentSpace
 from multimodal_pulse.generator.statistics import WStatistics
-from multimodal_pulse.latents import LatentSpace
 
 SPACE = LatentSpace(WStatistics(torch.zeros(512), torch.ones(512)), num_ws=14)
 

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise, MaskedLrNoise, NoLrNoise, lr_mask
-from multimodal_pulse.errors import UserError
 
 LR = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
 

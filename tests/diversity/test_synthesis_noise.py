@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.diversity.synthesis_noise import GaussianSynthesisNoise, NoiseMaps, NoSynthesisNoise, PulseNoise
-from multimodal_pulse.errors import UserError
 from multimodal_pulse.generator import untrained
 
 

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 import multimodal_pulse
-from multimodal_pulse.api import run_overrides
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.interface.api import run_overrides
+from multimodal_pulse.references.pixels import load_rgb
 
 FOLDER = Path(multimodal_pulse.__file__).parents[1] / "experiments" / "findings"
 NAMES = ("points", "measures", "curves", "verdicts", "plots", "findings", "run_findings")
@@ -42,8 +42,8 @@ def scripts() -> Iterator[Mapping[str, ModuleType]]:
 
 
 def test_points_compose_and_lie_in_places_of_their_own(scripts, tmp_path) -> None:
-    from multimodal_pulse.checks import check_config
-    from multimodal_pulse.job import compose_job
+    from multimodal_pulse.configuration.compose import compose_job
+    from multimodal_pulse.configuration.validation import check_config
 
     points = scripts["points"]
     folders = {points.run_dir(tmp_path, name, seed) for name in points.POINTS for seed in points.SEEDS}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import multimodal_pulse
-import multimodal_pulse.api
+import multimodal_pulse.interface.api
 
 ROOT = Path(multimodal_pulse.__file__).parents[1]
 FOLDER = ROOT / "experiments" / "kill_safety"
@@ -44,7 +44,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(kill_safety, tmp_path):
     overrides = [*kill_safety.SETTINGS, *TINY, "references.limit=24"]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    multimodal_pulse.api.run_overrides(overrides, tmp_path / "whole")
+    multimodal_pulse.interface.api.run_overrides(overrides, tmp_path / "whole")
     torch.set_num_threads(threads)
     run_dir = tmp_path / "killed"
     command = [sys.executable, "run.py", *overrides, f"hydra.run.dir={run_dir}"]

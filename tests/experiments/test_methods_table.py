@@ -16,9 +16,9 @@ from page_pixels import enlarged, places
 from PIL import Image
 
 import multimodal_pulse
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.job import compose_config
-from multimodal_pulse.references.images import load_rgb, save_png
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import compose_config
+from multimodal_pulse.references.pixels import load_rgb, save_png
 
 ROOT = Path(multimodal_pulse.__file__).parents[1]
 FOLDER = ROOT / "experiments" / "methods"

@@ -12,10 +12,10 @@ from page_pixels import enlarged, places
 from PIL import Image
 
 import multimodal_pulse
-from multimodal_pulse.cli import main
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.job import compose_config, compose_job
-from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import compose_config, compose_job
+from multimodal_pulse.interface.cli import main
+from multimodal_pulse.references.pixels import load_rgb
 
 PACKAGE = Path(multimodal_pulse.__file__).parent
 SCRIPT = PACKAGE.parent / "experiments" / "figures" / "draw.py"

@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 import multimodal_pulse
-from multimodal_pulse.files import only_writer
-from multimodal_pulse.sweeps import Choices, Interval
+from multimodal_pulse.base.files import only_writer
+from multimodal_pulse.interface.sweeps import Choices, Interval
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed: pip install 'multimodal-pulse[study]'")
 

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 import multimodal_pulse
-from multimodal_pulse.api import run_overrides
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.job import compose_job
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import compose_job
+from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.metrics import lpips as module
 from multimodal_pulse.metrics.lpips import Lpips
 

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from multimodal_pulse.generator import CheckpointError, load_generator, save_generator, untrained
-from multimodal_pulse.generator.checkpoint import FORMAT
+from multimodal_pulse.generator.files.checkpoint import FORMAT
 
 
 @pytest.fixture

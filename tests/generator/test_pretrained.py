@@ -8,12 +8,12 @@ import pytest
 import torch
 from file_server import FileServer, serve
 
-from multimodal_pulse.assembly import build
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import compose_config
 from multimodal_pulse.generator import CheckpointError, load_generator
-from multimodal_pulse.generator.pretrained import load_file, load_official
-from multimodal_pulse.job import compose_config
-from multimodal_pulse.weights import NETWORKS
+from multimodal_pulse.generator.files.pretrained import load_file, load_official
+from multimodal_pulse.generator.files.weights import NETWORKS
+from multimodal_pulse.run.build import build
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "stylegan2" / "random32.pkl"
 OPTIONS = ["ffhq256", "ffhq512", "ffhq1024"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from pixel_features import PixelFeatures, pixel_distance
 
-from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.metrics.classes import (
     BestPsnr,
     FailureShare,

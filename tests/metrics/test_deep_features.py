@@ -12,7 +12,7 @@ from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
 
 from multimodal_pulse.metrics.deep_features import Features
 from multimodal_pulse.metrics.lpips import Lpips, build_lpips
-from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.references.pixels import load_rgb
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "lpips" / "examples"
 

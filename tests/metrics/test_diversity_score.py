@@ -12,7 +12,7 @@ from torch import Tensor
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.functional import psnr
 from multimodal_pulse.metrics.lpips import build_lpips
-from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.references.pixels import load_rgb
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "lpips" / "examples"
 

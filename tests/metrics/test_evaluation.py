@@ -5,7 +5,7 @@ import pytest
 import torch
 from pixel_features import PixelFeatures, pixel_distance
 
-from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.metrics import Diversity, evaluate
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.evaluation import status_of
@@ -19,9 +19,9 @@ from multimodal_pulse.metrics.functional import (
     ssim,
 )
 from multimodal_pulse.metrics.lpips import NullLpips
-from multimodal_pulse.outcome import Outcome
 from multimodal_pulse.references.base import Reference, degraded
-from multimodal_pulse.references.images import quantise
+from multimodal_pulse.references.pixels import quantise
+from multimodal_pulse.search.outcome import Outcome
 
 DEGRADATION = Degradation(4)
 ABSENT = NullLpips("alex", "not there")

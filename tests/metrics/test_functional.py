@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pixel_features import PixelFeatures, pixel_distance
 from torch import Tensor
 
-from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.degradation.bicubic import Degradation
 from multimodal_pulse.metrics.functional import (
     PSNR_CAP_DB,
     best,
@@ -24,7 +24,7 @@ from multimodal_pulse.metrics.functional import (
     share_below,
     ssim,
 )
-from multimodal_pulse.references.images import quantise
+from multimodal_pulse.references.pixels import quantise
 
 
 def random_pictures(*shape: int, seed: int = 0) -> Tensor:

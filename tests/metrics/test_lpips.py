@@ -9,10 +9,10 @@ import torch
 from file_server import FileServer, serve
 from torch import Tensor
 
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.metrics import lpips as module
 from multimodal_pulse.metrics.lpips import Lpips, NullLpips, backbone_file, build_lpips
-from multimodal_pulse.references.images import load_rgb
+from multimodal_pulse.references.pixels import load_rgb
 
 LPIPS_FILES = Path(__file__).resolve().parents[3] / "shared" / "lpips"
 

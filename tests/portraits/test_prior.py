@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from multimodal_pulse.files import file_sha256
-from multimodal_pulse.portraits.prior import WEIGHTS, load_prior
+from multimodal_pulse.base.files import file_sha256
+from multimodal_pulse.domains.portraits.prior import WEIGHTS, load_prior
 
 EVALUATION = Path(__file__).parents[2] / "experiments" / "portraits_prior" / "evaluation.json"
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from multimodal_pulse.portraits.renderer import (
+from multimodal_pulse.domains.portraits.renderer import (
     FACTORS,
     NUM_FACTORS,
     SPLITS,

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import multimodal_pulse
-from multimodal_pulse.degradation import Degradation, bicubic_resize
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize
 from multimodal_pulse.references import CelebAHQ, InMemory, Reference, celeba_hq
 from multimodal_pulse.references.celeba_release import HEADER, IMAGES, MAPPING, MOST_LISTED, PARTITION_FILE, listed
-from multimodal_pulse.references.images import load_rgb, quantise, size_of_whole_jpeg
+from multimodal_pulse.references.pixels import load_rgb, quantise, size_of_whole_jpeg
 
 from .picture_files import encoded, smooth_pixels
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from torch import Tensor
 
-from multimodal_pulse.errors import UserError
-from multimodal_pulse.references.images import from_pil, from_uint8, load_rgb, quantise, save_png, size_of, to_uint8
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.references.pixels import from_pil, from_uint8, load_rgb, quantise, save_png, size_of, to_uint8
 
 from .picture_files import encoded, linear_profile, png, random_pixels, smooth_pixels, srgb_of_linear
 

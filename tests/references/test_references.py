@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from multimodal_pulse.degradation import Degradation, bicubic_resize
-from multimodal_pulse.errors import UserError
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize
 from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference, files
-from multimodal_pulse.references.images import from_uint8, load_rgb, quantise
 from multimodal_pulse.references.names import unique_names
+from multimodal_pulse.references.pixels import from_uint8, load_rgb, quantise
 
 from .picture_files import encoded, png, random_pixels
 

@@ -1,0 +1,145 @@
+"""What a configuration must satisfy beyond its schema, checked before anything heavy is imported."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from omegaconf import DictConfig, OmegaConf
+
+from multimodal_pulse.base.errors import UserError
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """A knob that only some options of a slot read.
+
+    Attributes:
+        slot: the group.
+        options: of the slot, those that read the knob; the first is the one to suggest.
+        methods: those that choose one of these options.
+    """
+
+    slot: str
+    options: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+_LR_NOISE = Mechanism("lr_noise", ("gaussian", "masked"), ("lr_noise", "masked_lr_noise", "combined"))
+_MASKED = Mechanism("lr_noise", ("masked",), ("masked_lr_noise",))
+_SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "combined"))
+_BATCH_DIVERSITY = Mechanism("batch_diversity", ("pairwise",), ("batch_diversity", "combined"))
+
+READ_BY = {
+    "noise.lr_std": _LR_NOISE,
+    "noise.lr_mask": _MASKED,
+    "noise.synthesis_std": _SYNTHESIS_NOISE,
+    "noise.synthesis_resolutions": _SYNTHESIS_NOISE,
+    "objective.diversity_weight": _BATCH_DIVERSITY,
+}
+
+LOWEST = {
+    "num_samples": 1,
+    "steps": 1,
+    "film_frames": 0,
+    "shard.index": 0,
+    "shard.count": 1,
+    "references.limit": 1,
+    "degradation.factor": 1,
+    "noise.lr_std": 0,
+    "noise.synthesis_std": 0,
+    "trainer.references_per_group": 1,
+    "trainer.device": 0,
+    "trainer.price_per_hour": 0,
+    "optimizer.lr": 0,
+    "optimizer.momentum": 0,
+    "tracking.limit": 0,
+    "metrics.lpips_download_seconds": 0,
+}
+"""The smallest value of each number that no constructor checks, or that is better refused at once; some are there with
+some options only."""
+
+AUTO = "auto"
+"""For `trainer.references_per_group`."""
+
+RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
+"""Of generators that the configuration describes; `Architecture` has the last word."""
+
+FILES = ("references.path", "references.partition_file", "generator.path", "noise.lr_mask")
+"""What must be on the disk when a run begins; some are there with some options only."""
+
+
+def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> None:
+    """Refuses what cannot run.
+
+    Args:
+        cfg: the composed configuration.
+        choices: the option chosen for each slot.
+        overrides: as given on the command line.
+
+    Raises:
+        UserError: a value that is missing or out of range, or a knob set for a mechanism that is not there.
+    """
+    for override in overrides:
+        if override[0] in "+~":
+            raise UserError(
+                f"{override}: nothing can be added to this configuration or taken from it; leave out the sign."
+            )
+    for key in sorted(OmegaConf.missing_keys(cfg)):
+        raise UserError(f"{key} is not set: add {key}=... to the command.")
+    limit = cfg.references.get("limit")
+    if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
+        raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")
+    per_group = cfg.trainer.references_per_group
+    if isinstance(per_group, str) and per_group != AUTO:
+        raise UserError(f"trainer.references_per_group={per_group}: it must be a whole number, or {AUTO}.")
+    for key, lowest in LOWEST.items():
+        value = OmegaConf.select(cfg, key)
+        if isinstance(value, int | float) and not (math.isfinite(value) and value >= lowest):
+            finite = "" if isinstance(value, int) else "finite and "
+            raise UserError(f"{key}={value}: it must be {finite}at least {lowest}.")
+    if cfg.shard.index >= cfg.shard.count:
+        raise UserError(
+            f"shard.index={cfg.shard.index}, shard.count={cfg.shard.count}: the shards are 0 to {cfg.shard.count - 1}."
+        )
+    _check_sizes(cfg)
+    given = {override.partition("=")[0] for override in overrides}
+    for knob, mechanism in READ_BY.items():
+        chosen = choices[mechanism.slot]
+        if knob in given and chosen not in mechanism.options:
+            raise UserError(
+                f"{knob} is set, but {mechanism.slot}={chosen}: choose"
+                f" {mechanism.slot}={mechanism.options[0]} or a method that has it ({', '.join(mechanism.methods)})."
+            )
+
+
+def _check_sizes(cfg: DictConfig) -> None:
+    """Refuses a factor that does not suit a generator whose resolution the configuration has; files come later."""
+    resolution, factor = OmegaConf.select(cfg, "generator.resolution"), cfg.degradation.factor
+    if resolution is None:
+        return
+    if resolution not in RESOLUTIONS:
+        raise UserError(f"generator.resolution={resolution}: it must be one of {', '.join(map(str, RESOLUTIONS))}.")
+    if resolution % factor:
+        divisors = ", ".join(str(n) for n in range(1, resolution + 1) if resolution % n == 0)
+        raise UserError(
+            f"degradation.factor={factor} does not divide generator.resolution={resolution}: choose one of {divisors}."
+        )
+
+
+def check_files(cfg: DictConfig) -> None:
+    """Refuses a file or folder that is not there or out of reach; not for a run whose picture is in memory.
+
+    Raises:
+        UserError: naming the key and the path.
+    """
+    for key in FILES:
+        path = OmegaConf.select(cfg, key)
+        if path is None:
+            continue
+        try:
+            os.stat(os.path.expanduser(str(path)))
+        except PermissionError as error:
+            raise UserError(f"{key}={path} cannot be reached: {error.strerror}.") from error
+        except (OSError, ValueError) as error:  # also a name that no file can have
+            raise UserError(f"{key}={path} does not exist.") from error

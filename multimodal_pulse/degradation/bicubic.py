@@ -1,0 +1,126 @@
+"""The degradation A: antialiased bicubic downsampling, with its transpose and its pseudo-inverse.
+
+One operator makes the references, enters the loss and scores. It follows MATLAB's `imresize`: Keys' cubic kernel with
+a = -0.5 (R. Keys, "Cubic convolution interpolation for digital image processing", 1981, equation 15), widened by the
+factor when the picture shrinks, weights normalised to sum to one, symmetric borders. Being separable it is two small
+matrices, rows and columns, so that everything here is exact linear algebra.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from multimodal_pulse.base.errors import UserError
+
+
+def _cubic_kernel(x: Tensor) -> Tensor:
+    """Keys' cubic with a = -0.5; zero from |x| = 2 on."""
+    x = x.abs()
+    inner = 1.5 * x**3 - 2.5 * x**2 + 1
+    outer = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+    return torch.where(x <= 1, inner, torch.where(x <= 2, outer, torch.zeros_like(x)))
+
+
+def resize_matrix(in_size: int, out_size: int) -> Tensor:
+    """Bicubic resizing of one axis from `in_size` to `out_size` pixels, antialiased when it shrinks.
+
+    Returns: float64 [out_size, in_size] on the CPU; every row sums to one.
+    """
+    scale = out_size / in_size
+    widening = min(scale, 1.0)
+    support = 4 / widening
+    # Centre of each output pixel in input coordinates, where pixel i is centred on i (from 0).
+    centers = (torch.arange(out_size, dtype=torch.float64) + 0.5) / scale - 0.5
+    first = torch.floor(centers - support / 2)
+    taps = first[:, None] + torch.arange(int(support) + 3, dtype=torch.float64)
+    weights = _cubic_kernel((centers[:, None] - taps) * widening)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    # Symmetric borders: ... 1 0 | 0 1 ... n-1 | n-1 n-2 ..., repeated where the kernel is wider than the picture.
+    period = taps.long() % (2 * in_size)
+    columns = torch.minimum(period, 2 * in_size - 1 - period)
+    return torch.zeros(out_size, in_size, dtype=torch.float64).scatter_add_(1, columns, weights)
+
+
+@lru_cache(maxsize=64)
+def _matrix(in_size: int, out_size: int, pseudo_inverse: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
+    # A tensor born in inference mode could never enter a gradient, and this one is kept for every later caller.
+    with torch.inference_mode(False):
+        matrix = resize_matrix(in_size, out_size)
+        if pseudo_inverse:
+            matrix = torch.linalg.pinv(matrix)
+        return matrix.to(dtype=dtype, device=device)
+
+
+def _separable(rows: Tensor, x: Tensor, columns: Tensor) -> Tensor:
+    # Under a trainer's mixed precision a product would be rounded to 8 bits of mantissa: 50 dB, too coarse for LR-PSNR.
+    with torch.autocast(x.device.type, enabled=False):
+        return rows @ x @ columns.mT
+
+
+def bicubic_resize(x: Tensor, height: int, width: int) -> Tensor:
+    """Bicubic resizing with MATLAB's convention, antialiased along each axis that shrinks.
+
+    Args:
+        x: float [..., H, W].
+    Returns: [..., height, width], same dtype and device, not clamped.
+    """
+    rows = _matrix(x.shape[-2], height, False, x.dtype, x.device)
+    columns = _matrix(x.shape[-1], width, False, x.dtype, x.device)
+    return _separable(rows, x, columns)
+
+
+def bicubic_upsample(y: Tensor, factor: int) -> Tensor:
+    """Bicubic interpolation of [..., h, w] to [..., h * factor, w * factor], not clamped: the traditional baseline."""
+    return bicubic_resize(y, y.shape[-2] * factor, y.shape[-1] * factor)
+
+
+class Degradation:
+    """A: [..., H, W] -> [..., H / factor, W / factor], with its transpose and its Moore-Penrose pseudo-inverse.
+
+    Inputs are float tensors of any dtype and device; outputs share them and are not clamped. The matrices are computed
+    in float64 once per size and kept.
+
+    Args:
+        factor: a positive integer; 1 is the identity.
+    Raises:
+        UserError: `factor` is not a positive integer, or (on use) does not divide the picture's sides.
+    """
+
+    def __init__(self, factor: int = 8) -> None:
+        if not isinstance(factor, int) or factor < 1:
+            raise UserError(f"degradation.factor={factor} must be a positive integer, for example 8.")
+        self.factor = factor
+
+    def __repr__(self) -> str:
+        return f"Degradation(factor={self.factor})"
+
+    def lr_size(self, size: int) -> int:
+        """The LR side, in pixels, of a picture `size` pixels wide or high."""
+        if size % self.factor:
+            divisors = ", ".join(str(n) for n in range(1, size + 1) if size % n == 0)
+            raise UserError(
+                f"degradation.factor={self.factor} does not divide a side of {size} pixels; choose one of {divisors}."
+            )
+        return size // self.factor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """A x: [..., H, W] -> [..., h, w] with h = H / factor, w = W / factor."""
+        return bicubic_resize(x, self.lr_size(x.shape[-2]), self.lr_size(x.shape[-1]))
+
+    def transpose(self, y: Tensor) -> Tensor:
+        """The adjoint, <A x, y> = <x, A^T y>: [..., h, w] -> [..., H, W]."""
+        rows, columns = self._matrices(y, pseudo_inverse=False)
+        return _separable(rows.mT, y, columns.mT)
+
+    def pseudo_inverse(self, y: Tensor) -> Tensor:
+        """A+ y, the smallest picture x with A x = y: [..., h, w] -> [..., H, W]. A has full row rank, so A A+ = 1."""
+        rows, columns = self._matrices(y, pseudo_inverse=True)
+        return _separable(rows, y, columns)
+
+    def _matrices(self, y: Tensor, pseudo_inverse: bool) -> tuple[Tensor, Tensor]:
+        height, width = y.shape[-2:]
+        return (
+            _matrix(height * self.factor, height, pseudo_inverse, y.dtype, y.device),
+            _matrix(width * self.factor, width, pseudo_inverse, y.dtype, y.device),
+        )

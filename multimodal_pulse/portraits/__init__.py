@@ -1,1 +1,0 @@
-"""The built-in domain: rendered portraits, and a generator trained on them."""

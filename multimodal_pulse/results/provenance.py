@@ -1,0 +1,74 @@
+"""Where results come from: commit, versions, device, hash of the weights."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from multimodal_pulse.results.json_files import write_json
+
+_VERSIONS_OF = (
+    "multimodal-pulse", "torch", "torchvision", "torchmetrics", "lightning", "pytorch-optimizer", "hydra-core",
+    "safetensors", "numpy", "pillow", "wandb",
+)  # fmt: skip
+
+
+def write_provenance(
+    run_dir: str | Path, *, seed: int, device: torch.device, weights_sha256: str | None, generator: str
+) -> None:
+    """Writes provenance.json: what the run was made with.
+
+    Args:
+        run_dir: the run directory.
+        seed: the run's seed.
+        device: where the search runs.
+        weights_sha256: hash of the generator's weights; None for a method without a generator.
+        generator: the generator's name.
+    """
+    write_json(
+        Path(run_dir) / "provenance.json",
+        {
+            "commit": _commit(),
+            "command": sys.argv,
+            "versions": {"python": platform.python_version(), **{name: _version(name) for name in _VERSIONS_OF}},
+            "device": _device_in_words(device),
+            "threads": torch.get_num_threads(),
+            "platform": platform.platform(),
+            "generator": generator,
+            "weights_sha256": weights_sha256,
+            "seed": seed,
+        },
+    )
+
+
+def _commit() -> str | None:
+    """The commit of the source tree this package runs from, with "+changes" where files differ; None outside one."""
+    here = Path(__file__)
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        # An installed package may lie inside somebody else's repository: only one that tracks this file counts.
+        git("ls-files", "--error-unmatch", here.name)
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _device_in_words(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({platform.processor() or platform.machine()}, {os.cpu_count()} cores)"

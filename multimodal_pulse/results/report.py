@@ -1,0 +1,191 @@
+"""What a run says on the terminal: notices while it works, and a short table with the path of a picture at its end."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
+from multimodal_pulse.base.files import short
+from multimodal_pulse.configuration.overrides import as_argument
+from multimodal_pulse.references import References
+from multimodal_pulse.results.records import read_records
+from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measures, table1_row, table1_samples
+from multimodal_pulse.search.timing import Timing
+
+MOST_ROWS = 10
+"""References the table has a row for; of more it shows the first ones, and the mean of all."""
+MOST_REASONS = 3
+"""References that cannot be used and are named with what is wrong with them; metrics.json has them all."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run's end. `str()` of it is the table.
+
+    Attributes:
+        run_dir: the run directory.
+        title: of the table.
+        entries: the record.json of each finished reference, in order.
+        metrics: the content of metrics.json.
+    """
+
+    run_dir: Path
+    title: str
+    entries: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, Any]
+
+    @property
+    def failure(self) -> str:
+        """Why a run that has done all it could did not do everything, in a sentence; "" for most."""
+        unusable = list(self.metrics["unusable"])
+        if not unusable:
+            return ""
+        more = len(unusable) - MOST_REASONS
+        names = ", ".join(unusable[:MOST_REASONS]) + (f" and {more} more" if more > 0 else "")
+        return (
+            f"{_counted(len(unusable), 'reference')} could not be used ({names}):"
+            f" {short(self.run_dir / 'metrics.json')} says why. Once they are mended, the same command in the same"
+            " place searches them."
+        )
+
+    def __str__(self) -> str:
+        rows = [(entry["reference"], _of_reference(entry)) for entry in self.entries[:MOST_ROWS]]
+        if len(self.entries) > 1:
+            rows.append((f"mean of {len(self.entries)}", cells(*measures(self.metrics))))
+        width = max(len(name) for name, _ in [*rows, (self.title, ())])
+        table = [line(name, values, width) for name, values in rows]
+        if (more := len(self.entries) - MOST_ROWS) > 0:
+            table.insert(MOST_ROWS, f"... and {more} more in records.jsonl")
+        faithful, samples = self.metrics["status"]["ok"], self.metrics["num_records"]
+        verdict = f"faithful: {faithful} of {samples} samples (LR-PSNR of at least {OK_LR_PSNR_DB:.0f} dB)"
+        lines = [line(self.title, COLUMNS, width), *table, LEGEND, verdict]
+        if self.metrics["num_scored"] > 1:
+            lines += [f"Table I: {table1_row(self.metrics)}", f"         {table1_samples(self.metrics)}"]
+        run_dir = short(self.run_dir)
+        if self.entries:
+            others = f", the others: {run_dir}/references/*/grid.png" if len(self.entries) > 1 else ""
+            lines.append(f"picture: {run_dir / 'references' / self.entries[0]['reference'] / 'grid.png'}{others}")
+        return "\n".join([*lines, f"run:     {run_dir}"])
+
+
+@dataclass(frozen=True)
+class Forecast(Report):
+    """The end of a dry run, which has no entries. `str()` of it says what the whole run will take.
+
+    Attributes:
+        num_samples: K.
+        steps: of each search.
+        groups: those that are to be searched.
+        shard: whose groups these are, in words; "": the whole run's.
+        timing: as measured.
+        memory: the peak of the trial, bytes.
+        device: its name.
+        price_per_hour: of the device; None: nobody said.
+    """
+
+    num_samples: int
+    steps: int
+    groups: Sequence[Sequence[int]]
+    shard: str
+    timing: Timing
+    memory: int
+    device: str
+    price_per_hour: float | None
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole run."""
+        return self.timing.seconds(sum(map(len, self.groups)), self.steps)
+
+    def __str__(self) -> str:
+        references, groups = _counted(sum(map(len, self.groups)), "reference"), _counted(len(self.groups), "group")
+        of_each = self.timing.seconds(1, self.steps) - self.timing.once
+        hours = self.seconds / 3600
+        price = self.price_per_hour
+        money = "" if price is None else f", {hours * price:.2f} at {price:g} an hour"
+        return "\n".join(
+            [
+                f"dry run: {self.title}, {references}{self.shard and f' ({self.shard})'} in {groups} of"
+                f" {max(map(len, self.groups), default=0)}, {_counted(self.num_samples, 'sample')} of each,"
+                f" {_counted(self.steps, 'step')}",
+                f"time:    {duration(self.seconds)}: {self.timing.once:.0f} s once and {of_each:.2f} s for each"
+                " reference, without tracking",
+                f"memory:  {self.memory / 1e9:.2f} GB at the most",
+                f"cost:    {hours:.2f} hours of {self.device}{money}",
+                f"plan:    {short(self.run_dir / 'plan.json')}; the same command without dry_run=true and with"
+                f" {as_argument('hydra.run.dir', str(short(self.run_dir)))} goes by it",
+            ]
+        )
+
+
+def duration(seconds: float) -> str:
+    """In two units, such as "3 h 05 min"."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def report(run_dir: Path, title: str, names: Sequence[str], metrics: Mapping[str, Any]) -> Report:
+    """The report on the references of `names` that are finished."""
+    return Report(run_dir, title, read_records(run_dir, names), metrics)
+
+
+def say_begun(run_dir: Path) -> None:
+    """Says on stderr where the run goes, for whoever wants to look, or to stop it and go on later."""
+    print(f"run: {short(run_dir)}", file=sys.stderr, flush=True)
+
+
+def say_resumed(finished: int, references: int, unusable: int = 0) -> None:
+    """Says on stderr how much of a run was finished before it began; nothing of a new one."""
+    if finished and finished + unusable == references:
+        everything = "everything else" if unusable else "everything"
+        print(f"note: {everything} was finished already; nothing to do", file=sys.stderr)
+    elif finished:
+        print(f"note: {finished} of {references} references were finished already", file=sys.stderr)
+
+
+def say_unusable(reasons: Mapping[str, str]) -> None:
+    """Says on stderr which references the run leaves out, by name; nothing where it leaves out none."""
+    if not reasons:
+        return
+    are = "is" if len(reasons) == 1 else "are"
+    print(f"note: {_counted(len(reasons), 'reference')} cannot be used and {are} left out:", file=sys.stderr)
+    for reason in list(reasons.values())[:MOST_REASONS]:
+        print(f"  {reason}", file=sys.stderr)
+    if (more := len(reasons) - MOST_REASONS) > 0:
+        print(f"  and {more} more", file=sys.stderr)
+
+
+class Notices:
+    """Says each notice of the references once; reading a picture may bring new ones."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._said = 0
+
+    def say(self) -> None:
+        """Says the new ones, on stderr."""
+        new = self._references.notices[self._said :]
+        for notice in new:
+            print(f"note: {notice}", file=sys.stderr)
+        self._said += len(new)
+
+
+def _of_reference(entry: Mapping[str, Any]) -> list[str]:
+    records = entry["records"]
+    means = [_mean([record[name] for record in records]) for name in ("psnr", "ssim", "lpips", "lr_psnr")]
+    faithful = [record["lr_psnr"] for record in records if record["lr_psnr"] is not None]
+    seconds = sum(record["seconds"] for record in records)
+    return cells(*means, min(faithful, default=None), entry["diversity"]["rms"], seconds)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None

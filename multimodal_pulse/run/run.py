@@ -1,0 +1,111 @@
+"""One run, from a configuration to pictures and scores: the table of contents of the program.
+
+`cfg` goes no deeper than this module, `parts`, `dry_run` and `assembly`: everything below gets plain arguments.
+"""
+
+import time
+from functools import partial
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from multimodal_pulse.base.files import only_writer
+from multimodal_pulse.configuration.compose import Job
+from multimodal_pulse.configuration.run_config import refuse_another_config, settle_config
+from multimodal_pulse.metrics import build_lpips
+from multimodal_pulse.references.in_memory import Picture
+from multimodal_pulse.results.plan import refuse_another_run, settle_plan
+from multimodal_pulse.results.provenance import write_provenance
+from multimodal_pulse.results.records import Records, derive, finished
+from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
+from multimodal_pulse.results.tracking.curves import Curves
+from multimodal_pulse.results.tracking.trackers import NullTracker
+from multimodal_pulse.run.build import build_tracker, rendering_settings
+from multimodal_pulse.run.dry_run import dry_run
+from multimodal_pulse.run.parts import Parts
+from multimodal_pulse.run.scoring import score
+from multimodal_pulse.search.latent_optimization import Recorder
+from multimodal_pulse.search.outcome import Outcome
+from multimodal_pulse.search.progress import SearchProgress
+
+
+def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
+    """Searches, scores and records every reference of a run, or what is missing in a run directory that has begun.
+
+    What can be refused is refused before the run directory is touched, and before LPIPS is asked for, which may be
+    long in coming. With `dry_run=true` there is a trial in place of the search, and a `Forecast` in place of a report.
+
+    Args:
+        cfg: the configuration, without Hydra's own node, after `check_config`.
+        job: where the run goes, and how the configuration came about.
+        picture: stands in for the file of `references=image`.
+
+    Raises:
+        UserError: something in the configuration, or something it names, cannot be used.
+        KeyboardInterrupt: Ctrl-C; what is finished is recorded.
+    """
+    refuse_another_config(job.run_dir, cfg)
+    parts = Parts.of(cfg, job, picture)
+    references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
+    tracker = build_tracker(cfg, job)
+
+    plan = parts.plan(job.run_dir)
+    refuse_another_run(job.run_dir, plan, parts.generator.sha256)
+    done = finished(job.run_dir)
+    waiting = plan.pending(done, *shard)
+    before = time.perf_counter()
+    search = parts.search(waiting, cfg.steps)
+    making = time.perf_counter() - before
+    indices = [index for group in waiting for index in group]
+    references.check(indices)
+    unusable = references.unusable(indices)
+    search.groups = plan.pending(done, *shard, unusable)
+    missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
+
+    notices = Notices(references)
+    notices.say()
+    say_unusable(missing)
+    mine = plan.names(*shard)
+    say_resumed(len(done.intersection(mine)), len(mine), len(missing))
+    lpips = build_lpips(
+        cfg.metrics.lpips_net,
+        cfg.metrics.lpips_verify,
+        cfg.metrics.lpips_required,
+        cfg.metrics.lpips_download_seconds,
+    )
+
+    def recorder(tracker: NullTracker, folder: Path) -> Recorder:
+        records = Records(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256)
+
+        def record(outcome: Outcome) -> None:
+            score(outcome, parts.degradation, lpips, records, tracker)
+            notices.say()
+
+        return record
+
+    if cfg.dry_run:
+        # Without the making of this search: the statistics of W are kept now, and the trial makes a search of its own.
+        once = time.perf_counter() - job.started - making
+        return dry_run(job, parts, plan, search.groups, once, partial(recorder, NullTracker(job.run_dir)))
+
+    # W&B may still refuse the run as the block is entered; only inside does the run directory become this run's own.
+    with only_writer(job.run_dir), tracker:
+        settle_config(job.run_dir, cfg, job.overrides)
+        say_begun(job.run_dir)
+        settle_plan(job.run_dir, plan)
+        if search.groups:  # who finds nothing to do has made nothing here
+            write_provenance(
+                job.run_dir,
+                seed=cfg.seed,
+                device=parts.device,
+                weights_sha256=parts.generator.sha256,
+                generator=job.choices["generator"],
+            )
+        record = recorder(tracker, job.run_dir)
+        try:
+            search.run(record, callbacks=[SearchProgress(), Curves(tracker, plan.label)], **parts.trainer_options)
+        finally:
+            metrics = derive(job.run_dir, plan.references, missing)
+        result = report(job.run_dir, cfg.method, plan.references, metrics)
+        tracker.log_tables(result.entries, metrics)
+    return result

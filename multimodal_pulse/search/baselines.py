@@ -1,0 +1,81 @@
+"""What the search is compared with: answers that need no search, handed over the same way."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from multimodal_pulse.degradation.bicubic import Degradation, bicubic_upsample
+from multimodal_pulse.diversity.synthesis_noise import noise_name
+from multimodal_pulse.generator.frozen import Generator
+from multimodal_pulse.generator.spaces.sphere import LatentSpace
+from multimodal_pulse.references.base import Reference
+from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.search.latent_optimization import Recorder, ReferenceList
+from multimodal_pulse.search.outcome import Outcome
+
+
+class BicubicSearch:
+    """The traditional baseline: one sample per reference, the reference enlarged by bicubic interpolation.
+
+    Built from the same keywords as `LatentOptimization`; those that only a search needs (`of_a_search`) have no effect.
+    """
+
+    def __init__(
+        self,
+        *,
+        references: ReferenceList,
+        groups: Sequence[Sequence[int]],
+        degradation: Degradation,
+        consistency: NoConsistency | ExactConsistency,
+        **of_a_search: Any,
+    ):
+        self.references, self.groups = references, groups
+        self.degradation, self.consistency = degradation, consistency
+
+    def upsample(self, reference: Reference) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sample, [1, 3, R, R], and the latents that draw it: none."""
+        return bicubic_upsample(reference.lr[None], self.degradation.factor), {}
+
+    @torch.no_grad()
+    def run(self, recorder: Recorder, **trainer_options: Any) -> None:
+        """Hands over the outcome of each reference, in the order of the groups. There is nothing to train."""
+        for index in (index for group in self.groups for index in group):
+            started = time.perf_counter()
+            reference = self.references[index]
+            images, latents = self.upsample(reference)
+            samples = self.consistency(images, reference.lr, self.degradation)
+            recorder(
+                Outcome(
+                    reference=reference,
+                    targets=reference.lr[None],
+                    mask=None,
+                    samples=samples,
+                    latents=latents,
+                    fidelity_trace=samples.new_zeros(0, 1),
+                    best_step=[0],
+                    steps=0,
+                    seconds=time.perf_counter() - started,
+                    group=[reference.name],
+                )
+            )
+
+
+class MeanImageSearch(BicubicSearch):
+    """The generator's mean image, the same for every reference: what the prior says before it has seen anything.
+
+    Built from the same keywords as `LatentOptimization`.
+    """
+
+    def __init__(self, *, generator: Generator, latent_space: LatentSpace, **of_a_search: Any):
+        super().__init__(**of_a_search)
+        self.generator, self.latent_space = generator, latent_space
+
+    def upsample(self, reference: Reference) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sample, [1, 3, R, R], and the latents that draw it."""
+        latent = self.latent_space.mean_latent()[None]
+        w_plus = self.latent_space.to_w_plus(latent)
+        noise = {noise_name(layer): maps for layer, maps in enumerate(self.generator.constant_noise())}
+        return self.generator.synthesis(w_plus), {"latent": latent, "w_plus": w_plus} | noise

@@ -1,0 +1,67 @@
+"""Consistency: what is done to the samples after the search so that A(sample) equals the reference."""
+
+import torch
+from torch import Tensor
+
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.bicubic import Degradation
+
+
+class NoConsistency:
+    """Leaves the samples as the search found them, clamped to [0, 1]."""
+
+    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
+        """Samples [K, 3, R, R] -> the same, in [0, 1]."""
+        return samples.clamp(0, 1)
+
+
+class ExactConsistency:
+    """The picture in [0, 1] nearest to each sample whose degradation is the reference.
+
+    One closed-form projection x + A+ (lr - A x) is exact but leaves [0, 1], and clipping undoes part of it; so the two
+    alternate. The nearest feasible picture has the form clip(sample + A+ c) for some LR correction c (the optimality
+    condition of the projection onto {A x = lr} and [0, 1] together). Adding A+ (lr - A clip(x)) to the unclipped x is
+    gradient ascent on its dual with the ideal step, and is sped up by Nesterov's momentum with the restart of
+    O'Donoghue and Candes (2015, "Adaptive restart for accelerated gradient schemes"). The first round is the closed
+    form followed by one clip.
+
+    What is left after it is the rounding of the saved file: about 66 dB of LR-PSNR at factor 2, 78 dB at factor 8.
+    A reference with no original in [0, 1] (a full-contrast checkerboard: bicubic cannot produce it) is approached as
+    far as `rounds` go; its LR-PSNR says so.
+
+    Args:
+        rounds: the most projections a sample gets; it stops earlier, on its own, once its LR mean squared error is
+            below 1e-10 (100 dB).
+    Raises:
+        UserError: `rounds` is less than 1.
+    """
+
+    TOLERANCE = 1e-10
+
+    def __init__(self, rounds: int = 100) -> None:
+        if rounds < 1:
+            raise UserError(f"consistency.rounds={rounds} must be at least 1; consistency=none switches it off.")
+        self.rounds = rounds
+
+    @torch.no_grad()
+    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
+        """Samples [K, 3, R, R], lr [3, h, w] in [0, 1] -> [K, 3, R, R] in [0, 1], not rounded to 8 bits.
+
+        No sample depends on the others.
+        """
+        current, previous = samples, samples
+        momentum = samples.new_ones(samples.shape[0], 1, 1, 1)
+        for _ in range(self.rounds):
+            error = (lr - degradation(current.clamp(0, 1))).square().mean(dim=(1, 2, 3), keepdim=True)
+            unfinished = error > self.TOLERANCE
+            if not unfinished.any():
+                break
+            next_momentum = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
+            ahead = current + (momentum - 1) / next_momentum * (current - previous)
+            step = degradation.pseudo_inverse(lr - degradation(ahead.clamp(0, 1)))
+            proposal = ahead + step
+            # Moving against the latest step means that the momentum has overshot: start it anew.
+            overshot = (step * (proposal - current)).sum(dim=(1, 2, 3), keepdim=True) < 0
+            momentum = torch.where(overshot, torch.ones_like(momentum), next_momentum)
+            current, previous = torch.where(unfinished, proposal, current), current
+        return current.clamp(0, 1)

@@ -1,0 +1,68 @@
+"""The progress bar of a run: references done, step, fidelity, time left."""
+
+from typing import Any
+
+import lightning
+
+from multimodal_pulse.base.progress_bar import progress_bar
+from multimodal_pulse.search.latent_optimization import LatentOptimization
+
+# Reading the fidelity waits for the device, so it is read this seldom.
+_STEPS_PER_READING = 10
+
+
+class SearchProgress(lightning.Callback):
+    """One line on stderr for the whole run; where stderr is no terminal, a line every few seconds."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Opens the bar, where the search goes on after an error at the group that has been halved."""
+        search = _search(pl_module)
+        self._references = sum(len(group) for group in search.groups)
+        self._bar = progress_bar(
+            desc=f"{self._done(search)}/{self._references} references",
+            initial=search.position * search.steps,
+            total=len(search.groups) * search.steps,
+            bar_format="{desc} |{bar:20}| {percentage:3.0f}%{postfix}, {remaining} left",
+        )
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Counts the references done."""
+        self._describe(self._done(_search(pl_module)))
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Counts the step, and now and then reads the fidelity, its mean over the group's samples."""
+        step, steps = batch_idx + 1, _search(pl_module).steps
+        if batch_idx % _STEPS_PER_READING == 0 or step == steps:
+            self._fidelity = outputs["fidelity"].mean().item()
+        self._bar.set_postfix_str(f"step {step}/{steps}, fidelity {self._fidelity:.1e}", refresh=False)
+        self._bar.update()
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Closes the bar."""
+        self._describe(self._references)
+        self._bar.close()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Closes the bar where it stands, so that a message does not land in its line."""
+        if hasattr(self, "_bar"):
+            self._bar.close()
+
+    def _done(self, search: LatentOptimization) -> int:
+        return sum(len(group) for group in search.groups[: search.position])
+
+    def _describe(self, done: int) -> None:
+        self._bar.set_description_str(f"{done}/{self._references} references", refresh=False)
+
+
+def _search(module: lightning.LightningModule) -> LatentOptimization:
+    assert isinstance(module, LatentOptimization)
+    return module
