@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from places import ROOT
 
-import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.references.pixels import load_rgb
 
-FOLDER = Path(multimodal_pulse.__file__).parents[1] / "experiments" / "findings"
+FOLDER = ROOT / "experiments" / "findings"
 NAMES = ("points", "measures", "curves", "verdicts", "plots", "findings", "run_findings")
 TINY = [
     "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",

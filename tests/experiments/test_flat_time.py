@@ -2,15 +2,13 @@
 
 import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from places import ROOT
 
-import multimodal_pulse
-
-FOLDER = Path(multimodal_pulse.__file__).parents[1] / "experiments" / "flat_time"
+FOLDER = ROOT / "experiments" / "flat_time"
 _SPEC = importlib.util.spec_from_file_location("flat_time", FOLDER / "flat_time.py")
 assert _SPEC is not None and _SPEC.loader is not None
 flat_time = importlib.util.module_from_spec(_SPEC)

@@ -5,14 +5,12 @@ import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from places import ROOT
 
-import multimodal_pulse
-
-FOLDER = Path(multimodal_pulse.__file__).parents[1] / "experiments" / "group_size"
+FOLDER = ROOT / "experiments" / "group_size"
 _SPEC = importlib.util.spec_from_file_location("group_size", FOLDER / "group_size.py")
 assert _SPEC is not None and _SPEC.loader is not None
 group_size = importlib.util.module_from_spec(_SPEC)

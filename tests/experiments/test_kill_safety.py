@@ -3,16 +3,15 @@
 import importlib.util
 import random
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from places import ROOT
 
 import multimodal_pulse
 import multimodal_pulse.interface.api
 
-ROOT = Path(multimodal_pulse.__file__).parents[1]
 FOLDER = ROOT / "experiments" / "kill_safety"
 TINY = [
     "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",

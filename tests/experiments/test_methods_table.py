@@ -14,13 +14,12 @@ import torch
 import yaml
 from page_pixels import enlarged, places
 from PIL import Image
+from places import PACKAGE, ROOT
 
-import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config
 from multimodal_pulse.references.pixels import load_rgb, save_png
 
-ROOT = Path(multimodal_pulse.__file__).parents[1]
 FOLDER = ROOT / "experiments" / "methods"
 TINY = [
     "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
@@ -260,7 +259,7 @@ def test_a_claim_that_one_seed_breaks_does_not_hold(tmp_path):
 
 
 def test_the_sweep_and_the_driver_put_the_same_runs_in_the_same_place():
-    path = Path(multimodal_pulse.__file__).parent / "conf" / "experiment" / "methods.yaml"
+    path = PACKAGE / "conf" / "experiment" / "methods.yaml"
     hydra = yaml.safe_load(path.read_text(encoding="utf-8"))["hydra"]
     assert hydra["sweep"] == {"dir": str(method_rows.RUNS), "subdir": "${method}/seed-${seed}"}
     assert hydra["sweeper"]["params"]["seed"] == ",".join(map(str, method_rows.SEEDS))

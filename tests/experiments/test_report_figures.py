@@ -10,15 +10,14 @@ import torch
 import yaml
 from page_pixels import enlarged, places
 from PIL import Image
+from places import PACKAGE, ROOT
 
-import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config, compose_job
 from multimodal_pulse.interface.cli import main
 from multimodal_pulse.references.pixels import load_rgb
 
-PACKAGE = Path(multimodal_pulse.__file__).parent
-SCRIPT = PACKAGE.parent / "experiments" / "figures" / "draw.py"
+SCRIPT = ROOT / "experiments" / "figures" / "draw.py"
 TINY = [
     "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
     "generator.mapping_layers=1", "generator.channel_max=8", "steps=2",

@@ -14,14 +14,14 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 from PIL import Image
+from places import ROOT
 
-import multimodal_pulse
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.interface.sweeps import Choices, Interval
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed: pip install 'multimodal-pulse[study]'")
 
-FOLDER = Path(multimodal_pulse.__file__).parents[1] / "experiments" / "study"
+FOLDER = ROOT / "experiments" / "study"
 TINY = [
     "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
     "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "references.limit=1",

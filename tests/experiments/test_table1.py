@@ -2,20 +2,19 @@
 
 import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from places import ROOT
 
-import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_job
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.metrics import lpips as module
 from multimodal_pulse.metrics.lpips import Lpips
 
-SCRIPT = Path(multimodal_pulse.__file__).parents[1] / "experiments" / "table1" / "table.py"
+SCRIPT = ROOT / "experiments" / "table1" / "table.py"
 TINY = [
     "experiment=table1", "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
     "generator.mapping_layers=1", "generator.channel_max=8", "steps=2", "tracking=none",

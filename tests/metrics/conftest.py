@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from places import SHARED
 
-LPIPS_FILES = Path(__file__).resolve().parents[3] / "shared" / "lpips"
+LPIPS_FILES = SHARED / "lpips"
 
 
 @pytest.fixture(scope="session")

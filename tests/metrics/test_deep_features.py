@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import SHARED
 from torch import Tensor
 from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
 
@@ -14,7 +15,7 @@ from multimodal_pulse.metrics.deep_features import Features
 from multimodal_pulse.metrics.lpips import Lpips, build_lpips
 from multimodal_pulse.references.pixels import load_rgb
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "lpips" / "examples"
+EXAMPLES = SHARED / "lpips" / "examples"
 
 
 def random_features(count: int, seed: int, size=(12, 20), grids=((12, 20), (5, 7), (3, 5))) -> Features:

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from places import SHARED
 from torch import Tensor
 
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
@@ -14,7 +15,7 @@ from multimodal_pulse.metrics.functional import psnr
 from multimodal_pulse.metrics.lpips import build_lpips
 from multimodal_pulse.references.pixels import load_rgb
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "lpips" / "examples"
+EXAMPLES = SHARED / "lpips" / "examples"
 
 MAPS = npst.arrays(
     np.float64, st.tuples(st.integers(2, 5), st.integers(1, 6), st.integers(1, 6)), elements=st.floats(0, 10)

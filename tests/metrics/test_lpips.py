@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from file_server import FileServer, serve
+from places import SHARED
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
@@ -14,7 +15,7 @@ from multimodal_pulse.metrics import lpips as module
 from multimodal_pulse.metrics.lpips import Lpips, NullLpips, backbone_file, build_lpips
 from multimodal_pulse.references.pixels import load_rgb
 
-LPIPS_FILES = Path(__file__).resolve().parents[3] / "shared" / "lpips"
+LPIPS_FILES = SHARED / "lpips"
 
 
 def example(name: str) -> Tensor:

@@ -14,20 +14,19 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from picture_files import encoded, smooth_pixels
 from PIL import Image
+from places import PACKAGE, SHARED
 
-import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize
 from multimodal_pulse.references import CelebAHQ, InMemory, Reference, celeba_hq
 from multimodal_pulse.references.celeba_release import HEADER, IMAGES, MAPPING, MOST_LISTED, PARTITION_FILE, listed
 from multimodal_pulse.references.pixels import load_rgb, quantise, size_of_whole_jpeg
 
-from .picture_files import encoded, smooth_pixels
-
 RESOLUTION = 32
 DEGRADATION = Degradation(4)
-SHARED_FACES = Path(__file__).parents[2].parent / "shared" / "faces"
+SHARED_FACES = SHARED / "faces"
 SIZES = {"train": 24183, "validation": 2993, "test": 2824}
 
 
@@ -347,7 +346,7 @@ class TestPlaces:
 
 class TestCounts:
     def test_the_option_file_has_the_releases(self) -> None:
-        conf = Path(multimodal_pulse.__file__).parent / "conf" / "references" / "celeba_hq.yaml"
+        conf = PACKAGE / "conf" / "references" / "celeba_hq.yaml"
         assert yaml.safe_load(conf.read_text(encoding="utf-8"))["expected"] == SIZES
         assert sum(SIZES.values()) == 30_000
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from picture_files import encoded, png, random_pixels
 from PIL import Image
+from places import SHARED
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize
@@ -17,11 +19,9 @@ from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, 
 from multimodal_pulse.references.names import unique_names
 from multimodal_pulse.references.pixels import from_uint8, load_rgb, quantise
 
-from .picture_files import encoded, png, random_pixels
-
 RESOLUTION = 32
 DEGRADATION = Degradation(4)
-SHARED_FACES = Path(__file__).parents[2].parent / "shared" / "faces"
+SHARED_FACES = SHARED / "faces"
 
 
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from killing import killed_at
+from places import ROOT
 
-import multimodal_pulse
 from multimodal_pulse.configuration.compose import compose_job
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.results.records import Records, finished
 from multimodal_pulse.run.run import run
 
-ROOT = Path(multimodal_pulse.__file__).parents[1]
 TINY = [
     "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
     "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=2", "num_samples=1",

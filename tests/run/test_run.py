@@ -17,6 +17,7 @@ import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
+from places import PACKAGE
 
 import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
@@ -771,7 +772,7 @@ def test_render_draws_the_same_pictures_again(given, command, tmp_path, monkeypa
 
 
 def test_the_options_of_the_slots_that_render_are_those_a_record_may_name():
-    conf = Path(multimodal_pulse.__file__).parent / "conf"
+    conf = PACKAGE / "conf"
     files = [file for slot in RENDERING_SLOTS for file in (conf / slot).glob("*.yaml")]
     assert {yaml.safe_load(file.read_text(encoding="utf-8"))["_target_"] for file in files} == RENDERING_TARGETS
 

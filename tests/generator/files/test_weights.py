@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer, serve
+from places import ROOT
 
 from multimodal_pulse.base.download import Patience
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.generator.files.weights import NETWORKS, SOURCE, check_record, present, record
 
-ROOT = Path(__file__).resolve().parents[1]
 CONTENT = b"\x80" + bytes(999_999)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 AT_ONCE = Patience(waits=(0,))

@@ -13,13 +13,12 @@ import pytest
 import torch
 import yaml
 from killing import killed_at
+from places import ROOT
 
-import multimodal_pulse
 from multimodal_pulse.base.files import PARTIAL, only_writer
 from multimodal_pulse.interface.cli import main
 from multimodal_pulse.results.merge import merge as merge_folders
 
-ROOT = Path(multimodal_pulse.__file__).parents[1]
 TINY = [
     "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
     "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=3", "num_samples=2",

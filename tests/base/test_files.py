@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import (
@@ -15,8 +16,6 @@ from multimodal_pulse.base.files import (
     short,
     write_atomic,
 )
-
-ROOT = Path(__file__).resolve().parents[1]
 
 # Dies by SIGKILL, as nothing can catch, at the n-th call that reaches the disk; ends well when there are fewer.
 KILLED_WRITER = """

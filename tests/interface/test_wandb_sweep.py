@@ -3,12 +3,12 @@
 import subprocess
 import sys
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from omegaconf import OmegaConf
+from places import ROOT
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
 from multimodal_pulse.base.errors import UserError
@@ -17,8 +17,6 @@ from multimodal_pulse.configuration.validation import check_config
 from multimodal_pulse.interface.cli import main
 from multimodal_pulse.interface.wandb_sweep import GOALS, wandb_sweep
 from multimodal_pulse.metrics.summary import summary
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def sweep(*overrides: str, **options: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Where the reference checkpoints and their outputs lie."""
 
-from pathlib import Path
-
 import pytest
+from places import SHARED
 
-FOLDER = Path(__file__).parents[3] / "shared" / "stylegan2"
+FOLDER = SHARED / "stylegan2"
 needs_reference = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/stylegan2 is not here")

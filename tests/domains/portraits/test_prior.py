@@ -1,12 +1,13 @@
 """The shipped weights, and that what is published about them was measured on them."""
 
 import json
-from pathlib import Path
+
+from places import ROOT
 
 from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.domains.portraits.prior import WEIGHTS, load_prior
 
-EVALUATION = Path(__file__).parents[2] / "experiments" / "portraits_prior" / "evaluation.json"
+EVALUATION = ROOT / "experiments" / "portraits_prior" / "evaluation.json"
 
 
 def test_the_prior_is_a_small_generator_of_128_pixels():

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 from file_server import FileServer, serve
+from places import ROOT, SHARED
 
 from multimodal_pulse.generator import CheckpointError, load_generator
 from multimodal_pulse.generator.files.weights import NETWORKS
 from multimodal_pulse.interface.cli import main
 from multimodal_pulse.interface.subcommands import HELP
 
-ROOT = Path(__file__).resolve().parents[1]
-FIXTURES = ROOT.parent / "shared" / "stylegan2"
+FIXTURES = SHARED / "stylegan2"
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,11 @@
 
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from file_server import FileServer, serve
+from places import SHARED
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config
@@ -15,7 +15,7 @@ from multimodal_pulse.generator.files.pretrained import load_file, load_official
 from multimodal_pulse.generator.files.weights import NETWORKS
 from multimodal_pulse.run.build import build
 
-FIXTURE = Path(__file__).parents[3] / "shared" / "stylegan2" / "random32.pkl"
+FIXTURE = SHARED / "stylegan2" / "random32.pkl"
 OPTIONS = ["ffhq256", "ffhq512", "ffhq1024"]
 OTHER = "0" * 64
 

@@ -12,7 +12,6 @@ from contextlib import nullcontext
 from enum import Enum
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 import yaml
@@ -20,6 +19,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+from places import PACKAGE, ROOT
 
 import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
@@ -31,9 +31,7 @@ from multimodal_pulse.interface.cli import main
 from multimodal_pulse.interface.help import help_text
 from multimodal_pulse.interface.hydra_errors import HYDRA_FLAGS, explain
 
-PACKAGE = Path(multimodal_pulse.__file__).parent
 CONF = PACKAGE / "conf"
-ROOT = PACKAGE.parent
 
 SLOTS = {
     folder.name: sorted(file.stem for file in folder.glob("*.yaml"))

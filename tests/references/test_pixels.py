@@ -8,15 +8,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from picture_files import encoded, linear_profile, png, random_pixels, smooth_pixels, srgb_of_linear
 from PIL import Image, ImageFile
+from places import SHARED
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.references.pixels import from_pil, from_uint8, load_rgb, quantise, save_png, size_of, to_uint8
 
-from .picture_files import encoded, linear_profile, png, random_pixels, smooth_pixels, srgb_of_linear
-
-SHARED_FACES = Path(__file__).parents[2].parent / "shared" / "faces"
+SHARED_FACES = SHARED / "faces"
 
 
 def written(folder: Path, content: bytes, name: str = "picture.png") -> Path:

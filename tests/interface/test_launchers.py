@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_module
+from places import ROOT
 
-import multimodal_pulse
 from multimodal_pulse.interface.cli import main
 
-ROOT = Path(multimodal_pulse.__file__).parents[1]
 TINY = [
     "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
     "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=3", "num_samples=2",

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer, serve
+from places import ROOT
 
 from multimodal_pulse.base.download import DownloadError, Patience, download, partial_size
 
-ROOT = Path(__file__).resolve().parents[1]
 PICKLE = b"\x80"
 OLD, NEW = (PICKLE + bytes([k]) * 999_999 for k in (1, 2))
 ONCE = Patience(waits=())

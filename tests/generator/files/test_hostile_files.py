@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hostile_files import CANARY, MEMORY, hostile_files
 from official_files import checkpoint, dumps, module, network_arguments, network_tensors
+from places import ROOT
 
 from multimodal_pulse.generator import CheckpointError, load_generator
 
 HOSTILE = list(hostile_files())
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def folder(tmp_path_factory) -> Path:
 def report(folder) -> dict:
     """What loading did, in a process of its own under a limit on memory."""
     result = subprocess.run(
-        [sys.executable, Path(__file__).with_name("hostile_files.py"), folder],
+        [sys.executable, ROOT / "tests" / "helpers" / "hostile_files.py", folder],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
