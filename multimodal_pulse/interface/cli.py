@@ -27,6 +27,7 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import short
 from multimodal_pulse.base.version import __version__
 from multimodal_pulse.configuration.compose import Job
+from multimodal_pulse.configuration.conf_folder import CONF
 from multimodal_pulse.configuration.overrides import as_argument, folder_of_sweep_job, own_overrides
 from multimodal_pulse.configuration.run_config import refuse_another_config
 from multimodal_pulse.configuration.schema import register
@@ -159,7 +160,7 @@ def _search(arguments: Sequence[str]) -> None:
     jobs: list[EndedJob] = []
     process = _process()
 
-    @hydra.main(version_base="1.3", config_path="pkg://multimodal_pulse.conf", config_name="config")
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def search(cfg: DictConfig) -> None:
         """What Hydra calls once, or once for each combination of a sweep."""
         job = _job(HydraConfig.get())

@@ -1,9 +1,10 @@
 """What `--help` prints: written here, but for the slots, options and knobs, which come from the files of `conf/`."""
 
 import re
-from importlib.resources import files
 
 import yaml
+
+from multimodal_pulse.configuration.conf_folder import CONF
 
 USAGE = """\
 multimodal-pulse: several faithful and different high-resolution pictures for one low-resolution picture.
@@ -59,7 +60,7 @@ def help_text() -> str:
 
 
 def _read(name: str) -> str:
-    return files("multimodal_pulse").joinpath("conf", name).read_text(encoding="utf-8")
+    return (CONF / name).read_text(encoding="utf-8")
 
 
 def _keys(name: str) -> dict[str, Knob]:
@@ -106,7 +107,7 @@ def _slots() -> list[tuple[str, str]]:
 
 def _options(slot: str, default: str) -> list[tuple[str, bool, str]]:
     """(option, whether it is the default, its first comment), in alphabetical order."""
-    folder = files("multimodal_pulse").joinpath("conf", slot)
+    folder = CONF / slot
     names = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
     return [(name, name == default, _first_comment(_read(f"{slot}/{name}.yaml"))) for name in names]
 

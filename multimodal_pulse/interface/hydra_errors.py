@@ -6,7 +6,6 @@ import os.path
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from importlib.resources import files
 from itertools import pairwise
 
 import yaml
@@ -16,6 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config
+from multimodal_pulse.configuration.conf_folder import CONF
 from multimodal_pulse.configuration.overrides import as_argument
 from multimodal_pulse.configuration.schema import Config
 from multimodal_pulse.configuration.validation import FILES
@@ -157,7 +157,7 @@ def _nearest(key: str, known: Sequence[str]) -> str:
 
 def _owners(slot: str) -> dict[str, str]:
     """For each key of a slot's options, which of them have it and what to do; none where there is no such slot."""
-    folder = files("multimodal_pulse").joinpath("conf", slot)
+    folder = CONF / slot
     if slot not in {field.name for field in fields(Config)} or not folder.is_dir():
         return {}
     texts = {

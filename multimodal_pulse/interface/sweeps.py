@@ -6,7 +6,6 @@ Hydra's own `-m` needs none of this; a W&B sweep and a study with Optuna are tol
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import product
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import Job, compose_job
+from multimodal_pulse.configuration.conf_folder import CONF
 from multimodal_pulse.configuration.validation import check_config
 from multimodal_pulse.interface.hydra_errors import explain
 
@@ -129,7 +129,7 @@ def check_sweep(sweep: Sweep) -> DictConfig:
     Raises:
         UserError: one of them cannot run, with the reason.
     """
-    slots = [key for key in sweep.swept if files("multimodal_pulse").joinpath("conf", key).is_dir()]
+    slots = [key for key in sweep.swept if (CONF / key).is_dir()]
     knobs = [key for key in sweep.swept if key not in slots]
     for options in _combinations(sweep, slots):
         cfg, job = _composed([*sweep.fixed, *options])

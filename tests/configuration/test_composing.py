@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from enum import Enum
 from functools import cache
-from importlib import import_module
 
 import pytest
 import yaml
@@ -19,7 +18,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
-from places import PACKAGE, ROOT
+from places import CONF, ROOT
 
 import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
@@ -30,8 +29,6 @@ from multimodal_pulse.generator.stylegan2 import Architecture
 from multimodal_pulse.interface.cli import main
 from multimodal_pulse.interface.help import help_text
 from multimodal_pulse.interface.hydra_errors import HYDRA_FLAGS, explain
-
-CONF = PACKAGE / "conf"
 
 SLOTS = {
     folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
@@ -570,7 +567,3 @@ def test_ctrl_c_during_the_imports_ends_in_one_line(program, tmp_path):
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = subprocess.run([sys.executable, *program], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "multimodal-pulse: stopped.\n")
-
-
-def test_conf_is_a_package_so_that_a_wheel_carries_it():
-    assert import_module("multimodal_pulse.conf").__file__ is not None

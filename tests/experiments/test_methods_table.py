@@ -14,7 +14,7 @@ import torch
 import yaml
 from page_pixels import enlarged, places
 from PIL import Image
-from places import PACKAGE, ROOT
+from places import CONF, ROOT
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config
@@ -259,7 +259,7 @@ def test_a_claim_that_one_seed_breaks_does_not_hold(tmp_path):
 
 
 def test_the_sweep_and_the_driver_put_the_same_runs_in_the_same_place():
-    path = PACKAGE / "conf" / "experiment" / "methods.yaml"
+    path = CONF / "experiment" / "methods.yaml"
     hydra = yaml.safe_load(path.read_text(encoding="utf-8"))["hydra"]
     assert hydra["sweep"] == {"dir": str(method_rows.RUNS), "subdir": "${method}/seed-${seed}"}
     assert hydra["sweeper"]["params"]["seed"] == ",".join(map(str, method_rows.SEEDS))

@@ -10,7 +10,7 @@ import torch
 import yaml
 from page_pixels import enlarged, places
 from PIL import Image
-from places import PACKAGE, ROOT
+from places import CONF, ROOT
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config, compose_job
@@ -41,7 +41,7 @@ def own_cache(tmp_path_factory):
 
 
 def test_there_is_an_experiment_for_every_figure():
-    names = {path.stem for path in (PACKAGE / "conf" / "experiment").glob("figure*.yaml")}
+    names = {path.stem for path in (CONF / "experiment").glob("figure*.yaml")}
     assert names == set(draw.FIGURES) == {f"figure{number}" for number in range(2, 8)}
 
 
@@ -71,7 +71,7 @@ def test_each_figure_is_its_mechanism_with_the_settings_of_the_report(name, meth
 
 @pytest.mark.parametrize("name", ["figure2", "figure7"])
 def test_the_rows_are_the_jobs_of_the_sweep(name):
-    hydra = yaml.safe_load((PACKAGE / "conf" / "experiment" / f"{name}.yaml").read_text(encoding="utf-8"))["hydra"]
+    hydra = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8"))["hydra"]
     [(knob, values)] = hydra["sweeper"]["params"].items()
     runs = draw.runs_of(name, [])
     assert [run.value for run in runs] == str(values).split(",")
@@ -82,7 +82,7 @@ def test_the_rows_are_the_jobs_of_the_sweep(name):
 def test_every_figure_has_a_folder_of_its_own_and_one_in_it_for_every_row():
     places = set()
     for name in draw.FIGURES:
-        hydra = yaml.safe_load((PACKAGE / "conf" / "experiment" / f"{name}.yaml").read_text(encoding="utf-8"))["hydra"]
+        hydra = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8"))["hydra"]
         [knob] = hydra["sweeper"]["params"]
         assert hydra["sweep"]["subdir"] == f"{knob.rpartition('.')[2]}-${{{knob}}}"
         places.add(hydra["sweep"]["dir"])

@@ -4,4 +4,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "multimodal_pulse"
+CONF = ROOT / "conf"
 SHARED = ROOT.parent / "shared"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_module
-from places import ROOT
+from hydra import compose, initialize_config_dir
+from places import CONF, ROOT
 
 from multimodal_pulse.interface.cli import main
 
@@ -127,7 +127,7 @@ def test_ray(whole, ray_folder, tmp_path, capsys):
 def test_a_ray_cluster_that_runs_already_is_not_asked_for_memory():
     """hydra-ray-launcher sets a default of its own where there is none, and `ray.init` then refuses to connect."""
     pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="the extra `ray` is not installed")
-    with initialize_config_module("multimodal_pulse.conf", version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", ["hydra/launcher=ray_cluster"], return_hydra_config=True)
     settings = cfg.hydra.launcher.ray
     settings.init.setdefault("object_store_memory", 78643200)  # what the launcher does

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from picture_files import encoded, smooth_pixels
 from PIL import Image
-from places import PACKAGE, SHARED
+from places import CONF, SHARED
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize
@@ -346,7 +346,7 @@ class TestPlaces:
 
 class TestCounts:
     def test_the_option_file_has_the_releases(self) -> None:
-        conf = PACKAGE / "conf" / "references" / "celeba_hq.yaml"
+        conf = CONF / "references" / "celeba_hq.yaml"
         assert yaml.safe_load(conf.read_text(encoding="utf-8"))["expected"] == SIZES
         assert sum(SIZES.values()) == 30_000
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_module
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
-from places import PACKAGE
+from places import CONF
 
 import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
@@ -235,12 +235,12 @@ def test_a_sweep_of_one_run_has_its_table_too(command, tmp_path):
 
 def test_another_process_names_the_folders_of_a_sweep_alike():
     code = (
-        "from hydra import compose, initialize_config_module\n"
+        "from hydra import compose, initialize_config_dir\n"
         "from hydra.core.hydra_config import HydraConfig\n"
         "from omegaconf import open_dict\n"
         "from multimodal_pulse.interface.cli import CommandLine\n"
         "CommandLine().arguments = ['-m', 'method=lr_noise', 'noise.lr_std=.2', 'seed=0,1']\n"  # a launcher brings it
-        "with initialize_config_module('multimodal_pulse.conf', version_base='1.3'):\n"
+        f"with initialize_config_dir({str(CONF)!r}, version_base='1.3'):\n"
         "    cfg = compose('config', ['method=lr_noise', 'noise.lr_std=0.2', 'seed=1'], return_hydra_config=True)\n"
         "with open_dict(cfg):\n"
         "    cfg.hydra.job.num = 3\n"
@@ -287,7 +287,7 @@ def test_a_run_that_fails_in_a_launchers_process_says_why_where_the_command_was_
 def test_a_relative_path_is_refused_where_a_launcher_works_in_another_folder(paths, absolute, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "node").mkdir()
-    with initialize_config_module("multimodal_pulse.conf", version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", [path.format(here=tmp_path) for path in paths], return_hydra_config=True)
     _refuse_lost_paths(cfg, cfg.hydra)
     monkeypatch.chdir(tmp_path / "node")
@@ -772,7 +772,7 @@ def test_render_draws_the_same_pictures_again(given, command, tmp_path, monkeypa
 
 
 def test_the_options_of_the_slots_that_render_are_those_a_record_may_name():
-    conf = PACKAGE / "conf"
+    conf = CONF
     files = [file for slot in RENDERING_SLOTS for file in (conf / slot).glob("*.yaml")]
     assert {yaml.safe_load(file.read_text(encoding="utf-8"))["_target_"] for file in files} == RENDERING_TARGETS
 
@@ -818,7 +818,7 @@ def test_upsample_gives_what_the_command_line_saves(command, photos, tmp_path):
 
 def test_upsample_works_where_hydra_is_set_up_already(tmp_path):
     image = torch.rand(3, 8, 8)
-    with initialize_config_module("multimodal_pulse.conf", version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         result = multimodal_pulse.upsample(image, method="bicubic", run_dir=tmp_path / "run", **TINY)
         assert GlobalHydra.instance().is_initialized()
         assert compose("config", ["seed=3"]).seed == 3
