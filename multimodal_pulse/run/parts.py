@@ -90,7 +90,7 @@ class Parts:
 
     @property
     def trainer_options(self) -> dict[str, Any]:
-        """Of `lightning.Trainer`."""
+        """Of `pytorch_lightning.Trainer`."""
         return {
             "accelerator": self.cfg.trainer.accelerator,
             "devices": 1 if self.device.index is None else [self.device.index],

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import lightning
+import pytorch_lightning as pl
 import torch
-from lightning.pytorch.utilities.memory import garbage_collection_cuda, is_oom_error
+from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -56,7 +56,7 @@ class ReferenceList(Protocol):
     def __getitem__(self, index: int, /) -> Reference: ...
 
 
-class LatentOptimization(lightning.LightningModule):
+class LatentOptimization(pl.LightningModule):
     """The search for K samples of each reference.
 
     Args:
@@ -236,7 +236,7 @@ class LatentOptimization(lightning.LightningModule):
         A group that does not fit into memory is searched in halves, each of them in halves again if need be.
 
         Args:
-            trainer_options: of `lightning.Trainer`, such as accelerator, precision and callbacks.
+            trainer_options: of `pl.Trainer`, such as accelerator, precision and callbacks.
 
         Raises:
             UserError: a single reference does not fit into memory.
@@ -296,9 +296,9 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
-def make_trainer(num_groups: int, **options: Any) -> lightning.Trainer:
+def make_trainer(num_groups: int, **options: Any) -> pl.Trainer:
     """A trainer for `num_groups` groups on a single device. `options` are Lightning's and win over what is set here."""
-    return lightning.Trainer(
+    return pl.Trainer(
         **{
             "devices": 1,
             "max_epochs": num_groups,
@@ -319,7 +319,7 @@ def _as_a_guest() -> Iterator[None]:
     Lightning sets its logger's level when it is imported, after Hydra has configured logging; it turns Ctrl-C into an
     exit and ignores it from then on.
     """
-    logger = logging.getLogger("lightning.pytorch")
+    logger = logging.getLogger("pytorch_lightning")
     level, handler = logger.level, signal.getsignal(signal.SIGINT)
     logger.setLevel(logging.ERROR)
     try:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import lightning
+import pytorch_lightning as pl
 
 from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.search.latent_optimization import LatentOptimization
@@ -11,10 +11,10 @@ from multimodal_pulse.search.latent_optimization import LatentOptimization
 _STEPS_PER_READING = 10
 
 
-class SearchProgress(lightning.Callback):
+class SearchProgress(pl.Callback):
     """One line on stderr for the whole run; where stderr is no terminal, a line every few seconds."""
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Opens the bar, where the search goes on after an error at the group that has been halved."""
         search = _search(pl_module)
         self._references = sum(len(group) for group in search.groups)
@@ -25,14 +25,14 @@ class SearchProgress(lightning.Callback):
             bar_format="{desc} |{bar:20}| {percentage:3.0f}%{postfix}, {remaining} left",
         )
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Counts the references done."""
         self._describe(self._done(_search(pl_module)))
 
     def on_train_batch_end(
         self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
         outputs: Any,
         batch: Any,
         batch_idx: int,
@@ -44,14 +44,12 @@ class SearchProgress(lightning.Callback):
         self._bar.set_postfix_str(f"step {step}/{steps}, fidelity {self._fidelity:.1e}", refresh=False)
         self._bar.update()
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Closes the bar."""
         self._describe(self._references)
         self._bar.close()
 
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Closes the bar where it stands, so that a message does not land in its line."""
         if hasattr(self, "_bar"):
             self._bar.close()
@@ -63,6 +61,6 @@ class SearchProgress(lightning.Callback):
         self._bar.set_description_str(f"{done}/{self._references} references", refresh=False)
 
 
-def _search(module: lightning.LightningModule) -> LatentOptimization:
+def _search(module: pl.LightningModule) -> LatentOptimization:
     assert isinstance(module, LatentOptimization)
     return module

@@ -4,8 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import lightning
-from lightning.pytorch.callbacks import Callback
+import pytorch_lightning as pl
 
 from multimodal_pulse.search.baselines import BicubicSearch
 from multimodal_pulse.search.latent_optimization import LatentOptimization, Recorder
@@ -51,7 +50,7 @@ class Lap:
     first: float
 
 
-class Stopwatch(Callback):
+class Stopwatch(pl.Callback):
     """Times the steps of each group; one that did not fit into memory is forgotten.
 
     It has to stand behind a callback that waits for the device at the first and the last step (`SearchProgress`).
@@ -62,7 +61,7 @@ class Stopwatch(Callback):
         self._begun, self._ends = 0.0, list[float]()
 
     def on_train_batch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Reads the clock when a group's first step begins."""
         if batch_idx == 0:
@@ -70,8 +69,8 @@ class Stopwatch(Callback):
 
     def on_train_batch_end(
         self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
         outputs: Any,
         batch: Any,
         batch_idx: int,
@@ -79,7 +78,7 @@ class Stopwatch(Callback):
         """Reads the clock when a step has ended."""
         self._ends.append(time.perf_counter())
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Sums a group up."""
         assert isinstance(pl_module, LatentOptimization)
         first, last, further = self._ends[0] - self._begun, self._ends[-1], len(self._ends) - 1
@@ -92,7 +91,7 @@ def time_search(
     once: float,
     rehearsal: Recorder,
     recorder: Recorder,
-    *callbacks: Callback,
+    *callbacks: pl.Callback,
     **trainer_options: Any,
 ) -> Timing:
     """Runs a search and times its parts.

@@ -498,7 +498,7 @@ def test_refusals_that_need_no_torch_do_without(arguments, words, tmp_path):
         "try:\n"
         "    main()\n"
         "finally:\n"
-        "    print(sorted({'torch', 'lightning', 'wandb', 'numpy', 'PIL'} & set(sys.modules)))\n"
+        "    print(sorted({'torch', 'pytorch_lightning', 'wandb', 'numpy', 'PIL'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "[]")  # a sweep has its table above
@@ -510,7 +510,7 @@ def test_help_answers_without_torch():
         "import sys; sys.argv = ['multimodal-pulse', '--help']\n"
         "from multimodal_pulse.interface.cli import main\n"
         "main()\n"
-        "heavy = {'torch', 'lightning', 'wandb', 'numpy', 'PIL'} & set(sys.modules)\n"
+        "heavy = {'torch', 'pytorch_lightning', 'wandb', 'numpy', 'PIL'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")

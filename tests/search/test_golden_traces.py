@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import lightning
 import pytest
+import pytorch_lightning as pl
 import torch
 from tiny_search import tiny_generator, tiny_references, tiny_statistics
 
@@ -37,7 +37,7 @@ METHODS = [
 ]
 
 
-class Losses(lightning.Callback):
+class Losses(pl.Callback):
     """Collects the loss of every step."""
 
     def __init__(self) -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import lightning
+import pytorch_lightning as pl
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from multimodal_pulse.results.tracking.trackers import NullTracker
@@ -15,7 +14,7 @@ from multimodal_pulse.search.latent_optimization import LatentOptimization
 _STEPS_PER_READING = 10
 
 
-class Curves(Callback):
+class Curves(pl.Callback):
     """Hands the terms of each training step to the tracker: what each sample has, averaged over the group; the loss and
     the batch-diversity term, which are sums over the group, as they are.
 
@@ -30,7 +29,7 @@ class Curves(Callback):
         self._label_of_group = ""
         self._unread: list[dict[str, Tensor]] = []
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begins with a group; unread points are of one that did not fit into memory."""
         assert isinstance(pl_module, LatentOptimization)
         self._label_of_group = self._label(pl_module.groups[pl_module.position])
@@ -38,8 +37,8 @@ class Curves(Callback):
 
     def on_train_batch_end(
         self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
         outputs: Any,
         batch: Any,
         batch_idx: int,
@@ -49,7 +48,7 @@ class Curves(Callback):
         if len(self._unread) == _STEPS_PER_READING:
             self._read(batch_idx)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Hands over the last points of a group."""
         if self._unread:
             self._read(int(trainer.num_training_batches) - 1)
