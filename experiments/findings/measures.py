@@ -25,7 +25,7 @@ from tqdm import tqdm
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import write_atomic
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.domains.portraits.renderer import mouth_mask, render_seeds, split_seeds
 from multimodal_pulse.metrics.manifold import Manifold, features, squeezenet
@@ -77,7 +77,7 @@ def of_pictures(samples: Tensor, inside: Tensor, outside: Tensor) -> dict[str, f
     first, second = (torch.stack(part) for part in zip(*combinations(samples, 2), strict=True))
     difference = 255 * (first - second)
     return {
-        "lr_distance": _rms(Degradation(FACTOR)(difference)),
+        "lr_distance": _rms(Bicubic(FACTOR)(difference)),
         "grain": _grain(difference),
         "inside": _rms(difference[..., inside]),
         "outside": _rms(difference[..., outside]),

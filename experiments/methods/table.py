@@ -22,7 +22,7 @@ from PIL import Image
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import write_atomic
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.records import read_records
@@ -74,7 +74,7 @@ class Run:
     @cached_property
     def lr_psnr_of_files(self) -> list[float]:
         """dB, of every saved picture against lr.png, measured on the files themselves."""
-        degradation = Degradation(self.config["degradation"]["factor"])
+        degradation = Bicubic(self.config["degradation"]["factor"])
         folders = [self.folder / "references" / record["reference"] for record in self.records]
         return [
             lr_psnr(

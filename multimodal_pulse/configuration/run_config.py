@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import short, write_atomic
+from multimodal_pulse.configuration.former_names import translated
 
 CONFIG_FILE = "config.yaml"
 
@@ -45,12 +46,14 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
-    """The content of a config.yaml, interpolations as they stand there; None where it is no such file."""
+    """The content of a config.yaml, interpolations as they stand there, in the names of this version; None where it is
+    no such file.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         return None
-    return content if isinstance(content, dict) else None
+    return translated(content) if isinstance(content, dict) else None
 
 
 def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:

@@ -68,6 +68,7 @@ class Untrained(Option):
 class GeneratorFile(Option):
     path: str = MISSING
     sha256: str | None = MISSING
+    domain: str | None = MISSING
 
 
 @dataclass
@@ -105,6 +106,7 @@ class Objective(Option):
     diversity_weight: float = MISSING
     eps: float = MISSING
     geodesic: Geodesic = MISSING
+    terms: dict[str, Any] = MISSING
 
 
 @dataclass
@@ -115,6 +117,11 @@ class Optimizer(Option):
 @dataclass
 class Sgd(Optimizer):
     momentum: float = MISSING
+
+
+@dataclass
+class Stages:
+    before: list[Any] = MISSING
 
 
 @dataclass
@@ -199,6 +206,7 @@ class Config:
     references: Any = MISSING
     degradation: Any = MISSING
     generator: Any = MISSING
+    latent_space: Any = MISSING
     latent_resampling: Any = MISSING
     lr_noise: Any = MISSING
     synthesis_noise: Any = MISSING
@@ -206,6 +214,9 @@ class Config:
     objective: Any = MISSING
     optimizer: Any = MISSING
     schedule: Any = MISSING
+    stages: Any = MISSING
+    after_step: Any = MISSING
+    keep: Any = MISSING
     search: Any = MISSING
     consistency: Any = MISSING
     metrics: Any = MISSING
@@ -228,6 +239,7 @@ SCHEMAS: dict[str, type] = {
     "objective": Objective,
     "optimizer": Optimizer,
     "optimizer/sgd": Sgd,
+    "stages": Stages,
     "consistency/exact": Exact,
     "metrics": Metrics,
     "tracking/wandb": Wandb,

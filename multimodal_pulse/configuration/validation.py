@@ -115,12 +115,12 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
 
 def _check_sizes(cfg: DictConfig) -> None:
     """Refuses a factor that does not suit a generator whose resolution the configuration has; files come later."""
-    resolution, factor = OmegaConf.select(cfg, "generator.resolution"), cfg.degradation.factor
+    resolution, factor = (OmegaConf.select(cfg, key) for key in ("generator.resolution", "degradation.factor"))
     if resolution is None:
         return
     if resolution not in RESOLUTIONS:
         raise UserError(f"generator.resolution={resolution}: it must be one of {', '.join(map(str, RESOLUTIONS))}.")
-    if resolution % factor:
+    if factor is not None and resolution % factor:
         divisors = ", ".join(str(n) for n in range(1, resolution + 1) if resolution % n == 0)
         raise UserError(
             f"degradation.factor={factor} does not divide generator.resolution={resolution}: choose one of {divisors}."

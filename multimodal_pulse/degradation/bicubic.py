@@ -1,4 +1,4 @@
-"""The degradation A: antialiased bicubic downsampling, with its transpose and its pseudo-inverse.
+"""Antialiased bicubic downsampling, with its transpose and its pseudo-inverse.
 
 One operator makes the references, enters the loss and scores. It follows MATLAB's `imresize`: Keys' cubic kernel with
 a = -0.5 (R. Keys, "Cubic convolution interpolation for digital image processing", 1981, equation 15), widened by the
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation.operator import Degradation, Shape
 
 
 def _cubic_kernel(x: Tensor) -> Tensor:
@@ -70,16 +71,10 @@ def bicubic_resize(x: Tensor, height: int, width: int) -> Tensor:
     return _separable(rows, x, columns)
 
 
-def bicubic_upsample(y: Tensor, factor: int) -> Tensor:
-    """Bicubic interpolation of [..., h, w] to [..., h * factor, w * factor], not clamped: the traditional baseline."""
-    return bicubic_resize(y, y.shape[-2] * factor, y.shape[-1] * factor)
+class Bicubic(Degradation):
+    """Antialiased bicubic downsampling by a whole factor: [..., C, H, W] -> [..., C, H / factor, W / factor].
 
-
-class Degradation:
-    """A: [..., H, W] -> [..., H / factor, W / factor], with its transpose and its Moore-Penrose pseudo-inverse.
-
-    Inputs are float tensors of any dtype and device; outputs share them and are not clamped. The matrices are computed
-    in float64 once per size and kept.
+    The matrices are computed in float64 once per size and kept.
 
     Args:
         factor: a positive integer; 1 is the identity.
@@ -91,22 +86,20 @@ class Degradation:
         if not isinstance(factor, int) or factor < 1:
             raise UserError(f"degradation.factor={factor} must be a positive integer, for example 8.")
         self.factor = factor
+        self.name = f"bicubic, {factor} x"
+        self.sentence = f"Each side is {factor} times shorter, by antialiased bicubic downsampling."
 
     def __repr__(self) -> str:
-        return f"Degradation(factor={self.factor})"
+        return f"Bicubic(factor={self.factor})"
 
-    def lr_size(self, size: int) -> int:
-        """The LR side, in pixels, of a picture `size` pixels wide or high."""
-        if size % self.factor:
-            divisors = ", ".join(str(n) for n in range(1, size + 1) if size % n == 0)
-            raise UserError(
-                f"degradation.factor={self.factor} does not divide a side of {size} pixels; choose one of {divisors}."
-            )
-        return size // self.factor
+    def lr_shape(self, shape: Shape) -> Shape:
+        """(C, H, W) -> (C, H / factor, W / factor)."""
+        channels, height, width = shape
+        return channels, self._lr_side(height), self._lr_side(width)
 
     def __call__(self, x: Tensor) -> Tensor:
         """A x: [..., H, W] -> [..., h, w] with h = H / factor, w = W / factor."""
-        return bicubic_resize(x, self.lr_size(x.shape[-2]), self.lr_size(x.shape[-1]))
+        return bicubic_resize(x, self._lr_side(x.shape[-2]), self._lr_side(x.shape[-1]))
 
     def transpose(self, y: Tensor) -> Tensor:
         """The adjoint, <A x, y> = <x, A^T y>: [..., h, w] -> [..., H, W]."""
@@ -117,6 +110,18 @@ class Degradation:
         """A+ y, the smallest picture x with A x = y: [..., h, w] -> [..., H, W]. A has full row rank, so A A+ = 1."""
         rows, columns = self._matrices(y, pseudo_inverse=True)
         return _separable(rows, y, columns)
+
+    def upsample(self, y: Tensor) -> Tensor:
+        """Bicubic interpolation, [..., h, w] -> [..., h * factor, w * factor]: the traditional baseline."""
+        return bicubic_resize(y, y.shape[-2] * self.factor, y.shape[-1] * self.factor)
+
+    def _lr_side(self, side: int) -> int:
+        if side % self.factor:
+            divisors = ", ".join(str(n) for n in range(1, side + 1) if side % n == 0)
+            raise UserError(
+                f"degradation.factor={self.factor} does not divide a side of {side} pixels; choose one of {divisors}."
+            )
+        return side // self.factor
 
     def _matrices(self, y: Tensor, pseudo_inverse: bool) -> tuple[Tensor, Tensor]:
         height, width = y.shape[-2:]

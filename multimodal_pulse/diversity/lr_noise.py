@@ -67,28 +67,29 @@ class MaskedLrNoise:
         return torch.where(mask > 0, lr + mask * (noisy - lr), lr)
 
 
-def lr_mask(mask: Tensor, lr_size: int, resolution: int) -> Tensor:
+def lr_mask(mask: Tensor, lr_size: tuple[int, int], resolution: int) -> Tensor:
     """A mask of LR or HR size, brought to LR size.
 
     Args:
-        mask: [1, H, W] in [0, 1], white (1) = noise there; H = W = lr_size or resolution.
-        lr_size: side of the reference, in pixels.
-        resolution: side of the samples, in pixels, a multiple of lr_size.
+        mask: [1, H, W] in [0, 1], white (1) = noise there; (H, W) is lr_size, or both are resolution.
+        lr_size: height and width of the reference, in pixels.
+        resolution: side of the samples, in pixels, a multiple of both.
 
     Returns:
-        [1, lr_size, lr_size]; from HR, each pixel is the white share of what it covers.
+        [1, *lr_size]; from HR, each pixel is the white share of what it covers.
 
     Raises:
         UserError: the mask has neither size.
     """
-    if mask.shape == (1, lr_size, lr_size):
+    height, width = lr_size
+    if mask.shape == (1, height, width):
         return mask
     if mask.shape != (1, resolution, resolution):
         raise UserError(
             f"noise.lr_mask is {_size(mask)} pixels; "
-            f"it must be {lr_size} x {lr_size} (the reference) or {resolution} x {resolution} (a sample)."
+            f"it must be {width} x {height} (the reference) or {resolution} x {resolution} (a sample)."
         )
-    return F.avg_pool2d(mask, resolution // lr_size)
+    return F.avg_pool2d(mask, (resolution // height, resolution // width))
 
 
 def _size(image: Tensor) -> str:

@@ -4,24 +4,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from multimodal_pulse.generator.files.checkpoint import CheckpointError, load_generator, save_generator, untrained
-    from multimodal_pulse.generator.files.pretrained import load_file, load_official
-    from multimodal_pulse.generator.frozen import Generator
-    from multimodal_pulse.generator.stylegan2 import Architecture, StyleGAN2
+    from multimodal_pulse.generator.files.checkpoint import CheckpointError as CheckpointError
+    from multimodal_pulse.generator.files.checkpoint import load_generator as load_generator
+    from multimodal_pulse.generator.files.checkpoint import save_generator as save_generator
+    from multimodal_pulse.generator.files.checkpoint import untrained as untrained
+    from multimodal_pulse.generator.files.pretrained import load_file as load_file
+    from multimodal_pulse.generator.files.pretrained import load_official as load_official
+    from multimodal_pulse.generator.frozen import Generator as Generator
+    from multimodal_pulse.generator.spaces.space import Space as Space
+    from multimodal_pulse.generator.spaces.sphere import Sphere as Sphere
+    from multimodal_pulse.generator.stylegan2 import Architecture as Architecture
+    from multimodal_pulse.generator.stylegan2 import StyleGAN2 as StyleGAN2
 
-__all__ = [
-    "Architecture", "CheckpointError", "Generator", "StyleGAN2", "load_file", "load_generator", "load_official",
-    "save_generator", "untrained",
-]  # fmt: skip
 
 _HOMES = {
-    "Architecture": "stylegan2", "StyleGAN2": "stylegan2", "Generator": "frozen",
-    "load_file": "files.pretrained", "load_official": "files.pretrained",
-}  # fmt: skip
+    "Architecture": "stylegan2",
+    "CheckpointError": "files.checkpoint",
+    "Generator": "frozen",
+    "Space": "spaces.space",
+    "Sphere": "spaces.sphere",
+    "StyleGAN2": "stylegan2",
+    "load_file": "files.pretrained",
+    "load_generator": "files.checkpoint",
+    "load_official": "files.pretrained",
+    "save_generator": "files.checkpoint",
+    "untrained": "files.checkpoint",
+}
+
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     # PEP 562: `multimodal-pulse weights` lists what there is, without PyTorch.
-    if name in __all__:
-        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'files.checkpoint')}"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

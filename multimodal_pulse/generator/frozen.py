@@ -16,15 +16,18 @@ class Generator(nn.Module):
     Args:
         network: the network; taken over, not copied.
         sha256: hex digest that names the weights (of their file, where there is one); None: computed from the tensors.
+        domain: what its pictures show, from the general to the particular, such as "photographs/faces"; None: anything,
+            or nobody knows.
     """
 
-    def __init__(self, network: StyleGAN2, sha256: str | None = None):
+    def __init__(self, network: StyleGAN2, sha256: str | None = None, domain: str | None = None):
         super().__init__()
         self.network = network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
         for layer in network.synthesis.layers:
             layer.freeze()
         self.architecture: Architecture = network.architecture
         self.sha256 = sha256 or _digest(network)
+        self.domain = domain
 
     @property
     def z_dim(self) -> int:

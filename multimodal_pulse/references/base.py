@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.pixels import quantise
 
 
@@ -31,13 +31,32 @@ def degraded(name: str, original: Tensor, degradation: Degradation) -> Reference
     return Reference(name, lr=quantise(degradation(hr)), hr=hr)
 
 
+def outside(knows: str | None, shown: str) -> str | None:
+    """A notice where the generator's domain and the references' are none of the same kind; else None.
+
+    Args:
+        knows: the generator's domain; None: anything, or nobody knows.
+        shown: the references'.
+    """
+    if knows is None or f"{knows}/".startswith(f"{shown}/") or f"{shown}/".startswith(f"{knows}/"):
+        return None
+    known, pictures = (" of ".join(domain.split("/")) for domain in (knows, shown))
+    return (
+        f"the generator knows {known}, and the references are {pictures}, outside of what it has seen: the samples will"
+        f" look like {known}."
+    )
+
+
 class References(ABC):
     """An ordered collection of references, each made when it is asked for.
 
     Attributes:
+        domain: what the pictures show, from the general to the particular, such as "photographs/faces".
         names: the references' names, in order; known without reading any picture.
         notices: sentences the user should see once. Reading a picture may add to them.
     """
+
+    domain = "photographs"
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
@@ -65,9 +84,13 @@ class References(ABC):
         """
         return {}
 
+    def own_mask(self) -> Tensor | None:
+        """Where LR noise may be when no mask is given, [1, R, R] in [0, 1]; None: they have no such place."""
+        return None
+
     def __iter__(self) -> Iterator[Reference]:
         return (self[index] for index in range(len(self)))
 
-    def _notice(self, sentence: str | None) -> None:
+    def add_notice(self, sentence: str | None) -> None:
         if sentence is not None and sentence not in self.notices:
             self.notices.append(sentence)

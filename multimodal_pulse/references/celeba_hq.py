@@ -8,7 +8,7 @@ from pathlib import Path
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.base.progress_bar import progress_bar
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References, degraded
 from multimodal_pulse.references.celeba_release import Release, counted, listed, read_release
 from multimodal_pulse.references.pairing import reduced
@@ -35,11 +35,12 @@ class CelebAHQ(References):
         split: "validation" (to choose settings) or "test" (to report).
         limit: only the first so many; None: all.
         subset: only these idx, all of the split; None: all. `limit` counts within them.
-        domain_notice: see `PictureFiles`.
     Raises:
         UserError: a bad setting; a list that is missing, malformed or contradicts itself; fewer or more images than
             expected, or none.
     """
+
+    domain = "photographs/faces"
 
     def __init__(
         self,
@@ -51,13 +52,12 @@ class CelebAHQ(References):
         split: str = "test",
         limit: int | None = None,
         subset: Sequence[int] | None = None,
-        domain_notice: str | None = None,
     ) -> None:
         if split not in EVALUATION_SPLITS:
             raise UserError(f"references.split={split} must be one of {', '.join(EVALUATION_SPLITS)}.")
         if limit is not None and limit < 1:
             raise UserError(f"references.limit={limit} must be at least 1, or null for all.")
-        degradation.lr_size(resolution)
+        degradation.lr_shape((3, resolution, resolution))
         release = read_release(path, partition_file)
         if expected is not None:
             release.require(expected)
@@ -71,12 +71,11 @@ class CelebAHQ(References):
         self._resolution = resolution
         self._degradation = degradation
         self._paths = [release.file(idx) for idx in chosen]
-        self._notice(domain_notice)
         for sentence in (*release.left_out, *release.remarks):
-            self._notice(sentence)
+            self.add_notice(sentence)
         if missing := [f"{idx}.jpg" for idx in wanted if idx not in present]:
-            self._notice(f"{release.folder} lacks {counted(missing)}; the run goes on without.")
-        self._notice(_identical(self._paths))
+            self.add_notice(f"{release.folder} lacks {counted(missing)}; the run goes on without.")
+        self.add_notice(_identical(self._paths))
 
     def __getitem__(self, index: int) -> Reference:
         picture = load_rgb(self._paths[index])
@@ -102,7 +101,7 @@ class CelebAHQ(References):
                 reasons[index] = str(error)
             else:
                 sizes[path] = width, height
-        self._notice(_odd_sizes(sizes))
+        self.add_notice(_odd_sizes(sizes))
         return reasons
 
     def _check_size(self, path: Path, width: int, height: int) -> None:

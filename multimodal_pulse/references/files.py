@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import unique_names
 from multimodal_pulse.references.pairing import Pairing
@@ -26,7 +26,6 @@ class PictureFiles(References):
         degradation: A.
         paths: the files.
         as_: see `Pairing`.
-        domain_notice: what to tell the user about pictures that the generator was not made for; None: nothing.
     Raises:
         UserError: headers tell that files cannot be used; they are named.
     """
@@ -37,18 +36,16 @@ class PictureFiles(References):
         degradation: Degradation,
         paths: Sequence[Path],
         as_: str = "auto",
-        domain_notice: str | None = None,
     ) -> None:
         super().__init__(unique_names(paths))
         self._paths = paths
         self._pairing = Pairing(resolution, degradation, as_)
-        self._notice(domain_notice)
         _refuse_failing(lambda path: self._pairing.check(*size_of(path), str(path)), paths)
 
     def __getitem__(self, index: int) -> Reference:
         path = self._paths[index]
         reference, notice = self._pairing(self.names[index], load_rgb(path), str(path))
-        self._notice(notice)
+        self.add_notice(notice)
         return reference
 
     def check(self, indices: Iterable[int]) -> None:
@@ -61,7 +58,7 @@ class PictureFiles(References):
 
     def _decode(self, path: Path) -> None:
         height, width = load_rgb(path).shape[-2:]
-        self._notice(self._pairing.check(width, height, str(path)))
+        self.add_notice(self._pairing.check(width, height, str(path)))
 
 
 def _refuse_failing(attempt: Callable[[Path], object], paths: Sequence[Path]) -> None:
@@ -88,7 +85,6 @@ class Folder(PictureFiles):
         path: the folder.
         limit: only the first so many; None: all.
         as_: see `Pairing`.
-        domain_notice: see `PictureFiles`.
     Raises:
         UserError: the folder is missing or has no picture, `limit` is less than 1, or as `PictureFiles`.
     """
@@ -100,12 +96,11 @@ class Folder(PictureFiles):
         path: str | Path,
         limit: int | None = None,
         as_: str = "auto",
-        domain_notice: str | None = None,
     ) -> None:
         if limit is not None and limit < 1:
             raise UserError(f"references.limit={limit} must be at least 1, or null for all.")
         paths = picture_paths(Path(path).expanduser())
-        super().__init__(resolution, degradation, paths[:limit], as_, domain_notice)
+        super().__init__(resolution, degradation, paths[:limit], as_)
 
 
 def picture_paths(folder: Path) -> list[Path]:
@@ -132,7 +127,6 @@ class ImageFile(PictureFiles):
         degradation: A.
         path: the file.
         as_: see `Pairing`.
-        domain_notice: see `PictureFiles`.
     Raises:
         UserError: as `PictureFiles`.
     """
@@ -143,6 +137,5 @@ class ImageFile(PictureFiles):
         degradation: Degradation,
         path: str | Path,
         as_: str = "auto",
-        domain_notice: str | None = None,
     ) -> None:
-        super().__init__(resolution, degradation, [Path(path).expanduser()], as_, domain_notice)
+        super().__init__(resolution, degradation, [Path(path).expanduser()], as_)

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name
 from multimodal_pulse.references.pairing import Pairing
@@ -32,7 +32,6 @@ class InMemory(References):
         image: the picture.
         as_: see `Pairing`.
         name: of the reference; None: the file's, or "image".
-        domain_notice: see `PictureFiles`.
     Raises:
         UserError: another type, shape or range, an unreadable file, or a size that does not fit.
     """
@@ -44,15 +43,13 @@ class InMemory(References):
         image: Picture,
         as_: str = "auto",
         name: str | None = None,
-        domain_notice: str | None = None,
     ) -> None:
         path = Path(image) if isinstance(image, str | Path) else None
         name = safe_name(name or (path.stem if path else "image"))
         super().__init__([name])
-        self._notice(domain_notice)
         source = str(path) if path else "the image"
         self._reference, notice = Pairing(resolution, degradation, as_)(name, as_rgb(image), source)
-        self._notice(notice)
+        self.add_notice(notice)
 
     def __getitem__(self, index: int) -> Reference:
         return [self._reference][index]

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.degradation.bicubic import bicubic_resize
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.pixels import quantise
 
@@ -15,18 +16,18 @@ class Pairing:
 
     Args:
         resolution: the generator's, R.
-        degradation: A; the LR size is R / factor.
+        degradation: A.
         as_: "hr" takes every picture for an original, to be degraded; "lr" for a reference as it is; "auto" decides by
             size: a shorter side of at least R means an original, exactly the LR size a reference.
     Raises:
-        UserError: `as_` is none of these, or the degradation's factor does not divide R.
+        UserError: `as_` is none of these, or the degradation does not take pictures of R x R.
     """
 
     def __init__(self, resolution: int, degradation: Degradation, as_: str = "auto") -> None:
         if as_ not in READINGS:
             raise UserError(f"references.as={as_} must be one of {', '.join(READINGS)}.")
         self._resolution = resolution
-        self._lr_size = degradation.lr_size(resolution)
+        _, self._lr_height, self._lr_width = degradation.lr_shape((3, resolution, resolution))
         self._degradation = degradation
         self._as = as_
 
@@ -39,7 +40,7 @@ class Pairing:
         if self._is_original(width, height):
             side = min(width, height)
             return None if width == height else f"{source} is {width} x {height}: its middle {side} x {side} is used."
-        if self._as != "hr" and width == height == self._lr_size:
+        if self._as != "hr" and (height, width) == (self._lr_height, self._lr_width):
             return None
         raise UserError(f"{source} is {width} x {height} pixels{self._accepted()}.")
 
@@ -64,7 +65,7 @@ class Pairing:
 
     def _accepted(self) -> str:
         original = f"at least {self._resolution} x {self._resolution}"
-        reference = f"exactly {self._lr_size} x {self._lr_size}"
+        reference = f"exactly {self._lr_width} x {self._lr_height}"
         return {
             "auto": f": an original needs {original}, an LR reference {reference}; give a picture of such a size",
             "hr": f", but references.as=hr takes originals of {original}: give one, or choose references.as=auto",

@@ -1,8 +1,10 @@
 """`references=portraits`: rendered portraits of the built-in domain."""
 
+from torch import Tensor
+
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation
-from multimodal_pulse.domains.portraits.renderer import SPLITS, render_seeds, split_seeds
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.domains.portraits.renderer import SPLITS, mouth_mask, render_seeds, split_seeds
 from multimodal_pulse.references.base import Reference, References, degraded
 
 EVALUATION_SPLITS = ("validation", "test")
@@ -16,10 +18,11 @@ class Portraits(References):
         degradation: A.
         limit: how many.
         split: "validation" (to choose settings) or "test" (to report).
-        domain_notice: what to tell the user about portraits that the generator was not made for; None: nothing.
     Raises:
         UserError: another split, or a `limit` outside 1 to the split's size.
     """
+
+    domain = "rendered portraits"
 
     def __init__(
         self,
@@ -27,7 +30,6 @@ class Portraits(References):
         degradation: Degradation,
         limit: int | None = 1,
         split: str = "test",
-        domain_notice: str | None = None,
     ) -> None:
         if split not in EVALUATION_SPLITS:
             raise UserError(f"references.split={split} must be one of {', '.join(EVALUATION_SPLITS)}.")
@@ -35,9 +37,8 @@ class Portraits(References):
         if limit is None or not 1 <= limit <= available:
             shown = "null" if limit is None else limit
             raise UserError(f"references.limit={shown} must be a number of portraits from 1 to {available}.")
-        degradation.lr_size(resolution)
+        degradation.lr_shape((3, resolution, resolution))
         super().__init__([f"{split}_{index:06d}" for index in range(limit)])
-        self._notice(domain_notice)
         self._resolution = resolution
         self._degradation = degradation
         self._seeds = split_seeds(split, limit)
@@ -45,3 +46,7 @@ class Portraits(References):
     def __getitem__(self, index: int) -> Reference:
         (portrait,) = render_seeds([self._seeds[index]], self._resolution)
         return degraded(self.names[index], portrait, self._degradation)
+
+    def own_mask(self) -> Tensor:
+        """The mouth."""
+        return mouth_mask(self._resolution)[0]

@@ -1,44 +1,40 @@
-"""From the nodes of a configuration to the objects of a run."""
+"""From the nodes of a configuration to the objects of a run. What is made here keeps no configuration."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import Job
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.configuration.former_names import translated
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.lr_noise import lr_mask
-from multimodal_pulse.domains.portraits.renderer import mouth_mask
-from multimodal_pulse.generator import Generator
-from multimodal_pulse.generator.spaces.sphere import LatentSpace
+from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.references import InMemory, References
+from multimodal_pulse.references.base import outside
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import NullTracker
+from multimodal_pulse.search.baselines import BicubicSearch
+from multimodal_pulse.search.latent_optimization import LatentOptimization
+from multimodal_pulse.search.stages import Stage
 
-OUTSIDE_THE_PORTRAITS = (
-    "generator=portraits knows rendered portraits only; a photograph lies outside of what it has seen, and its samples"
-    " will look drawn."
-)
-PORTRAITS_OUTSIDE = (
-    "references=portraits are rendered portraits, which generator={generator} was not made for; references=folder"
-    " references.path=<folder> searches pictures of your own."
-)
-
-RENDERING_SLOTS = ("generator", "degradation", "consistency")
+RENDERING_SLOTS = ("generator", "degradation", "latent_space", "consistency")
 RENDERING_TARGETS = {
     "multimodal_pulse.domains.portraits.load_prior",
     "multimodal_pulse.generator.load_file",
     "multimodal_pulse.generator.load_official",
     "multimodal_pulse.generator.untrained",
-    "multimodal_pulse.degradation.Degradation",
+    "multimodal_pulse.generator.Sphere",
+    "multimodal_pulse.degradation.Bicubic",
     "multimodal_pulse.search.NoConsistency",
     "multimodal_pulse.search.ExactConsistency",
 }
@@ -66,6 +62,40 @@ def build(node: DictConfig, **arguments: Any) -> Any:
         raise UserError(f"{node._get_full_key(None)}: {error}") from error
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The objects of a run that take long to make, or that refuse a configuration.
+
+    Attributes:
+        device: where the search runs.
+        generator, degradation, references, lr_noise, synthesis_noise: the slots of these names.
+    """
+
+    device: torch.device
+    generator: Generator
+    degradation: Degradation
+    references: References
+    lr_noise: Any
+    synthesis_noise: Any
+
+
+def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
+    """What a search is made of before its groups are known; `picture` stands in for the file of `references=image`.
+
+    Raises:
+        UserError: something in the configuration, or something it names, cannot be used.
+    """
+    device = torch_device(cfg.trainer, cfg.shard.index)
+    generator = build(cfg.generator)
+    degradation = build(cfg.degradation)
+    references = build_references(cfg.references, generator, degradation, picture)
+    lr_noise = build_lr_noise(cfg.lr_noise, references, generator, degradation)
+    synthesis_noise = build(cfg.synthesis_noise)
+    # Refuses what this generator cannot take now, and not when the search has begun.
+    synthesis_noise.draw(generator, cfg.seed, references.names[0], num_samples=1)
+    return Parts(device, generator, degradation, references, lr_noise, synthesis_noise)
+
+
 def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
     """The device of a trainer option; of several GPUs with its number.
 
@@ -91,70 +121,96 @@ def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
 
 
 def build_references(
-    cfg: DictConfig, job: Job, generator: Generator, degradation: Degradation, picture: Picture | None
+    node: DictConfig, generator: Generator, degradation: Degradation, picture: Picture | None
 ) -> References:
-    """The references of a run; `picture` stands in for the file of `references=image`."""
+    """The references of a run, with a notice where the generator knows another domain.
+
+    Args:
+        picture: stands in for the file of `references=image`.
+    """
     arguments: dict[str, Any] = {"resolution": generator.resolution, "degradation": degradation}
-    if job.choices["references"] == "portraits":
-        if job.choices["generator"] not in ("portraits", "untrained"):  # one was made for them, the other for nothing
-            arguments["domain_notice"] = PORTRAITS_OUTSIDE.format(generator=job.choices["generator"])
-        return build(cfg.references, **arguments)
-    if job.choices["generator"] == "portraits":
-        arguments["domain_notice"] = OUTSIDE_THE_PORTRAITS
     if picture is not None:
-        return InMemory(image=picture, as_=cfg.references["as"], **arguments)
-    return build(cfg.references, path=str(cfg.references.path), **arguments)  # a folder may be called 2024
+        references: References = InMemory(image=picture, as_=node["as"], **arguments)
+    else:
+        if "path" in node:
+            arguments["path"] = str(node.path)  # a folder may be called 2024
+        references = build(node, **arguments)
+    references.add_notice(outside(generator.domain, references.domain))
+    return references
 
 
-def build_lr_noise(cfg: DictConfig, job: Job, generator: Generator, degradation: Degradation) -> Any:
+def build_lr_noise(node: DictConfig, references: References, generator: Generator, degradation: Degradation) -> Any:
     """The LR noise of a run, with its mask as a tensor where it has one.
 
     Raises:
         UserError: no mask is given and these references have none of their own, or it cannot be read or has a wrong
             size.
     """
-    if job.choices["lr_noise"] != "masked":
-        return build(cfg.lr_noise)
+    if "mask" not in node:
+        return build(node)
     resolution = generator.resolution
-    return build(cfg.lr_noise, mask=lr_mask(_mask(cfg, job, resolution), degradation.lr_size(resolution), resolution))
+    _, height, width = degradation.lr_shape((3, resolution, resolution))
+    return build(node, mask=lr_mask(_mask(node.mask, references), (height, width), resolution))
 
 
-def _mask(cfg: DictConfig, job: Job, resolution: int) -> Tensor:
+def _mask(path: str | None, references: References) -> Tensor:
     """[1, H, W], 1 = noise there."""
-    if cfg.lr_noise.mask is not None:
-        return load_rgb(Path(cfg.lr_noise.mask).expanduser()).mean(dim=0, keepdim=True)
-    if job.choices["references"] == "portraits":
-        return mouth_mask(resolution)[0]
-    raise UserError(
-        "lr_noise=masked needs noise.lr_mask=<image file, white = noise there>: only references=portraits have a mask"
-        " of their own."
-    )
+    if path is not None:
+        return load_rgb(Path(path).expanduser()).mean(dim=0, keepdim=True)
+    own = references.own_mask()
+    if own is None:
+        raise UserError(
+            "lr_noise=masked needs noise.lr_mask=<image file, white = noise there>: these references have no mask of"
+            " their own."
+        )
+    return own
 
 
-def build_search(cfg: DictConfig, latent_space: Callable[[], LatentSpace], **arguments: Any) -> Any:
-    """The search of a run.
+def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
+    """The stages before, in the order of `cfg.stages`, and the one that the slots describe."""
+    nodes = [*cfg.stages.before, OmegaConf.masked_copy(cfg, ["latent_space", "steps", "optimizer", "schedule"])]
+    return [
+        Stage(
+            latent_space=build(node.latent_space, generator=generator),
+            steps=node.steps,
+            optimizer=factory(node.optimizer),
+            schedule=build(node.schedule),
+        )
+        for node in nodes
+    ]
 
-    Args:
-        latent_space: makes the generator's; called only for a search that names `latent_space` among its arguments,
-            because the statistics of W take a million draws.
-        arguments: what else no slot describes or what is already built: references, groups, generator, degradation,
-            lr_noise, synthesis_noise.
-    """
-    parts = arguments | dict(
-        latent_resampling=build(cfg.latent_resampling),
-        batch_diversity=build(cfg.batch_diversity),
-        objective=build(cfg.objective),
-        optimizer=factory(cfg.optimizer),
-        schedule=build(cfg.schedule),
-        consistency=build(cfg.consistency),
-        num_samples=cfg.num_samples,
-        steps=cfg.steps,
-        seed=cfg.seed,
-        film_frames=cfg.film_frames,
-    )
-    if "latent_space" in inspect.signature(factory(cfg.search)).parameters:
-        parts["latent_space"] = latent_space()
-    return build(cfg.search, **parts)
+
+def build_search(cfg: DictConfig, parts: Parts, groups: Sequence[Sequence[int]]) -> LatentOptimization | BicubicSearch:
+    """The search of these groups, ready to run with `trainer_options`."""
+    arguments: dict[str, Any] = {
+        "references": parts.references,
+        "groups": groups,
+        "generator": parts.generator,
+        "degradation": parts.degradation,
+        "latent_resampling": build(cfg.latent_resampling),
+        "lr_noise": parts.lr_noise,
+        "synthesis_noise": parts.synthesis_noise,
+        "batch_diversity": build(cfg.batch_diversity),
+        "objective": build(cfg.objective),
+        "after_step": build(cfg.after_step),
+        "keep": factory(cfg.keep),
+        "consistency": build(cfg.consistency),
+        "num_samples": cfg.num_samples,
+        "seed": cfg.seed,
+        "film_frames": cfg.film_frames,
+    }
+    if "stages" in inspect.signature(factory(cfg.search)).parameters:  # the statistics of W take a million draws
+        arguments["stages"] = build_stages(cfg, parts.generator)
+    return build(cfg.search, **arguments)
+
+
+def trainer_options(trainer: DictConfig, device: torch.device) -> dict[str, Any]:
+    """The arguments of `pytorch_lightning.Trainer`."""
+    return {
+        "accelerator": trainer.accelerator,
+        "devices": 1 if device.index is None else [device.index],
+        "precision": trainer.precision,
+    }
 
 
 def build_tracker(cfg: DictConfig, job: Job) -> NullTracker:
@@ -178,6 +234,7 @@ def load_renderer(settings: Mapping[str, Any]) -> Renderer:
         UserError: they name something that no option of `conf/` does. A record may come from anybody and is data:
             nothing else in it is called.
     """
+    settings = translated(settings)
     for slot in RENDERING_SLOTS:
         node = settings.get(slot)
         known = isinstance(node, Mapping) and node.get("_target_") in RENDERING_TARGETS
@@ -186,4 +243,5 @@ def load_renderer(settings: Mapping[str, Any]) -> Renderer:
                 f"record.json: settings.{slot} is none of this program's options: nothing is drawn with it."
             )
     cfg = OmegaConf.create(dict(settings))
-    return Renderer(build(cfg.generator), build(cfg.degradation), build(cfg.consistency))
+    space: type[Space] = get_class(cfg.latent_space["_target_"])
+    return Renderer(build(cfg.generator), space.redraw, build(cfg.degradation), build(cfg.consistency))

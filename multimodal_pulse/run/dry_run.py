@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from omegaconf import DictConfig
+
 from multimodal_pulse.base.files import PARTIAL, only_writer
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.run_config import settle_config
 from multimodal_pulse.results.plan import Plan, write_plan
 from multimodal_pulse.results.records import metrics_of
 from multimodal_pulse.results.report import Forecast
-from multimodal_pulse.run.parts import Parts
+from multimodal_pulse.run.build import Parts, build_search, trainer_options
 from multimodal_pulse.search.group_size import peak_bytes
 from multimodal_pulse.search.latent_optimization import Recorder
 from multimodal_pulse.search.progress import SearchProgress
@@ -20,11 +22,11 @@ from multimodal_pulse.search.timing import STEPS, Timing, time_search
 
 
 def dry_run(
+    cfg: DictConfig,
     job: Job,
     parts: Parts,
     plan: Plan,
     groups: Sequence[Sequence[int]],
-    once: float,
     recorder: Callable[[Path], Recorder],
 ) -> Forecast:
     """Searches the first group for a few steps, scores it and writes it to a folder that is removed.
@@ -32,29 +34,28 @@ def dry_run(
     The run directory then has plan.json, with the seconds, and belongs to this configuration without its `dry_run`.
 
     Args:
-        job: where the run would go.
-        parts: of the run.
-        plan: of the run.
+        cfg, job: of the run.
+        parts, plan: of the run.
         groups: those that are to be searched; none: nothing is tried.
-        once: seconds that the run takes before its search is made.
         recorder: makes what scores an outcome and writes it below a folder.
     """
-    cfg = parts.cfg
+    trial, written = cfg.copy(), cfg.copy()
+    trial.steps, written.dry_run = min(STEPS, cfg.steps), False
     with only_writer(job.run_dir), TemporaryDirectory(prefix=PARTIAL, dir=job.run_dir) as folder:
-        timing = Timing(once, 0.0, 0.0)
+        timing = Timing(time.perf_counter() - job.started, 0.0, 0.0)
         if groups:
-            begun = time.perf_counter()
-            search = parts.search(groups[:1], min(STEPS, cfg.steps))
-            once += time.perf_counter() - begun
-            rehearsal, trial = (recorder(Path(folder) / attempt) for attempt in ("first", "again"))
-            timing = time_search(search, once, rehearsal, trial, SearchProgress(), **parts.trainer_options)
+            search = build_search(trial, parts, groups[:1])
+            once = time.perf_counter() - job.started
+            first, again = (recorder(Path(folder) / attempt) for attempt in ("first", "again"))
+            options = trainer_options(cfg.trainer, parts.device)
+            timing = time_search(search, once, first, again, SearchProgress(), **options)
         forecast = Forecast(
             run_dir=job.run_dir,
             title=cfg.method,
             entries=(),
             metrics=metrics_of([], {}),
             num_samples=cfg.num_samples,
-            steps=cfg.steps,
+            steps=cfg.steps + sum(stage.steps for stage in cfg.stages.before),
             groups=groups,
             shard=f"shard {cfg.shard.index} of {cfg.shard.count}" if cfg.shard.count > 1 else "",
             timing=timing,
@@ -62,8 +63,6 @@ def dry_run(
             device=str(parts.device),
             price_per_hour=cfg.trainer.price_per_hour,
         )
-        settled = cfg.copy()
-        settled.dry_run = False
-        settle_config(job.run_dir, settled, [given for given in job.overrides if not given.startswith("dry_run=")])
+        settle_config(job.run_dir, written, [given for given in job.overrides if not given.startswith("dry_run=")])
         write_plan(job.run_dir, replace(plan, seconds=forecast.seconds))
     return forecast

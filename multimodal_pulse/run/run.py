@@ -1,9 +1,8 @@
 """One run, from a configuration to pictures and scores: the table of contents of the program.
 
-`cfg` goes no deeper than this module, `parts`, `dry_run` and `assembly`: everything below gets plain arguments.
+`cfg` goes no deeper than this room: everything below it gets plain arguments.
 """
 
-import time
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +19,9 @@ from multimodal_pulse.results.records import Records, derive, finished
 from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
 from multimodal_pulse.results.tracking.curves import Curves
 from multimodal_pulse.results.tracking.trackers import NullTracker
-from multimodal_pulse.run.build import build_tracker, rendering_settings
+from multimodal_pulse.run.build import build_parts, build_search, build_tracker, rendering_settings, trainer_options
 from multimodal_pulse.run.dry_run import dry_run
-from multimodal_pulse.run.parts import Parts
+from multimodal_pulse.run.groups import plan_groups
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.search.latent_optimization import Recorder
 from multimodal_pulse.search.outcome import Outcome
@@ -45,21 +44,17 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         KeyboardInterrupt: Ctrl-C; what is finished is recorded.
     """
     refuse_another_config(job.run_dir, cfg)
-    parts = Parts.of(cfg, job, picture)
+    parts = build_parts(cfg, picture)
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
     tracker = build_tracker(cfg, job)
 
-    plan = parts.plan(job.run_dir)
+    plan = plan_groups(cfg, parts, job.run_dir)
     refuse_another_run(job.run_dir, plan, parts.generator.sha256)
     done = finished(job.run_dir)
-    waiting = plan.pending(done, *shard)
-    before = time.perf_counter()
-    search = parts.search(waiting, cfg.steps)
-    making = time.perf_counter() - before
-    indices = [index for group in waiting for index in group]
-    references.check(indices)
-    unusable = references.unusable(indices)
-    search.groups = plan.pending(done, *shard, unusable)
+    waiting = [index for group in plan.pending(done, *shard) for index in group]
+    references.check(waiting)
+    unusable = references.unusable(waiting)
+    groups = plan.pending(done, *shard, unusable)
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
 
     notices = Notices(references)
@@ -84,16 +79,15 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         return record
 
     if cfg.dry_run:
-        # Without the making of this search: the statistics of W are kept now, and the trial makes a search of its own.
-        once = time.perf_counter() - job.started - making
-        return dry_run(job, parts, plan, search.groups, once, partial(recorder, NullTracker(job.run_dir)))
+        return dry_run(cfg, job, parts, plan, groups, partial(recorder, NullTracker(job.run_dir)))
+    search = build_search(cfg, parts, groups)
 
     # W&B may still refuse the run as the block is entered; only inside does the run directory become this run's own.
     with only_writer(job.run_dir), tracker:
         settle_config(job.run_dir, cfg, job.overrides)
         say_begun(job.run_dir)
         settle_plan(job.run_dir, plan)
-        if search.groups:  # who finds nothing to do has made nothing here
+        if groups:  # who finds nothing to do has made nothing here
             write_provenance(
                 job.run_dir,
                 seed=cfg.seed,
@@ -101,9 +95,11 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
                 weights_sha256=parts.generator.sha256,
                 generator=job.choices["generator"],
             )
-        record = recorder(tracker, job.run_dir)
+        callbacks = [SearchProgress(), Curves(tracker, plan.label)]
         try:
-            search.run(record, callbacks=[SearchProgress(), Curves(tracker, plan.label)], **parts.trainer_options)
+            search.run(
+                recorder(tracker, job.run_dir), callbacks=callbacks, **trainer_options(cfg.trainer, parts.device)
+            )
         finally:
             metrics = derive(job.run_dir, plan.references, missing)
         result = report(job.run_dir, cfg.method, plan.references, metrics)

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from multimodal_pulse.degradation.bicubic import Degradation, bicubic_upsample
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.synthesis_noise import noise_name
 from multimodal_pulse.generator.frozen import Generator
-from multimodal_pulse.generator.spaces.sphere import LatentSpace
+from multimodal_pulse.generator.spaces.sphere import Sphere
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.latent_optimization import Recorder, ReferenceList
@@ -18,7 +18,7 @@ from multimodal_pulse.search.outcome import Outcome
 
 
 class BicubicSearch:
-    """The traditional baseline: one sample per reference, the reference enlarged by bicubic interpolation.
+    """The traditional baseline: one sample per reference, the reference enlarged as its degradation has it.
 
     Built from the same keywords as `LatentOptimization`; those that only a search needs (`of_a_search`) have no effect.
     """
@@ -37,7 +37,7 @@ class BicubicSearch:
 
     def upsample(self, reference: Reference) -> tuple[Tensor, dict[str, Tensor]]:
         """The sample, [1, 3, R, R], and the latents that draw it: none."""
-        return bicubic_upsample(reference.lr[None], self.degradation.factor), {}
+        return self.degradation.upsample(reference.lr[None]), {}
 
     @torch.no_grad()
     def run(self, recorder: Recorder, **trainer_options: Any) -> None:
@@ -69,13 +69,13 @@ class MeanImageSearch(BicubicSearch):
     Built from the same keywords as `LatentOptimization`.
     """
 
-    def __init__(self, *, generator: Generator, latent_space: LatentSpace, **of_a_search: Any):
+    def __init__(self, *, generator: Generator, **of_a_search: Any):
         super().__init__(**of_a_search)
-        self.generator, self.latent_space = generator, latent_space
+        self.generator = generator
 
     def upsample(self, reference: Reference) -> tuple[Tensor, dict[str, Tensor]]:
         """The sample, [1, 3, R, R], and the latents that draw it."""
-        latent = self.latent_space.mean_latent()[None]
-        w_plus = self.latent_space.to_w_plus(latent)
+        latent = torch.zeros(1, self.generator.num_ws, self.generator.w_dim)  # the centre: no search ends there
+        w_plus = Sphere(self.generator).to_w_plus(latent)
         noise = {noise_name(layer): maps for layer, maps in enumerate(self.generator.constant_noise())}
         return self.generator.synthesis(w_plus), {"latent": latent, "w_plus": w_plus} | noise

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation import Degradation
 
 
 class NoConsistency:

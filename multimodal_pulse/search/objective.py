@@ -1,11 +1,51 @@
-"""What the search minimises: fidelity to the LR target, PULSE's geodesic term, and batch diversity."""
+"""What the search minimises: a weighted sum of terms.
 
-from dataclasses import dataclass
+Three terms are always there, the report's: fidelity to the LR target, PULSE's geodesic term, batch diversity. An option
+file may add others.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """One iterate of a search, as the terms of its objective see it. B = M * K samples, reference-major.
+
+    Attributes:
+        variables: what the search moves, [B, ...] each.
+        initial: the same at the start of the stage.
+        w_plus: [B, num_ws, w_dim].
+        images: [M, K, 3, R, R], not clamped.
+        fidelity: mean squared error of each sample against its own target, [B], not clamped.
+    """
+
+    variables: Mapping[str, Tensor]
+    initial: Mapping[str, Tensor]
+    w_plus: Tensor
+    images: Tensor
+    fidelity: Tensor
+
+
+class Term(Protocol):
+    """A further term of an objective.
+
+    Attributes:
+        weight: of the term in the sum.
+    """
+
+    weight: float
+
+    def __call__(self, iterate: Iterate, /) -> Tensor:
+        """The term of each sample, [B], or a scalar for all of them; not yet weighted."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -18,6 +58,7 @@ class Objective:
         diversity_weight: of the batch-diversity term. The report: 0.02.
         eps: LR mean squared error below which a sample's fidelity is not improved further. PULSE: 2e-3; the report: 0.
         geodesic: the vectors of the geodesic term: "w_plus", PULSE's code, or "sphere", PULSE's paper (the latents).
+        terms: further ones, by name.
 
     Raises:
         UserError: a negative number, or another word for `geodesic`.
@@ -28,35 +69,44 @@ class Objective:
     diversity_weight: float
     eps: float
     geodesic: str = "w_plus"
+    terms: Mapping[str, Term] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("l2_weight", "geodesic_weight", "diversity_weight", "eps"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"objective.{name}={getattr(self, name)} must not be negative; 0 switches it off.")
+        weights = {name: getattr(self, name) for name in ("l2_weight", "geodesic_weight", "diversity_weight", "eps")}
+        weights |= {f"terms.{name}.weight": term.weight for name, term in self.terms.items()}
+        for name, value in weights.items():
+            if not value >= 0:
+                raise UserError(f"objective.{name}={value} must not be negative; 0 switches it off.")
         if self.geodesic not in ("w_plus", "sphere"):
             raise UserError(f"objective.geodesic={self.geodesic} must be w_plus or sphere.")
 
-    def fidelity(self, generated_lr: Tensor, targets: Tensor) -> Tensor:
-        """Mean squared error of each sample against its own target: two times [B, 3, h, w] -> [B], not clamped.
-
-        Raises:
-            ValueError: the shapes differ.
-        """
-        if generated_lr.shape != targets.shape:
-            raise ValueError(f"generated LR is {list(generated_lr.shape)}, its targets {list(targets.shape)}")
-        return (generated_lr - targets).square().mean(dim=(1, 2, 3))
-
-    def geodesic_spread(self, latent: Tensor, w_plus: Tensor) -> Tensor:
-        """PULSE's GEOCROSS of each sample: latent and w_plus [B, num_ws, w_dim] -> [B]."""
-        return geocross(w_plus if self.geodesic == "w_plus" else latent)
-
-    def __call__(self, fidelity: Tensor, geodesic_spread: Tensor, batch_diversity: Tensor) -> Tensor:
-        """The loss, a scalar, from fidelity [B], geodesic spread [B] and batch diversity (a scalar)."""
-        return (
-            self.l2_weight * fidelity.clamp(min=self.eps).sum()
-            + self.geodesic_weight * geodesic_spread.sum()
-            + self.diversity_weight * batch_diversity
+    def __call__(
+        self, iterate: Iterate, batch_diversity: NoBatchDiversity | BatchDiversity
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, a scalar, and its terms by name, not weighted: [B] each, or a scalar for all samples."""
+        vectors = iterate.w_plus if self.geodesic == "w_plus" else iterate.variables["latent"]
+        terms = {
+            "fidelity": iterate.fidelity,
+            "geodesic_spread": geocross(vectors),
+            "batch_diversity": batch_diversity(iterate.images),
+        } | {name: term(iterate) for name, term in self.terms.items()}
+        loss = (
+            self.l2_weight * terms["fidelity"].clamp(min=self.eps).sum()
+            + self.geodesic_weight * terms["geodesic_spread"].sum()
+            + self.diversity_weight * terms["batch_diversity"]
         )
+        return sum((term.weight * terms[name].sum() for name, term in self.terms.items()), start=loss), terms
+
+
+def squared_error(generated_lr: Tensor, targets: Tensor) -> Tensor:
+    """The fidelity of each sample: mean squared error against its own target, two times [B, 3, h, w] -> [B].
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if generated_lr.shape != targets.shape:
+        raise ValueError(f"generated LR is {list(generated_lr.shape)}, its targets {list(targets.shape)}")
+    return (generated_lr - targets).square().mean(dim=(1, 2, 3))
 
 
 def geocross(vectors: Tensor) -> Tensor:

@@ -38,7 +38,9 @@ SLOTS = {
 
 # What experiment.run gives besides an option's keys; a generator's device is the trainer's affair.
 GIVEN_BY_THE_RUN = {
-    "references": {"resolution", "degradation", "domain_notice"},
+    "references": {"resolution", "degradation"},
+    "latent_space": {"generator", "statistics"},
+    "keep": {"steps", "film_frames"},
     "generator": {"device"},
     "optimizer": {"parameters", "num_iterations", "built_in_schedule"},
     "tracking": {"run_dir", "config", "group"},
@@ -102,9 +104,10 @@ def test_slots_stand_in_the_order_of_the_data_path():
     defaults = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))["defaults"]
     names = [entry if isinstance(entry, str) else next(iter(entry)) for entry in defaults]
     assert names == [
-        "schema", "_self_", "references", "degradation", "generator", "latent_resampling", "lr_noise",
-        "synthesis_noise", "batch_diversity", "objective", "optimizer", "schedule", "search", "consistency", "metrics",
-        "tracking", "trainer", "method", "experiment", "override hydra/job_logging",
+        "schema", "_self_", "references", "degradation", "generator", "latent_space", "latent_resampling", "lr_noise",
+        "synthesis_noise", "batch_diversity", "objective", "optimizer", "schedule", "stages", "after_step", "keep",
+        "search", "consistency", "metrics", "tracking", "trainer", "method", "experiment",
+        "override hydra/job_logging",
     ]  # fmt: skip
     assert set(names[2:-1]) == set(SLOTS)
 
@@ -538,8 +541,14 @@ def test_help_shows_the_values_of_the_default_configuration():
     shown = dict(re.findall(r"^  ([\w.]+) = (.+?)(?:  +| (?=\w))", help_text(), flags=re.MULTILINE))
     assert len(shown) > 25
     for knob, value in shown.items():
-        if knob not in ("references.path", "references.as", "generator.path"):  # of options that are not the default
+        if knob not in (
+            "references.path",
+            "references.as",
+            "generator.path",
+            "generator.domain",
+        ):  # of options that are not the default
             default = OmegaConf.select(cfg, knob)
+            default = OmegaConf.to_container(default) if OmegaConf.is_config(default) else default
             assert value == yaml.safe_dump(default.name if isinstance(default, Enum) else default).split("\n")[0], knob
 
 

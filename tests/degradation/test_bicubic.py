@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize, bicubic_upsample, resize_matrix
+from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize, resize_matrix
 
 
 def cubic(x: float) -> float:
@@ -59,7 +59,7 @@ def random_image(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64)
 def test_equals_a_loop_over_pixels(height: int, width: int, factor: int, dtype: torch.dtype) -> None:
     image = random_image(height, width, seed=height * width + factor)
     expected = imresize(image, height // factor, width // factor)
-    degraded = Degradation(factor)(image.to(dtype))
+    degraded = Bicubic(factor)(image.to(dtype))
     assert degraded.dtype == dtype
     assert (degraded - expected).abs().max() < 1e-6
 
@@ -73,7 +73,7 @@ def test_any_size_equals_a_loop_over_pixels(size: int, out_size: int) -> None:
 @pytest.mark.parametrize("factor", [1, 2, 3, 8])
 def test_upsampling_equals_a_loop_over_pixels(factor: int) -> None:
     image = random_image(5, 4)
-    assert (bicubic_upsample(image, factor) - imresize(image, 5 * factor, 4 * factor)).abs().max() < 1e-9
+    assert (Bicubic(factor).upsample(image) - imresize(image, 5 * factor, 4 * factor)).abs().max() < 1e-9
 
 
 def test_published_weights_of_factor_two() -> None:
@@ -91,7 +91,7 @@ sizes = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9))
 @given(sizes, st.integers(0, 2**31))
 def test_transpose_is_the_adjoint(size: tuple[int, int, int], seed: int) -> None:
     height, width, factor = size
-    degradation = Degradation(factor)
+    degradation = Bicubic(factor)
     x = random_image(2, 3, height * factor, width * factor, seed=seed) - 0.5
     y = random_image(2, 3, height, width, seed=seed + 1) - 0.5
     assert torch.allclose((degradation(x) * y).sum(), (x * degradation.transpose(y)).sum(), atol=1e-12)
@@ -101,7 +101,7 @@ def test_transpose_is_the_adjoint(size: tuple[int, int, int], seed: int) -> None
 @given(sizes, st.integers(0, 2**31))
 def test_pseudo_inverse_satisfies_the_moore_penrose_conditions(size: tuple[int, int, int], seed: int) -> None:
     height, width, factor = size
-    degradation = Degradation(factor)
+    degradation = Bicubic(factor)
     x, x2 = random_image(2, 3, height * factor, width * factor, seed=seed) - 0.5
     y = random_image(3, height, width, seed=seed + 1) - 0.5
     assert torch.allclose(degradation(degradation.pseudo_inverse(y)), y, atol=1e-10)  # A A+ = 1, which implies three
@@ -111,24 +111,24 @@ def test_pseudo_inverse_satisfies_the_moore_penrose_conditions(size: tuple[int, 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 8, 16])
 def test_condition_number_in_two_dimensions_is_about_two(factor: int) -> None:
-    matrix = Degradation(factor)(torch.eye(12 * factor, dtype=torch.float64)[:, None, :].expand(-1, factor, -1))
+    matrix = Bicubic(factor)(torch.eye(12 * factor, dtype=torch.float64)[:, None, :].expand(-1, factor, -1))
     singular = torch.linalg.svdvals(matrix[:, 0, :])
     assert (singular[0] / singular[-1]).square().item() == pytest.approx(2, abs=0.1)
 
 
 def test_one_projection_in_float32_is_exact_to_over_140_db() -> None:
-    degradation = Degradation(8)
+    degradation = Bicubic(8)
     x, y = random_image(3, 128, 128, dtype=torch.float32), random_image(3, 16, 16, seed=1, dtype=torch.float32)
     projected = x + degradation.pseudo_inverse(y - degradation(x))
     assert (degradation(projected) - y).double().square().mean() < 1e-14
 
 
 def test_constant_pictures_stay_constant() -> None:
-    assert torch.allclose(Degradation(8)(torch.full((1, 3, 64, 64), 0.7)), torch.full((1, 3, 8, 8), 0.7))
+    assert torch.allclose(Bicubic(8)(torch.full((1, 3, 64, 64), 0.7)), torch.full((1, 3, 8, 8), 0.7))
 
 
 def test_gradient_is_the_transpose_even_after_a_first_use_in_inference_mode() -> None:
-    degradation = Degradation(11)  # a factor no other test has used, so that the matrices are made here
+    degradation = Bicubic(11)  # a factor no other test has used, so that the matrices are made here
     with torch.inference_mode():
         degradation(torch.rand(3, 22, 33))
     x = random_image(3, 22, 33, dtype=torch.float32).requires_grad_()
@@ -140,7 +140,7 @@ def test_gradient_is_the_transpose_even_after_a_first_use_in_inference_mode() ->
 
 def test_mixed_precision_does_not_reach_it() -> None:
     x = random_image(3, 64, 64, dtype=torch.float32)
-    degradation = Degradation(8)
+    degradation = Bicubic(8)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = degradation(x)
     assert torch.equal(mixed, degradation(x))
@@ -149,9 +149,9 @@ def test_mixed_precision_does_not_reach_it() -> None:
 @pytest.mark.parametrize("factor", [0, -2, 2.5])
 def test_refuses_a_factor_that_is_no_positive_integer(factor: int) -> None:
     with pytest.raises(UserError, match="degradation.factor"):
-        Degradation(factor)
+        Bicubic(factor)
 
 
 def test_refuses_sizes_that_do_not_divide() -> None:
     with pytest.raises(UserError, match=r"degradation.factor=7 does not divide a side of 128 pixels.*1, 2, 4, 8"):
-        Degradation(7)(torch.zeros(3, 128, 128))
+        Bicubic(7)(torch.zeros(3, 128, 128))

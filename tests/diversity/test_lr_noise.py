@@ -47,15 +47,15 @@ def test_lr_mask_takes_either_size():
     hr = torch.zeros(1, 128, 128)
     hr[:, :64, :] = 1
     hr[:, 64, :] = 1  # an eighth of the LR pixels below
-    lr = lr_mask(hr, lr_size=16, resolution=128)
+    lr = lr_mask(hr, lr_size=(16, 16), resolution=128)
     assert lr.shape == (1, 16, 16)
     assert lr[0, :, 0].tolist() == [1.0] * 8 + [0.125] + [0.0] * 7
-    assert torch.equal(lr_mask(lr, lr_size=16, resolution=128), lr)
+    assert torch.equal(lr_mask(lr, lr_size=(16, 16), resolution=128), lr)
 
 
 def test_another_size_is_refused_by_name():
     with pytest.raises(UserError, match=r"noise\.lr_mask is 20 x 10 pixels; it must be 16 x 16 .* 128 x 128"):
-        lr_mask(torch.zeros(1, 10, 20), lr_size=16, resolution=128)
+        lr_mask(torch.zeros(1, 10, 20), lr_size=(16, 16), resolution=128)
     with pytest.raises(UserError, match=r"noise\.lr_mask is 16 x 16 pixels, the reference 'a' is 32 x 32"):
         MaskedLrNoise(0.1, torch.zeros(1, 16, 16)).targets(LR, 0, "a", 1)
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from pytorch_optimizer import Ranger21
 from torch import Tensor
 
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.generator import Generator
 from multimodal_pulse.generator.statistics import WStatistics
 
@@ -18,7 +18,7 @@ adam = partial(torch.optim.Adam, lr=0.4)
 def plain_loop(
     generator: Generator,
     statistics: WStatistics,
-    degradation: Degradation,
+    degradation: Bicubic,
     targets: Tensor,
     initial: Tensor,
     make_optimizer,

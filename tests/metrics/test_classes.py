@@ -4,7 +4,7 @@ import pytest
 import torch
 from pixel_features import PixelFeatures, pixel_distance
 
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics.classes import (
     BestPsnr,
     FailureShare,
@@ -45,7 +45,7 @@ LPIPS = PixelFeatures()
         (PeakSignalNoiseRatio(), psnr),
         (StructuralSimilarity(), ssim),
         (PerceptualSimilarity(LPIPS), pixel_distance),
-        (LowResolutionPsnr(Degradation(1)), lambda samples, lr: lr_psnr(samples, lr, Degradation(1))),
+        (LowResolutionPsnr(Bicubic(1)), lambda samples, lr: lr_psnr(samples, lr, Bicubic(1))),
         (NtireLowResolutionPsnr(), lr_psnr_ntire),
         (BestPsnr(), lambda samples, hr: psnr(samples, hr).max()[None]),
         (MeanImagePsnr(), lambda samples, hr: mean_image_psnr(samples, hr)[None]),

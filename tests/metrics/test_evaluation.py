@@ -5,7 +5,7 @@ import pytest
 import torch
 from pixel_features import PixelFeatures, pixel_distance
 
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics import Diversity, evaluate
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.evaluation import status_of
@@ -23,7 +23,7 @@ from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.search.outcome import Outcome
 
-DEGRADATION = Degradation(4)
+DEGRADATION = Bicubic(4)
 ABSENT = NullLpips("alex", "not there")
 LPIPS = PixelFeatures()
 

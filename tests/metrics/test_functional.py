@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pixel_features import PixelFeatures, pixel_distance
 from torch import Tensor
 
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics.functional import (
     PSNR_CAP_DB,
     best,
@@ -107,7 +107,7 @@ def test_lr_psnr_compares_the_downsampled_picture_with_the_reference():
     torch.testing.assert_close(
         scores, torch.tensor([numpy_psnr(torch.tensor(one), lr) for one in blocks]), rtol=0, atol=1e-4
     )
-    degradation = Degradation(8)
+    degradation = Bicubic(8)
     assert lr_psnr(x, degradation(x), degradation).tolist() == [PSNR_CAP_DB, PSNR_CAP_DB]
 
 
@@ -153,7 +153,7 @@ def test_ntires_lr_psnr_rounds_the_file_and_then_each_axis(factor: int):
 
 
 def test_ntires_lr_psnr_of_the_original_is_what_rounding_leaves():
-    hr, degradation = quantise(random_pictures(1, 3, 64, 64)), Degradation(4)
+    hr, degradation = quantise(random_pictures(1, 3, 64, 64)), Bicubic(4)
     lr = quantise(degradation(hr))[0]
     assert 55 < float(lr_psnr_ntire(hr, lr)) < 62
     assert float(lr_psnr_ntire(torch.full((1, 3, 64, 64), 0.2), torch.full((3, 16, 16), 0.2))) == PSNR_CAP_DB
@@ -226,7 +226,7 @@ def test_a_picture_that_is_not_finite_scores_nan_and_leaves_the_others_alone(bad
 
 def test_autocast_does_not_coarsen_the_scores():
     hr, x = random_pictures(3, 32, 32), random_pictures(2, 3, 32, 32, seed=1)
-    degradation = Degradation(8)
+    degradation = Bicubic(8)
     lr = degradation(hr)
     outside = psnr(x, hr), ssim(x, hr), lr_psnr(x, lr, degradation), pairwise_rms(x)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -19,13 +19,13 @@ from PIL import Image
 from places import CONF, SHARED
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize
+from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
 from multimodal_pulse.references import CelebAHQ, InMemory, Reference, celeba_hq
 from multimodal_pulse.references.celeba_release import HEADER, IMAGES, MAPPING, MOST_LISTED, PARTITION_FILE, listed
 from multimodal_pulse.references.pixels import load_rgb, quantise, size_of_whole_jpeg
 
 RESOLUTION = 32
-DEGRADATION = Degradation(4)
+DEGRADATION = Bicubic(4)
 SHARED_FACES = SHARED / "faces"
 SIZES = {"train": 24183, "validation": 2993, "test": 2824}
 
@@ -233,7 +233,7 @@ class TestChoice:
         assert refusal(small, subset=[3, 6, 3]) == "references.subset has 3 more than once."
         assert refusal(small, subset=[]).endswith("has no image of references.split=test within references.subset=[].")
         with pytest.raises(UserError, match="does not divide"):
-            CelebAHQ(RESOLUTION, Degradation(5), small, WHOLE)
+            CelebAHQ(RESOLUTION, Bicubic(5), small, WHOLE)
 
     def test_the_list_of_partitions_may_lie_elsewhere(self, small: Path) -> None:
         (small / PARTITION_FILE).rename(small / "other.txt")
@@ -242,10 +242,6 @@ class TestChoice:
             f"{small / PARTITION_FILE} does not exist: CelebAMask-HQ comes without it and CelebA with it"
             " (Eval/list_eval_partition.txt); put it beside the mapping or give references.partition_file."
         )
-
-    def test_the_domain_notice_comes_first(self, small: Path) -> None:
-        image(small, 3).unlink()
-        assert opened(small, None, domain_notice="Outside.").notices[0] == "Outside."
 
 
 class TestLists:
@@ -531,7 +527,7 @@ def test_the_quick_check_finds_what_reading_would_refuse(
 @pytest.mark.skipif(not SHARED_FACES.is_dir(), reason="../shared/faces is missing")
 def test_real_images_of_the_release(small: Path) -> None:
     (small / IMAGES / "0.jpg").write_bytes(next(SHARED_FACES.glob("celebahq_*.jpg")).read_bytes())
-    references = CelebAHQ(256, Degradation(8), small, None, subset=[0])
+    references = CelebAHQ(256, Bicubic(8), small, None, subset=[0])
     assert references.unusable([0]) == {}
     hr = references[0].hr
     assert hr is not None and hr.shape == (3, 256, 256) and hr.std() > 0.1

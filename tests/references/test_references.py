@@ -14,13 +14,13 @@ from PIL import Image
 from places import SHARED
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation, bicubic_resize
+from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
 from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference, files
 from multimodal_pulse.references.names import unique_names
 from multimodal_pulse.references.pixels import from_uint8, load_rgb, quantise
 
 RESOLUTION = 32
-DEGRADATION = Degradation(4)
+DEGRADATION = Bicubic(4)
 SHARED_FACES = SHARED / "faces"
 
 
@@ -60,7 +60,7 @@ class TestReading:
 
     def test_reducing_by_a_whole_factor_is_the_degradation(self, tmp_path: Path) -> None:
         path, pixels = picture_file(tmp_path, 96, 96)
-        check_pair(ImageFile(RESOLUTION, DEGRADATION, path)[0], Degradation(3)(pixels))
+        check_pair(ImageFile(RESOLUTION, DEGRADATION, path)[0], Bicubic(3)(pixels))
 
     @pytest.mark.parametrize(("height", "width"), [(32, 41), (40, 32)])
     def test_the_middle_of_a_picture_that_is_not_square(self, tmp_path: Path, height: int, width: int) -> None:
@@ -97,9 +97,9 @@ class TestReading:
 
     def test_without_degradation_as_tells_original_from_reference(self, tmp_path: Path) -> None:
         path, pixels = picture_file(tmp_path, RESOLUTION, RESOLUTION)
-        original = ImageFile(RESOLUTION, Degradation(1), path)[0]
+        original = ImageFile(RESOLUTION, Bicubic(1), path)[0]
         assert original.hr is not None and torch.equal(original.hr, original.lr)
-        reference = ImageFile(RESOLUTION, Degradation(1), path, as_="lr")[0]
+        reference = ImageFile(RESOLUTION, Bicubic(1), path, as_="lr")[0]
         assert reference.hr is None and torch.equal(reference.lr, pixels)
 
     def test_bad_settings_are_refused(self, tmp_path: Path) -> None:
@@ -107,15 +107,7 @@ class TestReading:
         with pytest.raises(UserError, match="references.as=big must be one of auto, hr, lr"):
             ImageFile(RESOLUTION, DEGRADATION, path, as_="big")
         with pytest.raises(UserError, match="degradation.factor=5 does not divide"):
-            ImageFile(RESOLUTION, Degradation(5), path)
-
-    def test_the_domain_notice_comes_first(self, tmp_path: Path) -> None:
-        path, _ = picture_file(tmp_path, 32, 40)
-        references = ImageFile(RESOLUTION, DEGRADATION, path, domain_notice="Outside what this prior knows.")
-        assert references.notices == ["Outside what this prior knows."]
-        _ = references[0]
-        assert references.notices[0] == "Outside what this prior knows."
-        assert len(references.notices) == 2
+            ImageFile(RESOLUTION, Bicubic(5), path)
 
 
 class TestFolder:
@@ -193,8 +185,9 @@ class TestFolder:
     def test_notices_of_several_pictures(self, tmp_path: Path) -> None:
         for name in ("a.png", "b.png"):
             picture_file(tmp_path, 32, 40, name)
-        references = Folder(RESOLUTION, DEGRADATION, tmp_path, domain_notice="Outside.")
-        assert references.notices == ["Outside."]
+        references = Folder(RESOLUTION, DEGRADATION, tmp_path)
+        references.add_notice("Outside.")
+        references.add_notice(None)
         references.check([1])
         assert len(references.notices) == 2 and "b.png is 40 x 32: its middle" in references.notices[1]
         for _ in range(2):
@@ -215,11 +208,11 @@ class TestFolder:
 
     @pytest.mark.skipif(not SHARED_FACES.is_dir(), reason="../shared/faces is missing")
     def test_real_photographs(self) -> None:
-        references = Folder(256, Degradation(8), SHARED_FACES)
+        references = Folder(256, Bicubic(8), SHARED_FACES)
         assert len(references) == 7 and references.names[-1] == "curie_1927"
         for reference in references:
             assert reference.hr is not None and reference.hr.shape == (3, 256, 256)
-            assert torch.equal(reference.lr, quantise(Degradation(8)(reference.hr)))
+            assert torch.equal(reference.lr, quantise(Bicubic(8)(reference.hr)))
         assert references.notices == []
 
 
@@ -332,4 +325,4 @@ class TestPortraits:
             with pytest.raises(UserError, match=f"references.limit={shown} must be a number"):
                 Portraits(RESOLUTION, DEGRADATION, limit=limit)
         with pytest.raises(UserError, match="does not divide"):
-            Portraits(RESOLUTION, Degradation(5))
+            Portraits(RESOLUTION, Bicubic(5))

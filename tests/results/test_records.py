@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import PARTIAL
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics import evaluate
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.metrics.lpips import NullLpips
@@ -28,7 +28,7 @@ from multimodal_pulse.results.provenance import write_provenance
 from multimodal_pulse.results.records import Records, finished, metrics_of, read_records
 from multimodal_pulse.search.outcome import Outcome
 
-DEGRADATION = Degradation(4)
+DEGRADATION = Bicubic(4)
 ABSENT = NullLpips("alex", "not there")
 K = 2
 

@@ -22,7 +22,7 @@ from places import CONF
 import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_job
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.generator import untrained
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.interface.cli import _refuse_lost_paths, main
@@ -678,7 +678,7 @@ def test_the_mean_image_has_the_statistics_it_needs(command, tmp_path):
 @pytest.mark.parametrize(("generator", "notices"), [("portraits", 1), ("untrained", 0)])
 def test_a_photograph_is_announced_as_foreign_to_the_built_in_generator(generator, notices, photos):
     cfg, job = compose_job([f"generator={generator}", "references=folder", f"references.path={photos}"], "unused")
-    references = build_references(cfg, job, untrained(32, channel_max=8), Degradation(4), picture=None)
+    references = build_references(cfg, job, untrained(32, channel_max=8), Bicubic(4), picture=None)
     assert len(references.notices) == notices
     assert all("photograph" in notice for notice in references.notices)
 
@@ -687,7 +687,7 @@ def test_a_photograph_is_announced_as_foreign_to_the_built_in_generator(generato
 def test_portraits_are_announced_as_foreign_to_a_generator_that_was_not_made_for_them(generator):
     option = ["generator=file", "generator.path=net.pkl"] if generator == "file" else [f"generator={generator}"]
     cfg, job = compose_job(option, "unused")
-    references = build_references(cfg, job, untrained(32, channel_max=8), Degradation(4), picture=None)
+    references = build_references(cfg, job, untrained(32, channel_max=8), Bicubic(4), picture=None)
     foreign = generator in ("file", "ffhq256")
     assert [f"generator={generator} was not made for" in notice for notice in references.notices] == [True] * foreign
 
@@ -788,7 +788,7 @@ def test_the_options_of_the_slots_that_render_are_those_a_record_may_name():
 def test_a_record_calls_nothing_but_options_of_this_program(foreign):
     settings = {
         "generator": foreign,
-        "degradation": {"_target_": "multimodal_pulse.degradation.Degradation", "factor": 4},
+        "degradation": {"_target_": "multimodal_pulse.degradation.Bicubic", "factor": 4},
         "consistency": {"_target_": "multimodal_pulse.search.NoConsistency"},
     }
     with pytest.raises(UserError, match=r"settings\.generator"):

@@ -1,8 +1,7 @@
 import torch
-from tiny_search import FACTOR, tiny_generator, tiny_references, tiny_statistics
+from tiny_search import FACTOR, tiny_generator, tiny_references
 
-from multimodal_pulse.degradation.bicubic import Degradation, bicubic_upsample
-from multimodal_pulse.generator.spaces.sphere import LatentSpace
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 
@@ -14,8 +13,7 @@ def outcomes(kind, consistency, groups):
         references=tiny_references(3),
         groups=groups,
         generator=generator,
-        degradation=Degradation(FACTOR),
-        latent_space=LatentSpace(tiny_statistics(generator), generator.num_ws),
+        degradation=Bicubic(FACTOR),
         consistency=consistency,
         steps=200,
         num_samples=4,
@@ -28,7 +26,7 @@ def test_bicubic_gives_one_enlarged_reference_each():
     found = outcomes(BicubicSearch, NoConsistency(), [[0, 2], [1]])
     assert [outcome.reference.name for outcome in found] == ["r0", "r2", "r1"]
     for outcome in found:
-        expected = bicubic_upsample(outcome.reference.lr[None], FACTOR).clamp(0, 1)
+        expected = Bicubic(FACTOR).upsample(outcome.reference.lr[None]).clamp(0, 1)
         assert torch.equal(outcome.samples, expected)
         assert torch.equal(outcome.targets, outcome.reference.lr[None])
         assert outcome.latents == {} and outcome.steps == 0 and outcome.best_step == [0]
@@ -50,5 +48,5 @@ def test_consistency_is_applied_to_baselines_as_well():
     found = outcomes(MeanImageSearch, ExactConsistency(rounds=50), [[0, 1, 2]])
     plain = outcomes(MeanImageSearch, NoConsistency(), [[0, 1, 2]])
     for exact, loose in zip(found, plain, strict=True):
-        error = (Degradation(FACTOR)(exact.samples) - exact.targets).square().mean()
-        assert error < (Degradation(FACTOR)(loose.samples) - loose.targets).square().mean() / 10
+        error = (Bicubic(FACTOR)(exact.samples) - exact.targets).square().mean()
+        assert error < (Bicubic(FACTOR)(loose.samples) - loose.targets).square().mean() / 10

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation, bicubic_upsample
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 
@@ -18,10 +18,10 @@ def smooth_noise(*shape: int, cell: int, contrast: float, seed: int) -> Tensor:
     """Random blobs, `cell` pixels wide, clipped to [0, 1]; a high contrast makes most pixels black or white."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(*shape[:-2], shape[-2] // cell, shape[-1] // cell, generator=generator)
-    return ((bicubic_upsample(coarse, cell) - 0.5) * contrast + 0.5).clamp(0, 1)
+    return ((Bicubic(cell).upsample(coarse) - 0.5) * contrast + 0.5).clamp(0, 1)
 
 
-def lr_psnr(images: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
+def lr_psnr(images: Tensor, lr: Tensor, degradation: Bicubic) -> Tensor:
     return -10 * (degradation(images.double()) - lr.double()).square().mean(dim=(1, 2, 3)).log10()
 
 
@@ -33,7 +33,7 @@ def lr_psnr(images: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
     seed=st.integers(0, 2**31),
 )
 def test_saved_values_reach_60_db(factor: int, cell: int, contrast: float, seed: int) -> None:
-    degradation = Degradation(factor)
+    degradation = Bicubic(factor)
     original = quantise(smooth_noise(3, 64, 64, cell=cell, contrast=contrast, seed=seed))
     lr = quantise(degradation(original))
     samples = smooth_noise(2, 3, 64, 64, cell=4, contrast=2.0, seed=seed + 1)
@@ -43,7 +43,7 @@ def test_saved_values_reach_60_db(factor: int, cell: int, contrast: float, seed:
 
 
 def test_saved_values_of_ordinary_pictures_reach_70_db() -> None:
-    degradation = Degradation(8)
+    degradation = Bicubic(8)
     lr = quantise(degradation(quantise(smooth_noise(3, 128, 128, cell=8, contrast=1.2, seed=0))))
     samples = smooth_noise(4, 3, 128, 128, cell=4, contrast=1.2, seed=1)
     assert lr_psnr(samples, lr, degradation).max() < 30
@@ -53,7 +53,7 @@ def test_saved_values_of_ordinary_pictures_reach_70_db() -> None:
 
 
 def test_it_is_the_nearest_feasible_picture() -> None:
-    degradation = Degradation(4)
+    degradation = Bicubic(4)
     lr = quantise(degradation(smooth_noise(3, 32, 32, cell=8, contrast=2.5, seed=0))).double()
     sample = smooth_noise(1, 3, 32, 32, cell=4, contrast=2.5, seed=1).double()
     result = ExactConsistency(rounds=2000)(sample, lr, degradation)
@@ -67,7 +67,7 @@ def test_it_is_the_nearest_feasible_picture() -> None:
 
 
 def test_first_round_is_the_closed_form() -> None:
-    degradation = Degradation(8)
+    degradation = Bicubic(8)
     samples = smooth_noise(2, 3, 32, 32, cell=4, contrast=2.0, seed=0)
     lr = torch.full((3, 4, 4), 0.5)
     expected = (samples + degradation.pseudo_inverse(lr - degradation(samples))).clamp(0, 1)
@@ -75,7 +75,7 @@ def test_first_round_is_the_closed_form() -> None:
 
 
 def test_a_consistent_sample_is_left_alone() -> None:
-    degradation = Degradation(8)
+    degradation = Bicubic(8)
     lr = quantise(torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.4)
     samples = degradation.pseudo_inverse(lr)[None]
     assert samples.min() > 0 and samples.max() < 1
@@ -83,7 +83,7 @@ def test_a_consistent_sample_is_left_alone() -> None:
 
 
 def test_a_sample_does_not_depend_on_the_others() -> None:
-    degradation = Degradation(4)
+    degradation = Bicubic(4)
     lr = quantise(degradation(smooth_noise(3, 32, 32, cell=4, contrast=3.0, seed=0))).double()
     samples = smooth_noise(3, 3, 32, 32, cell=4, contrast=3.0, seed=1).double()
     samples[1] = degradation.pseudo_inverse(lr).clamp(0, 1)  # done in a few rounds, while its neighbours go on
@@ -93,7 +93,7 @@ def test_a_sample_does_not_depend_on_the_others() -> None:
 
 
 def test_an_impossible_reference_is_approached_and_stays_finite() -> None:
-    degradation = Degradation(8)
+    degradation = Bicubic(8)
     checkerboard = ((torch.arange(8)[:, None] + torch.arange(8)) % 2).float().expand(3, 8, 8)
     samples = torch.full((1, 3, 64, 64), 0.5)
     result = ExactConsistency()(samples, checkerboard, degradation)
@@ -103,7 +103,7 @@ def test_an_impossible_reference_is_approached_and_stays_finite() -> None:
 
 def test_none_only_clamps() -> None:
     samples = torch.linspace(-1, 2, 3 * 16).view(1, 3, 4, 4)
-    assert torch.equal(NoConsistency()(samples, torch.zeros(3, 2, 2), Degradation(2)), samples.clamp(0, 1))
+    assert torch.equal(NoConsistency()(samples, torch.zeros(3, 2, 2), Bicubic(2)), samples.clamp(0, 1))
 
 
 def test_refuses_no_rounds() -> None:

@@ -1,6 +1,6 @@
 """Each method's loss, step by step, on a tiny random generator, against what it was when it was written down.
 
-After a change that is meant to change them: python -m pytest tests/test_golden_traces.py --regenerate
+After a change that is meant to change them: python -m pytest tests/search/test_golden_traces.py --regenerate
 
 The search runs in float64, but its random draws are float32 and another CPU's kernels may round them otherwise: a
 relative 1e-7. Followed through these 20 steps it becomes 2e-7 in most searches and 4e-5 where it carries a value across
@@ -18,10 +18,9 @@ import torch
 from tiny_search import tiny_generator, tiny_references, tiny_statistics
 
 from multimodal_pulse.configuration.compose import compose_config
-from multimodal_pulse.degradation.bicubic import Degradation
-from multimodal_pulse.generator.spaces.sphere import LatentSpace
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.generator.statistics import WStatistics
-from multimodal_pulse.run.build import build, build_search
+from multimodal_pulse.run.build import Parts, build, build_search
 
 GOLDEN = Path(__file__).parent / "golden" / "losses.json"
 STEPS = 20
@@ -62,16 +61,17 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
     generator = tiny_generator()
     statistics = tiny_statistics(generator)
     statistics = WStatistics(statistics.mean, statistics.std * (1 + perturbation))
-    search = build_search(
-        cfg,
-        references=tiny_references(2),
-        groups=[[0, 1]],
+    parts = Parts(
+        device=torch.device("cpu"),
         generator=generator,
-        degradation=Degradation(4),
-        latent_space=lambda: LatentSpace(statistics, generator.num_ws),
+        degradation=Bicubic(4),
+        references=tiny_references(2),
         lr_noise=build(cfg.lr_noise, **lr_noise),
         synthesis_noise=build(cfg.synthesis_noise),
     )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("multimodal_pulse.generator.spaces.sphere.w_statistics", lambda generator: statistics)
+        search = build_search(cfg, parts, [[0, 1]])
     collected = Losses()
     search.run(lambda outcome: None, accelerator="cpu", precision="64-true", callbacks=[collected])
     return collected.values

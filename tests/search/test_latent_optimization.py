@@ -9,14 +9,14 @@ from tiny_search import FACTOR, run, tiny_generator, tiny_references, tiny_searc
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.randomness import stream
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.diversity.batch_diversity import BatchDiversity
 from multimodal_pulse.diversity.latent_resampling import SharedLatent
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise
 from multimodal_pulse.diversity.synthesis_noise import GaussianSynthesisNoise, PulseNoise
 from multimodal_pulse.search import optimizers, schedules
 from multimodal_pulse.search.latent_optimization import make_trainer
-from multimodal_pulse.search.objective import Objective
+from multimodal_pulse.search.objective import Objective, geocross
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_with_everything_off_it_is_a_plain_loop_bit_for_bit(make, plain):
         initial = torch.stack([torch.randn(6, 16, generator=stream(0, name, k, "latent")) for name, k in keys])
         targets = torch.stack([references[i].lr for i in group for _ in range(2)])
         latent, images, trace = plain_loop.plain_loop(
-            generator, tiny_statistics(generator), Degradation(FACTOR), targets, initial, plain, steps=30
+            generator, tiny_statistics(generator), Bicubic(FACTOR), targets, initial, plain, steps=30
         )
         assert torch.equal(torch.cat([found[name].latents["latent"] for name in names]), latent)
         assert torch.equal(torch.cat([found[name].samples for name in names]), images)
@@ -48,7 +48,7 @@ def test_the_best_iterate_is_drawn_again_from_what_is_stored():
     noise_maps = [outcome.latents[f"noise.{layer}"] for layer in range(5)]
     images = tiny_generator().synthesis(outcome.latents["w_plus"], noise_maps)
     assert torch.equal(images.clamp(0, 1), outcome.samples)
-    fidelity = (Degradation(FACTOR)(images) - outcome.targets).square().mean(dim=(1, 2, 3))
+    fidelity = (Bicubic(FACTOR)(images) - outcome.targets).square().mean(dim=(1, 2, 3))
     assert torch.allclose(fidelity, outcome.fidelity_trace.min(dim=0).values, rtol=1e-5)
     assert outcome.best_step == outcome.fidelity_trace.argmin(dim=0).tolist()
     assert outcome.steps == 20 and outcome.seconds > 0
@@ -113,7 +113,7 @@ def test_geodesic_weight_draws_the_layers_together():
         search = tiny_search(reference, [[0]], objective=objective)
         run(search)
         latent = search.variables["latent"].stack().detach()
-        spread[weight] = objective.geodesic_spread(latent, search.latent_space.to_w_plus(latent)).mean()
+        spread[weight] = geocross(search.stage.latent_space.to_w_plus(latent)).mean()
     assert spread[100.0] < spread[0.0] / 2
 
 

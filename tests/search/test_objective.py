@@ -7,9 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.search.objective import Objective, geocross
+from multimodal_pulse.diversity.batch_diversity import NoBatchDiversity
+from multimodal_pulse.search.objective import Iterate, Objective, geocross, squared_error
 
 PULSE = Objective(l2_weight=100.0, geodesic_weight=0.05, diversity_weight=0.0, eps=2e-3)
+
+
+def iterate(fidelity: list[float] | None = None, seed: int = 0) -> Iterate:
+    """Two samples of one reference, random but for their fidelity."""
+    rng = torch.Generator().manual_seed(seed)
+    latent, w_plus = torch.randn(2, 2, 5, 8, generator=rng)
+    images = torch.rand(1, 2, 3, 4, 4, generator=rng)
+    return Iterate({"latent": latent}, {"latent": latent}, w_plus, images, torch.tensor(fidelity or [0.0, 0.0]))
 
 
 def geocross_by_loops(vectors: np.ndarray) -> float:
@@ -48,28 +57,49 @@ def test_geocross_has_a_gradient_where_vectors_are_equal():
 def test_fidelity_is_a_mean_over_pixels_per_sample():
     generated = torch.zeros(2, 3, 4, 4)
     targets = torch.stack([torch.full((3, 4, 4), 0.5), torch.ones(3, 4, 4)])
-    assert PULSE.fidelity(generated, targets).tolist() == [0.25, 1.0]
+    assert squared_error(generated, targets).tolist() == [0.25, 1.0]
     with pytest.raises(ValueError, match=r"\[2, 3, 4, 4\].*\[3, 4, 4\]"):
-        PULSE.fidelity(generated, targets[0])
+        squared_error(generated, targets[0])
 
 
 def test_the_loss_is_a_sum_over_samples_and_eps_clamps_each_of_them():
-    fidelity = torch.tensor([1e-3, 5e-3])
-    loss = PULSE(fidelity, torch.tensor([1.0, 2.0]), torch.tensor(-7.0))
-    assert loss.item() == pytest.approx(100 * (2e-3 + 5e-3) + 0.05 * 3)
+    of_two = iterate([1e-3, 5e-3])
+    loss, terms = PULSE(of_two, NoBatchDiversity())
+    assert loss.item() == pytest.approx(100 * (2e-3 + 5e-3) + 0.05 * geocross(of_two.w_plus).sum().item())
+    assert torch.equal(terms["fidelity"], of_two.fidelity)
 
 
 def test_diversity_is_weighted():
     objective = Objective(l2_weight=0.0, geodesic_weight=0.0, diversity_weight=0.02, eps=0.0)
-    assert objective(torch.ones(2), torch.ones(2), torch.tensor(-50.0)).item() == pytest.approx(-1.0)
+    assert objective(iterate(), lambda images: torch.tensor(-50.0))[0].item() == pytest.approx(-1.0)
 
 
 def test_geodesic_on_w_plus_or_on_the_sphere():
-    rng = torch.Generator().manual_seed(0)
-    latent, w_plus = torch.randn(2, 2, 5, 8, generator=rng)
+    one = iterate()
     on_sphere = Objective(l2_weight=1.0, geodesic_weight=1.0, diversity_weight=0.0, eps=0.0, geodesic="sphere")
-    assert torch.equal(PULSE.geodesic_spread(latent, w_plus), geocross(w_plus))
-    assert torch.equal(on_sphere.geodesic_spread(latent, w_plus), geocross(latent))
+    assert torch.equal(PULSE(one, NoBatchDiversity())[1]["geodesic_spread"], geocross(one.w_plus))
+    assert torch.equal(on_sphere(one, NoBatchDiversity())[1]["geodesic_spread"], geocross(one.variables["latent"]))
+
+
+class Brightness:
+    """A further term: the mean of each picture."""
+
+    def __init__(self, weight: float):
+        self.weight = weight
+
+    def __call__(self, of: Iterate) -> torch.Tensor:
+        return of.images.mean(dim=(2, 3, 4)).flatten()
+
+
+def test_further_terms_are_weighted_and_named():
+    plain = Objective(l2_weight=1.0, geodesic_weight=0.0, diversity_weight=0.0, eps=0.0)
+    brighter = Objective(1.0, 0.0, 0.0, 0.0, terms={"brightness": Brightness(3.0)})
+    one = iterate([0.5, 0.25])
+    loss, terms = brighter(one, NoBatchDiversity())
+    assert loss.item() == pytest.approx(plain(one, NoBatchDiversity())[0].item() + 3 * terms["brightness"].sum().item())
+    assert terms["brightness"].shape == (2,)
+    with pytest.raises(UserError, match=r"objective\.terms\.brightness\.weight=-1"):
+        Objective(1.0, 0.0, 0.0, 0.0, terms={"brightness": Brightness(-1.0)})
 
 
 @pytest.mark.parametrize("name", ["l2_weight", "geodesic_weight", "diversity_weight", "eps"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_search import tiny_generator, tiny_references, tiny_search
 
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.search.baselines import BicubicSearch
 from multimodal_pulse.search.consistency import NoConsistency
 from multimodal_pulse.search.latent_optimization import ReferenceList
@@ -103,7 +103,7 @@ def test_a_group_that_is_halved_is_timed_in_halves(clock):
 
 def test_a_method_that_does_not_search_has_no_steps(clock):
     search = BicubicSearch(
-        references=SlowReferences(clock, 2), groups=[[0, 1]], degradation=Degradation(4), consistency=NoConsistency()
+        references=SlowReferences(clock, 2), groups=[[0, 1]], degradation=Bicubic(4), consistency=NoConsistency()
     )
     timing = timed(clock, search)
     assert timing == Timing(once=20 + FIRST_SCORES, step=0.0, reference=BEGIN + RECORD)

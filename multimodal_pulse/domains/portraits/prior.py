@@ -13,4 +13,4 @@ def load_prior() -> Generator:
     Raises:
         CheckpointError: the weights file of the package is missing or damaged.
     """
-    return load_generator(WEIGHTS)
+    return load_generator(WEIGHTS, domain="rendered portraits")

@@ -75,11 +75,15 @@ def save_generator(network: StyleGAN2, path: str | Path, dtype: torch.dtype = to
     write_atomic(path, save(tensors, metadata=header))
 
 
-def load_generator(path: str | Path, device: str | torch.device = "cpu") -> Generator:
+def load_generator(path: str | Path, device: str | torch.device = "cpu", domain: str | None = None) -> Generator:
     """Read a generator: an official `.pkl`, rosinality's `.pt`, or our own `.safetensors`.
 
     The content decides which it is, not the name. It is data from the first byte to the last: nothing in it is
     imported, called or compiled, and what it declares is compared with what is there before memory is spent on it.
+
+    Args:
+        device: where the generator goes.
+        domain: what its pictures show, see `Generator`; no file says so.
 
     Raises:
         CheckpointError: the file is missing, damaged, of another kind, or holds something that is refused; its network
@@ -106,7 +110,7 @@ def load_generator(path: str | Path, device: str | torch.device = "cpu") -> Gene
         raise CheckpointError(f"'{path}' cannot be used: {printable(str(error))}") from error
     except OSError as error:
         raise CheckpointError(f"'{path}' cannot be read: {error.strerror or error}") from error
-    return Generator(network, sha256=sha256).to(device)
+    return Generator(network, sha256, domain).to(device)
 
 
 def untrained(

@@ -11,18 +11,19 @@ from multimodal_pulse.generator.files.weights import NETWORKS, check_record, pre
 from multimodal_pulse.generator.frozen import Generator
 
 
-def load_file(path: str | Path, sha256: str | None = None) -> Generator:
+def load_file(path: str | Path, sha256: str | None = None, domain: str | None = None) -> Generator:
     """The generator in a file of any kind that `load_generator` reads.
 
     Args:
         sha256: the one that the file must have; None: any.
+        domain: what its pictures show, such as "photographs/faces"; None: nobody knows.
 
     Raises:
         CheckpointError: it cannot be used.
         UserError: it has another sha256.
     """
     pinned = _pinned(sha256)
-    generator = load_generator(path)
+    generator = load_generator(path, domain=domain)
     _check_pin(path, generator.sha256, pinned)
     return generator
 
@@ -41,7 +42,7 @@ def load_official(name: str, sha256: str | None = None) -> Generator:
     pinned = _pinned(sha256)
     path = present(name)
     try:
-        generator = load_generator(path)  # which computes the sha256 while it reads
+        generator = load_generator(path, domain="photographs/faces")  # which computes the sha256 while it reads
     except CheckpointError as error:
         with suppress(OSError):  # it cannot even be read
             check_record(path, file_sha256(path))  # that the file has changed says more than what is wrong with it

@@ -1,0 +1,1 @@
+"""Latent spaces: what the optimiser moves, and its way to a picture."""

@@ -1,38 +1,51 @@
-"""What the search moves: latents on PULSE's spheres, and their map to W+."""
+"""PULSE's latent space: a sphere of Gaussianised latents for each style input, and its map to W+."""
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from multimodal_pulse.generator.statistics import WStatistics
+from multimodal_pulse.generator.frozen import Generator
+from multimodal_pulse.generator.spaces.space import Space, Variables
+from multimodal_pulse.generator.statistics import GAUSSIANISING_SLOPE, WStatistics, w_statistics
 
 
-class LatentSpace(nn.Module):
-    """PULSE's latent space: one unit-Gaussian vector per style input, mapped to W+ (Menon et al. 2020, section 3.2).
+class Sphere(Space):
+    """One unit-Gaussian vector per style input, which keeps its length (Menon et al. 2020, section 3.2).
 
     Args:
-        statistics: of the generator's W.
-        num_ws: style inputs of the generator.
+        generator: frozen.
+        statistics: of its W; None: computed once per weights and kept in a cache.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, statistics: WStatistics, num_ws: int):
-        super().__init__()
-        self.num_ws = num_ws
-        self.w_dim = len(statistics.mean)
+    def __init__(self, generator: Generator, statistics: WStatistics | None = None):
+        super().__init__(generator)
+        statistics = statistics or w_statistics(generator)
         self.register_buffer("mean", statistics.mean.clone(), persistent=False)
         self.register_buffer("std", statistics.std.clone(), persistent=False)
 
-    def initial_latent(self, rng: torch.Generator) -> Tensor:
-        """A random latent, float32 [num_ws, w_dim], unit normal, on the CPU."""
-        return torch.randn(self.num_ws, self.w_dim, generator=rng)
-
-    def mean_latent(self) -> Tensor:
-        """The latent of the mean image, [num_ws, w_dim]: the centre of the spheres, so no search ends there."""
-        return self.mean.new_zeros(self.num_ws, self.w_dim)
+    def initial(self, rng: torch.Generator) -> Variables:
+        """A random latent, [num_ws, w_dim], unit normal."""
+        return {"latent": torch.randn(self.generator.num_ws, self.generator.w_dim, generator=rng)}
 
     def to_w_plus(self, latent: Tensor) -> Tensor:
         """latent [..., num_ws, w_dim] -> w_plus of the same shape; undoes the Gaussianisation of `WStatistics`."""
-        return F.leaky_relu(latent * self.std + self.mean, 0.2)
+        return F.leaky_relu(latent * self.std + self.mean, 1 / GAUSSIANISING_SLOPE)
+
+    def from_w_plus(self, w_plus: Tensor) -> Tensor:
+        """w_plus [..., num_ws, w_dim] -> its latent, at whatever radius that has."""
+        return (F.leaky_relu(w_plus, GAUSSIANISING_SLOPE) - self.mean) / self.std
+
+    def retract(self, moved: Tensor, initial: Tensor) -> Tensor:
+        """PULSE's return to the sphere: each vector [B, n, ...] of a variable at the length it began with.
+
+        A vector is all that follows the first two axes: one style input of a latent, or one noise map.
+        """
+        return moved * (_norms(initial) / _norms(moved))
+
+
+def _norms(stacked: Tensor) -> Tensor:
+    """[B, n, ...] -> [B, n, 1, ...]; the epsilon keeps a vector of zeros where it is."""
+    return (stacked.square().sum(dim=tuple(range(2, stacked.ndim)), keepdim=True) + 1e-9).sqrt()

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -13,18 +13,11 @@ from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import PARTIAL, atomic_file
+from multimodal_pulse.generator import Generator
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.references.pixels import load_rgb, quantise, save_png
 from multimodal_pulse.results.pictures.grid import caption, grid, load_if_there
-
-
-class Synthesis(Protocol):
-    """The part of a generator that drawing again needs."""
-
-    sha256: str
-
-    def synthesis(self, w_plus: Tensor, noise_maps: Sequence[Tensor] | None = None) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -33,11 +26,13 @@ class Renderer:
 
     Attributes:
         generator: the same as in the search.
+        redraw: of the search's latent space: (generator, latents, noise maps) -> images [K, 3, R, R].
         degradation: A.
         consistency: (samples [K, 3, R, R], lr [3, h, w], degradation) -> samples in [0, 1].
     """
 
-    generator: Synthesis
+    generator: Generator
+    redraw: Callable[[Generator, Mapping[str, Tensor], Sequence[Tensor] | None], Tensor]
     degradation: Callable[[Tensor], Tensor]
     consistency: Callable[[Tensor, Tensor, Any], Tensor]
 
@@ -90,7 +85,7 @@ def render_folder(
         )
     # A search in double precision leaves doubles; the generator that is loaded has single precision.
     latents = {name: tensor.float() for name, tensor in load_file(folder / "latents.safetensors").items()}
-    generated = renderer.generator.synthesis(latents["w_plus"], _noise_maps(latents))
+    generated = renderer.redraw(renderer.generator, latents, _noise_maps(latents))
     samples = quantise(renderer.consistency(generated, reference.lr, renderer.degradation))
     downsampled = renderer.degradation(samples)
     faithful = lr_psnr(samples, reference.lr, renderer.degradation).tolist()

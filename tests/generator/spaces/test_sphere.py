@@ -1,29 +1,33 @@
+from types import SimpleNamespace
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multimodal_pulse.generator.spaces.sphere import LatentSpace
+from multimodal_pulse.generator.spaces.sphere import Sphere
 from multimodal_pulse.generator.statistics import WStatistics
-from multimodal_pulse.search.variables import SphericalParameters, all_parameters
+from multimodal_pulse.search.after_step import Retract
+from multimodal_pulse.search.variables import Variable, all_parameters
 
 STATISTICS = WStatistics(mean=torch.tensor([0.5, -1.0, 0.0]), std=torch.tensor([1.0, 2.0, 0.5]))
+SPACE = Sphere(SimpleNamespace(num_ws=2, w_dim=3), STATISTICS)
 
 
 def test_to_w_plus_is_leaky_relu_of_the_scaled_latent():
     latent = torch.tensor([[1.0, 1.0, -4.0], [-2.0, 0.0, 2.0]])
     expected = torch.tensor([[1.5, 1.0, -0.4], [-0.3, -0.2, 1.0]])
-    assert torch.allclose(LatentSpace(STATISTICS, num_ws=2).to_w_plus(latent), expected)
+    assert torch.allclose(SPACE.to_w_plus(latent), expected)
 
 
 def test_gaussianised_w_comes_back():
     w = torch.randn(7, 2, 3, generator=torch.Generator().manual_seed(0))
     latent = (torch.nn.functional.leaky_relu(w, 5.0) - STATISTICS.mean) / STATISTICS.std
-    assert torch.allclose(LatentSpace(STATISTICS, num_ws=2).to_w_plus(latent), w, atol=1e-5)
+    assert torch.allclose(SPACE.to_w_plus(latent), w, atol=1e-5)
+    assert torch.allclose(SPACE.begin_from({}, w)["latent"], latent)
 
 
-def test_the_mean_latent_maps_to_the_mean():
-    space = LatentSpace(STATISTICS, num_ws=2)
-    assert torch.allclose(space.to_w_plus(space.mean_latent()), torch.tensor([0.5, -0.2, 0.0]).expand(2, 3))
+def test_the_centre_maps_to_the_mean():
+    assert torch.allclose(SPACE.to_w_plus(torch.zeros(2, 3)), torch.tensor([0.5, -0.2, 0.0]).expand(2, 3))
 
 
 @settings(max_examples=30, deadline=None)
@@ -31,12 +35,12 @@ def test_the_mean_latent_maps_to_the_mean():
 def test_return_to_sphere_restores_the_radius_and_keeps_the_direction(shape, seed, movement):
     rng = torch.Generator().manual_seed(seed)
     initial = torch.randn(shape, generator=rng)
-    variable = SphericalParameters(initial)
+    variable = Variable(initial)
     with torch.no_grad():
         for parameter in variable.parameters:
             parameter.add_(movement * torch.randn(parameter.shape, generator=rng))
     moved = variable.stack().detach()
-    variable.return_to_sphere()
+    Retract()(SPACE, {"latent": variable}, 0)
     on_sphere = variable.stack().detach()
 
     vectors = (initial.flatten(2), moved.flatten(2), on_sphere.flatten(2))
@@ -48,8 +52,8 @@ def test_return_to_sphere_restores_the_radius_and_keeps_the_direction(shape, see
 
 def test_vectors_of_zeros_stay_zero_and_the_initial_tensor_is_not_shared():
     initial = torch.zeros(2, 3, 4)
-    variable = SphericalParameters(initial)
-    variable.return_to_sphere()
+    variable = Variable(initial)
+    Retract()(SPACE, {"latent": variable}, 0)
     assert torch.equal(variable.stack(), torch.zeros(2, 3, 4))
     with torch.no_grad():
         variable.parameters[0].fill_(1.0)
@@ -57,6 +61,6 @@ def test_vectors_of_zeros_stay_zero_and_the_initial_tensor_is_not_shared():
 
 
 def test_gradients_reach_each_sample_alone():
-    variable = SphericalParameters(torch.ones(3, 2, 4))
+    variable = Variable(torch.ones(3, 2, 4))
     variable.stack()[1].sum().backward()
     assert [parameter.grad.abs().sum().item() for parameter in all_parameters([variable])] == [0.0, 8.0, 0.0]

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Degradation
+from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics import NullLpips, evaluate
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.pixels import from_pil, load_rgb, quantise
@@ -23,7 +23,7 @@ from multimodal_pulse.results.records import Records
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.outcome import Outcome
 
-DEGRADATION = Degradation(4)
+DEGRADATION = Bicubic(4)
 ABSENT = NullLpips("alex", "not there")
 K = 2
 EXACT = {"_target_": "multimodal_pulse.search.ExactConsistency", "rounds": 50}

@@ -1,6 +1,6 @@
 import torch
 
-from multimodal_pulse.search.best_iterate import BestIterate
+from multimodal_pulse.search.keep import BestIterate
 
 
 def observed(fidelities: torch.Tensor, film_frames: int = 0) -> BestIterate:

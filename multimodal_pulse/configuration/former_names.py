@@ -1,0 +1,56 @@
+"""What run directories of earlier versions call by other names, so that they are finished and drawn by this one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_ROOMS = {
+    "multimodal_pulse.degradation.Degradation": "multimodal_pulse.degradation.Bicubic",
+    "multimodal_pulse.portraits.prior.load_prior": "multimodal_pulse.domains.portraits.load_prior",
+    "multimodal_pulse.generator.pretrained.load_file": "multimodal_pulse.generator.load_file",
+    "multimodal_pulse.generator.pretrained.load_official": "multimodal_pulse.generator.load_official",
+} | {
+    f"multimodal_pulse.{module}.{name}": f"multimodal_pulse.{room}.{name}"
+    for module, room, names in (
+        ("diversity.latent_resampling", "diversity", ("IndependentLatents", "SharedLatent")),
+        ("diversity.lr_noise", "diversity", ("NoLrNoise", "GaussianLrNoise", "MaskedLrNoise")),
+        ("diversity.synthesis_noise", "diversity", ("NoSynthesisNoise", "GaussianSynthesisNoise", "PulseNoise")),
+        ("diversity.batch_diversity", "diversity", ("NoBatchDiversity", "BatchDiversity")),
+        ("objective", "search", ("Objective",)),
+        ("optimizers", "search", ("adam", "ranger21", "sgd")),
+        ("schedules", "search", ("NoSchedule", "FixedSchedule", "Linear1Cycle", "Linear1CycleDrop")),
+        ("latent_optimization", "search", ("LatentOptimization",)),
+        ("baselines", "search", ("BicubicSearch", "MeanImageSearch")),
+        ("consistency", "search", ("NoConsistency", "ExactConsistency")),
+        ("tracking", "results.tracking", ("NullTracker", "CsvTracker", "WandbTracker")),
+    )
+    for name in names
+}
+"""Where a `_target_` has moved."""
+
+_ONCE_FIXED: dict[str, dict[str, Any]] = {
+    "latent_space": {"_target_": "multimodal_pulse.generator.Sphere"},
+    "stages": {"before": []},
+    "after_step": {"_target_": "multimodal_pulse.search.Retract"},
+    "keep": {"_target_": "multimodal_pulse.search.BestIterate"},
+}
+"""Slots that earlier versions did not have, as their programs were."""
+
+
+def translated(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration, or the settings in a record.json, in the names of this version."""
+    if "degradation" not in settings:  # somebody else's file
+        return dict(settings)
+    renamed = {key: _renamed(value) for key, value in settings.items()}
+    generator = renamed["generator"]
+    if generator["_target_"] == "multimodal_pulse.generator.load_file":
+        generator.setdefault("domain", "photographs")
+    return {slot: dict(node) for slot, node in _ONCE_FIXED.items() if slot not in renamed} | renamed
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: _ROOMS.get(inner, inner) if key == "_target_" and isinstance(inner, str) else _renamed(inner)
+            for key, inner in value.items()
+        }
+    return [_renamed(inner) for inner in value] if isinstance(value, list) else value

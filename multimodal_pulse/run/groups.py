@@ -1,0 +1,26 @@
+"""The groups in which a run searches its references."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from multimodal_pulse.configuration.validation import AUTO
+from multimodal_pulse.results.plan import Plan
+from multimodal_pulse.run.build import Parts
+from multimodal_pulse.search.group_size import references_per_group
+
+
+def plan_groups(cfg: DictConfig, parts: Parts, run_dir: Path) -> Plan:
+    """The groups that the configuration asks for.
+
+    `trainer.references_per_group=auto` asks for those that are written in the run directory, where they are: groups
+    stay as they are when a run is resumed on another machine.
+    """
+    names, trainer = parts.references.names, cfg.trainer
+    if trainer.references_per_group != AUTO:
+        return Plan.of(names, trainer.references_per_group)
+    written = Plan.read(run_dir)
+    if written is not None:
+        return replace(written, references=names)
+    return Plan.of(names, references_per_group(parts.generator, cfg.num_samples, parts.device, trainer.precision))

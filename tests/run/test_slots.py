@@ -1,0 +1,110 @@
+"""A latent space, a stage and a degradation of somebody else's: a class of a few lines and an option file, found by
+Hydra's search path. The package is not touched.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+CODE = """
+import torch
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.generator import Space
+
+
+class MappedZ(Space):
+    def initial(self, rng):
+        return {"latent": torch.randn(self.generator.z_dim, generator=rng)}
+
+    def to_w_plus(self, latent):
+        return self.generator.mapping(latent)
+
+
+class Stripes(Degradation):
+    name, sentence = "stripes", "Every second row is left out."
+
+    def lr_shape(self, shape):
+        return shape[0], shape[1] // 2, shape[2]
+
+    def __call__(self, x):
+        return x[..., ::2, :]
+
+    def transpose(self, y):
+        return torch.stack([y, torch.zeros_like(y)], dim=-2).flatten(-3, -2)
+
+    pseudo_inverse = transpose
+"""
+OPTIONS = {
+    "latent_space/z": "_target_: mine.MappedZ",
+    "degradation/stripes": "_target_: mine.Stripes",
+    "stages/z_first": """
+before:
+  - latent_space: {_target_: mine.MappedZ}
+    steps: 4
+    optimizer: {_target_: multimodal_pulse.search.adam, lr: 0.1}
+    schedule: {_target_: multimodal_pulse.search.FixedSchedule}
+""",
+}
+TINY = (
+    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
+    "generator.mapping_layers=1", "generator.channel_max=8", "metrics.lpips_net=null", "tracking=none", "steps=3",
+    "method=resampling", "num_samples=2",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory) -> Path:
+    """A folder with the module `mine` and option files beside it."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "mine.py").write_text(CODE)
+    for name, text in OPTIONS.items():
+        path = folder / "conf" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def run(mine: Path, *overrides: str) -> Path:
+    """The folder of the only reference of a run."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{mine}{os.pathsep}{ROOT}",
+        "MULTIMODAL_PULSE_CACHE": str(mine / "cache"),
+    }
+    run_dir = mine / "-".join(overrides).replace("=", "-")
+    command = [sys.executable, ROOT / "run.py", f"hydra.searchpath=[file://{mine / 'conf'}]", *TINY, *overrides]
+    done = subprocess.run([*command, f"hydra.run.dir={run_dir}"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return run_dir / "references" / "test_000000"
+
+
+def record(folder: Path) -> dict:
+    return json.loads((folder / "record.json").read_text())["records"][0]
+
+
+def test_a_space(mine):
+    from safetensors.torch import load_file
+
+    folder = run(mine, "latent_space=z", "degradation.factor=4")
+    latents = load_file(folder / "latents.safetensors")
+    assert latents["latent"].shape == (2, 4) and latents["w_plus"].shape == (2, 8, 4)
+    assert record(folder)["steps"] == 3 and len(list(folder.glob("sr_0?.png"))) == 2
+
+
+def test_a_stage(mine):
+    folder = run(mine, "stages=z_first", "degradation.factor=4")
+    assert record(folder)["steps"] == 7  # four in Z and the run's own three on the sphere
+    assert record(folder)["best_step"] >= 4
+
+
+def test_a_degradation(mine):
+    from PIL import Image
+
+    folder = run(mine, "degradation=stripes", "consistency=exact")
+    assert Image.open(folder / "lr.png").size == (32, 16)
+    assert record(folder)["lr_psnr"] > 60 and record(folder)["status"] == "ok"
