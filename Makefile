@@ -1,39 +1,46 @@
 # make demo   set up an environment of its own and find four faces for one reference
-# make test   the same environment, the whole test suite
+# make test   the same environment with the developers' tools, the whole test suite
 # make check  lint, types, import order, tests: what must pass before a change lands
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+INSTALLED_DEV := $(VENV)/installed-dev
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .PHONY: demo test check lint types imports clean
 .DEFAULT_GOAL := demo
 
 # Renewed whenever the dependency files change; the versions that were tested stand in constraints.txt.
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.11 to 3.13 is needed; name one with: make PYTHON=python3.12" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,launchers,ray]'
+	$(INSTALL) .
+	touch $@
+
+$(INSTALLED_DEV): $(INSTALLED)
+	$(INSTALL) '.[dev,launchers,ray]'
 	touch $@
 
 demo: $(INSTALLED)
 	$(BIN)/python run.py method=combined noise.lr_std=0.108
 
-test: $(INSTALLED)
-	$(BIN)/python -m pytest
+test: $(INSTALLED_DEV)
+	$(BIN)/python -m pytest --numprocesses auto
 
-lint: $(INSTALLED)
+lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED)
+types: $(INSTALLED_DEV)
 	$(BIN)/mypy
 
-imports: $(INSTALLED)
+imports: $(INSTALLED_DEV)
 	$(BIN)/lint-imports
 
 check: lint types imports test
 
 clean:
-	rm -rf $(VENV) outputs multirun .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) multirun .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find outputs -mindepth 1 -not -name README.md -delete
