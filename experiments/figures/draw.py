@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra import compose, initialize_config_module
+from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.configuration.compose import CONFIG_MODULE
+from multimodal_pulse.configuration.conf_folder import CONF
 from multimodal_pulse.configuration.schema import register
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.interface.hydra_errors import explain
@@ -68,7 +68,7 @@ def _composed(overrides: Sequence[str]) -> DictConfig:
     """The configuration with Hydra's own node, which says where a sweep goes."""
     register()
     try:
-        with initialize_config_module(CONFIG_MODULE, version_base="1.3"):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
             return compose("config", list(overrides), return_hydra_config=True)
     except (HydraException, ValueError) as error:
         raise UserError(explain(error, overrides)) from error

@@ -61,7 +61,8 @@ def realism(resolution: int) -> Realism:
 
 def regions(resolution: int) -> tuple[Tensor, Tensor]:
     """Where the mouth's mask allows noise, and what is farther from there than one LR pixel: bool [R, R] each."""
-    mask = lr_mask(mouth_mask(resolution)[0], resolution // FACTOR, resolution) > 0
+    lr_side = resolution // FACTOR
+    mask = lr_mask(mouth_mask(resolution)[0], (lr_side, lr_side), resolution) > 0
     near = F.max_pool2d(mask.float(), 3, stride=1, padding=1) > 0
     inside, close = (F.interpolate(part.float()[None], scale_factor=FACTOR)[0, 0] > 0 for part in (mask, near))
     return inside, ~close

@@ -41,8 +41,8 @@ def translated(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "degradation" not in settings:  # somebody else's file
         return dict(settings)
     renamed = {key: _renamed(value) for key, value in settings.items()}
-    generator = renamed["generator"]
-    if generator["_target_"] == "multimodal_pulse.generator.load_file":
+    generator = renamed.get("generator")
+    if isinstance(generator, dict) and generator.get("_target_") == "multimodal_pulse.generator.load_file":
         generator.setdefault("domain", "photographs")
     return {slot: dict(node) for slot, node in _ONCE_FIXED.items() if slot not in renamed} | renamed
 

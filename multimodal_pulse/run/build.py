@@ -180,7 +180,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
     ]
 
 
-def build_search(cfg: DictConfig, parts: Parts, groups: Sequence[Sequence[int]]) -> LatentOptimization | BicubicSearch:
+def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> LatentOptimization | BicubicSearch:
     """The search of these groups, ready to run with `trainer_options`."""
     arguments: dict[str, Any] = {
         "references": parts.references,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
 from omegaconf import DictConfig
 
 from multimodal_pulse.base.files import PARTIAL, only_writer
@@ -14,40 +15,48 @@ from multimodal_pulse.configuration.run_config import settle_config
 from multimodal_pulse.results.plan import Plan, write_plan
 from multimodal_pulse.results.records import metrics_of
 from multimodal_pulse.results.report import Forecast
-from multimodal_pulse.run.build import Parts, build_search, trainer_options
+from multimodal_pulse.run.build import trainer_options
+from multimodal_pulse.search.baselines import BicubicSearch
 from multimodal_pulse.search.group_size import peak_bytes
-from multimodal_pulse.search.latent_optimization import Recorder
+from multimodal_pulse.search.latent_optimization import LatentOptimization, Recorder
 from multimodal_pulse.search.progress import SearchProgress
 from multimodal_pulse.search.timing import STEPS, Timing, time_search
+
+
+def trial(cfg: DictConfig, groups: Sequence[Sequence[int]]) -> tuple[DictConfig, Sequence[Sequence[int]]]:
+    """The configuration and the groups of a trial: the first group, for a few steps."""
+    short = cfg.copy()
+    short.steps = min(STEPS, cfg.steps)
+    return short, groups[:1]
 
 
 def dry_run(
     cfg: DictConfig,
     job: Job,
-    parts: Parts,
+    search: LatentOptimization | BicubicSearch,
+    device: torch.device,
     plan: Plan,
     groups: Sequence[Sequence[int]],
     recorder: Callable[[Path], Recorder],
 ) -> Forecast:
-    """Searches the first group for a few steps, scores it and writes it to a folder that is removed.
+    """Runs a trial, scores what it finds and writes it to a folder that is removed.
 
     The run directory then has plan.json, with the seconds, and belongs to this configuration without its `dry_run`.
 
     Args:
-        cfg, job: of the run.
-        parts, plan: of the run.
+        cfg, job, device, plan: of the run.
+        search: of the trial.
         groups: those that are to be searched; none: nothing is tried.
         recorder: makes what scores an outcome and writes it below a folder.
     """
-    trial, written = cfg.copy(), cfg.copy()
-    trial.steps, written.dry_run = min(STEPS, cfg.steps), False
+    once = time.perf_counter() - job.started
+    written = cfg.copy()
+    written.dry_run = False
     with only_writer(job.run_dir), TemporaryDirectory(prefix=PARTIAL, dir=job.run_dir) as folder:
-        timing = Timing(time.perf_counter() - job.started, 0.0, 0.0)
+        timing = Timing(once, 0.0, 0.0)
         if groups:
-            search = build_search(trial, parts, groups[:1])
-            once = time.perf_counter() - job.started
             first, again = (recorder(Path(folder) / attempt) for attempt in ("first", "again"))
-            options = trainer_options(cfg.trainer, parts.device)
+            options = trainer_options(cfg.trainer, device)
             timing = time_search(search, once, first, again, SearchProgress(), **options)
         forecast = Forecast(
             run_dir=job.run_dir,
@@ -59,8 +68,8 @@ def dry_run(
             groups=groups,
             shard=f"shard {cfg.shard.index} of {cfg.shard.count}" if cfg.shard.count > 1 else "",
             timing=timing,
-            memory=peak_bytes(parts.device),
-            device=str(parts.device),
+            memory=peak_bytes(device),
+            device=str(device),
             price_per_hour=cfg.trainer.price_per_hour,
         )
         settle_config(job.run_dir, written, [given for given in job.overrides if not given.startswith("dry_run=")])

@@ -20,7 +20,7 @@ from multimodal_pulse.results.report import Notices, Report, report, say_begun, 
 from multimodal_pulse.results.tracking.curves import Curves
 from multimodal_pulse.results.tracking.trackers import NullTracker
 from multimodal_pulse.run.build import build_parts, build_search, build_tracker, rendering_settings, trainer_options
-from multimodal_pulse.run.dry_run import dry_run
+from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_groups
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.search.latent_optimization import Recorder
@@ -55,6 +55,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     references.check(waiting)
     unusable = references.unusable(waiting)
     groups = plan.pending(done, *shard, unusable)
+    search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
 
     notices = Notices(references)
@@ -79,8 +80,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         return record
 
     if cfg.dry_run:
-        return dry_run(cfg, job, parts, plan, groups, partial(recorder, NullTracker(job.run_dir)))
-    search = build_search(cfg, parts, groups)
+        return dry_run(cfg, job, search, parts.device, plan, groups, partial(recorder, NullTracker(job.run_dir)))
 
     # W&B may still refuse the run as the block is entered; only inside does the run directory become this run's own.
     with only_writer(job.run_dir), tracker:

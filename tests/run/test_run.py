@@ -667,7 +667,9 @@ def test_a_configuration_is_refused_before_lpips_is_asked_for(wrong, command, ph
 
 
 def test_bicubic_needs_no_statistics_of_the_generator(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("multimodal_pulse.run.parts.w_statistics", lambda generator: pytest.fail("computed"))
+    monkeypatch.setattr(
+        "multimodal_pulse.generator.spaces.sphere.w_statistics", lambda generator: pytest.fail("computed")
+    )
     assert command("method=bicubic", f"hydra.run.dir={tmp_path / 'run'}")[0] == 0
 
 
@@ -675,21 +677,26 @@ def test_the_mean_image_has_the_statistics_it_needs(command, tmp_path):
     assert command("method=bicubic", "search=mean_image", f"hydra.run.dir={tmp_path / 'run'}")[0] == 0
 
 
-@pytest.mark.parametrize(("generator", "notices"), [("portraits", 1), ("untrained", 0)])
-def test_a_photograph_is_announced_as_foreign_to_the_built_in_generator(generator, notices, photos):
-    cfg, job = compose_job([f"generator={generator}", "references=folder", f"references.path={photos}"], "unused")
-    references = build_references(cfg, job, untrained(32, channel_max=8), Bicubic(4), picture=None)
-    assert len(references.notices) == notices
-    assert all("photograph" in notice for notice in references.notices)
-
-
-@pytest.mark.parametrize("generator", ["file", "ffhq256", "portraits", "untrained"])
-def test_portraits_are_announced_as_foreign_to_a_generator_that_was_not_made_for_them(generator):
-    option = ["generator=file", "generator.path=net.pkl"] if generator == "file" else [f"generator={generator}"]
-    cfg, job = compose_job(option, "unused")
-    references = build_references(cfg, job, untrained(32, channel_max=8), Bicubic(4), picture=None)
-    foreign = generator in ("file", "ffhq256")
-    assert [f"generator={generator} was not made for" in notice for notice in references.notices] == [True] * foreign
+@pytest.mark.parametrize(
+    ("knows", "option", "notice"),
+    [
+        ("rendered portraits", "references=folder", "knows rendered portraits, and the references are photographs"),
+        ("photographs/faces", "references=portraits", "knows photographs of faces, and the references are rendered"),
+        ("photographs", "references=portraits", "knows photographs, and the references are rendered portraits"),
+        ("photographs/cats", "references=folder", None),
+        ("photographs", "references=folder", None),
+        ("rendered portraits", "references=portraits", None),
+        (None, "references=portraits", None),
+        (None, "references=folder", None),
+    ],
+)
+def test_references_of_another_domain_than_the_generators_are_announced(knows, option, notice, photos):
+    path = [f"references.path={photos}"] if option == "references=folder" else []
+    cfg, _ = compose_job([option, *path], "unused")
+    generator = untrained(32, channel_max=8)
+    generator.domain = knows
+    notices = build_references(cfg.references, generator, Bicubic(4), picture=None).notices
+    assert [notice in said for said in notices] == [True] * (notice is not None)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("multimodal_pulse.generator.spaces.sphere.w_statistics", lambda generator: statistics)
-        search = build_search(cfg, parts, [[0, 1]])
+        search = build_search(cfg, [[0, 1]], parts)
     collected = Losses()
     search.run(lambda outcome: None, accelerator="cpu", precision="64-true", callbacks=[collected])
     return collected.values

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.generator import Space
 from multimodal_pulse.metrics import NullLpips, evaluate
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.pixels import from_pil, load_rgb, quantise
@@ -270,7 +271,7 @@ def assert_rendered_again(folder: Path, consistency) -> None:
     again = ["grid.png", "sr_00.png", "sr_00_lr.png", "sr_01.png", "sr_01_lr.png"]
     for name in again:
         (folder / name).unlink()
-    written = render_folder(folder, lambda settings: Renderer(TinyGenerator(), DEGRADATION, consistency))
+    written = render_folder(folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, consistency))
     assert sorted(path.name for path in written) == again
     for name, pixels in before.items():
         assert torch.equal(load_rgb(folder / name), pixels), name
@@ -282,7 +283,7 @@ def test_the_record_of_an_older_version_is_still_rendered(tmp_path: Path):
     content = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     content["settings"] = {"generator": {}, "degradation": {}, "consistency": EXACT}
     (folder / "record.json").write_text(json.dumps(content), encoding="utf-8")
-    render_folder(folder, lambda settings: Renderer(TinyGenerator(), DEGRADATION, NoConsistency()))
+    render_folder(folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency()))
     assert load_rgb(folder / "grid.png").equal(from_pil(drawn(found, words="3 steps, exact consistency")))
 
 
@@ -290,7 +291,9 @@ def test_rendering_elsewhere_leaves_the_folder_alone(tmp_path: Path):
     folder = record(tmp_path / "run", find())
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     output = tmp_path / "again"
-    render_folder(folder, lambda settings: Renderer(TinyGenerator(), DEGRADATION, NoConsistency()), output)
+    render_folder(
+        folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency()), output
+    )
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert (output / "grid.png").read_bytes() == (folder / "grid.png").read_bytes()
 
@@ -304,7 +307,7 @@ def test_the_renderer_is_made_from_what_the_record_says(tmp_path: Path):
 
     def load(given) -> Renderer:
         seen.append(given)
-        return Renderer(TinyGenerator(), DEGRADATION, NoConsistency())
+        return Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency())
 
     render_folder(folder, load)
     assert seen == [settings]
@@ -324,7 +327,7 @@ def test_a_run_directory_stands_for_its_finished_references(tmp_path: Path):
 
 def test_what_cannot_be_rendered_is_refused(tmp_path: Path):
     def load(settings) -> Renderer:
-        return Renderer(TinyGenerator(), DEGRADATION, NoConsistency())
+        return Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency())
 
     with pytest.raises(UserError, match="record.json"):
         render_folder(tmp_path, load)
@@ -341,4 +344,4 @@ def test_a_damaged_record_is_refused(tmp_path: Path, content: str):
     folder = record(tmp_path, find())
     (folder / "record.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"record\.json is damaged"):
-        render_folder(folder, lambda settings: Renderer(TinyGenerator(), DEGRADATION, NoConsistency()))
+        render_folder(folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency()))
