@@ -2,8 +2,8 @@
 
 The same operator makes the references, enters the loss and serves the scores. It follows MATLAB's `imresize`: Keys'
 cubic kernel with a = -0.5 (R. Keys, "Cubic convolution interpolation for digital image processing", 1981, equation
-15), widened by the factor when the picture shrinks, weights normalised to sum to one, symmetric borders. It is separable, hence
-two small matrices, one for rows and one for columns, and everything here is exact linear algebra.
+15), widened by the factor when the picture shrinks, weights normalised to sum to one, symmetric borders. It is
+separable, hence two small matrices, one for rows and one for columns, and everything here is exact linear algebra.
 """
 
 from functools import lru_cache

@@ -206,7 +206,8 @@ def build_search(cfg: DictConfig, parts: Parts, groups: Sequence[Sequence[int]])
         "seed": cfg.seed,
         "film_frames": cfg.film_frames,
     }
-    if "stages" in inspect.signature(factory(cfg.search)).parameters:  # built only for a search: they take a million draws
+    # Only for a search that has stages: building them may take a million draws of the mapping network.
+    if "stages" in inspect.signature(factory(cfg.search)).parameters:
         arguments["stages"] = build_stages(cfg, parts.generator)
     return build(cfg.search, **arguments)
 
