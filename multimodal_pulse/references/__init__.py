@@ -8,7 +8,7 @@ them, each made when it is requested. The sources are:
 - `CelebAHQ`: a partition of the CelebAMask-HQ release;
 - `InMemory`: one picture given in Python.
 
-Everywhere outside a file an image is float32 RGB in [0, 1], [3, H, W], with every value n / 255.
+Every picture of a reference is float32 RGB in [0, 1], [3, H, W], with every value n / 255.
 """
 
 from multimodal_pulse.references.base import Reference, References
