@@ -1,7 +1,7 @@
-"""Fetching one large file over HTTP: whole or not at all, going on where an earlier attempt broke off.
+"""Resumable downloads of one large file over HTTP: the file is whole or absent.
 
-What has arrived stays in `<name>.part`, and in `<name>.part.json` which version of the file it belongs to. The server
-is asked for the rest of that version only (RFC 9110: Range and If-Range), so that two versions are never joined.
+The bytes received so far are in `<name>.part`, and `<name>.part.json` says which version of the file they belong to.
+The server is asked only for the rest of that version (RFC 9110: Range and If-Range), so two versions are never mixed.
 """
 
 import json
@@ -22,20 +22,20 @@ from filelock import FileLock, Timeout
 from multimodal_pulse.base.files import file_sha256, move_into_place, write_atomic
 from multimodal_pulse.base.progress_bar import progress_bar
 
-_BYTES_AT_ONCE = 2**14  # waited for without a look at the clock
+_BYTES_AT_ONCE = 2**14  # read between two looks at the clock
 _WEB_PAGE = "a web page (a quota, a login)"
 _OVERLOADED = (408, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a download waits.
+    """The time limits of a download.
 
     Attributes:
-        connect: seconds until a connection stands.
-        read: seconds without a byte.
-        waits: seconds before each further attempt, once the server has answered at all.
-        total: seconds altogether; a server that says nothing may take `read` more.
+        connect: the most seconds until a connection is made.
+        read: the most seconds without a byte.
+        waits: the seconds before each further attempt; without any answer of the server there is only one attempt.
+        total: the most seconds of the whole download; a silent server may take `read` seconds more.
     """
 
     connect: float = 10.0
@@ -48,11 +48,11 @@ PATIENCE = Patience()
 
 
 class DownloadError(Exception):
-    """Why a file could not be fetched, in words that follow its address."""
+    """A file could not be fetched; the message is a clause that follows its address."""
 
 
 class _BrokenOffError(Exception):
-    """An attempt failed in a way that the next one may not."""
+    """An attempt failed, but the next one may succeed."""
 
 
 def download(
@@ -64,19 +64,22 @@ def download(
     announce: Callable[[], None] = lambda: None,
     patience: Patience = PATIENCE,
 ) -> None:
-    """Fetches `address` to `path`, in a folder that is made if need be, with a progress bar on stderr.
+    """Fetches `address` to `path`, with a progress bar on stderr; makes the folder if necessary.
 
-    Nothing is done where there is a file. Of several processes that want the same one fetches it, and the others wait.
+    If `path` exists, nothing is done. If several processes want the same file, one fetches it and the others wait.
 
     Args:
-        beginning: what every file of this kind begins with; anything else is not kept.
-        sha256: hex digits that the sha256 of the file begins with; another file is not kept.
+        address: the URL.
+        path: the place of the file.
+        beginning: the first bytes of every file of this kind; a file with others is discarded.
+        sha256: the first hex digits of the file's sha256; a file with others is discarded.
         announce: called once, when the server begins to send.
+        patience: the time limits.
 
     Raises:
-        DownloadError: the server cannot be reached, refuses, breaks off time and again, takes too long, or sends
-            something else.
-        OSError: what arrives cannot be written.
+        DownloadError: the server cannot be reached, refuses, breaks off repeatedly, takes too long, or sends another
+            file.
+        OSError: the file cannot be written.
     """
     clock = _Clock(patience)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,17 +97,17 @@ def download(
 
 
 def partial_size(path: Path) -> int:
-    """How many bytes of an unfinished download to `path` have arrived."""
+    """Returns the bytes that an unfinished download to `path` has received."""
     return _Part(path).size
 
 
 def megabytes(size: int) -> str:
-    """A number of bytes in words."""
+    """Formats a number of bytes, such as "4.8 MB"."""
     return f"{size / 1e6:.1f} MB"
 
 
 class _Part:
-    """What has arrived of a file so far."""
+    """The part of a file that has been received."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(f"{path.name}.part")
@@ -112,32 +115,32 @@ class _Part:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The number of bytes received."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     @property
     def complete(self) -> bool:
-        """Whether an earlier process was stopped between the last byte and the rename."""
+        """Whether all bytes are there: an earlier process was stopped just before the rename."""
         return self.size > 0 and self.size == self._read().get("size")
 
     @property
     def version(self) -> str | None:
-        """What the server called the version that this is a part of; None where that cannot be known."""
+        """The server's name for the version of the file; None if unknown."""
         return self._read().get("version")
 
     def rest(self) -> dict[str, str]:
-        """The headers that ask for the rest; none where everything is needed."""
+        """Returns the HTTP headers that request the rest; none to request the whole file."""
         size, version = self.size, self.version
         return {"Range": f"bytes={size}-", "If-Range": version} if size and version else {}
 
     def begin(self, version: str | None, size: int | None) -> None:
-        """Starts anew with another version, of `size` bytes where that is known."""
+        """Starts again with another version, of `size` bytes if that is known."""
         self.clear()
         self.path.touch()
         write_atomic(self._about, json.dumps({"version": version, "size": size}))
 
     def clear(self) -> None:
-        """Forgets everything. The description goes first: without it the bytes are never used."""
+        """Removes both files. The description goes first: without it the bytes are never used."""
         self._about.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
@@ -150,7 +153,7 @@ class _Part:
 
 
 class _Clock:
-    """Counts the seconds of a download."""
+    """Measures the time of a download against its limits."""
 
     def __init__(self, patience: Patience) -> None:
         self.patience = patience
@@ -158,24 +161,24 @@ class _Clock:
 
     @property
     def left(self) -> float:
-        """Seconds."""
+        """The remaining seconds."""
         return self._end - time.monotonic()
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Seconds for connecting and for reading."""
+        """The time-outs of the next request, in seconds: for connecting and for reading."""
         left = max(self.left, 1e-3)
         return min(self.patience.connect, left), min(self.patience.read, left)
 
     def check(self, part: _Part) -> None:
-        """Raises DownloadError where none is left."""
+        """Raises DownloadError if no time remains."""
         if self.left <= 0:
             raise DownloadError(f"takes longer than {self.patience.total:g} s{_kept(part)}")
 
 
 @contextmanager
 def _alone(path: Path, clock: _Clock) -> Iterator[None]:
-    """Holds other processes back from fetching the same file; the system frees the lock if this one is killed."""
+    """Locks the file against other processes; the system frees the lock even if this process is killed."""
     lock = FileLock(path.with_name(f"{path.name}.lock"))
     try:
         lock.acquire(blocking=False)
@@ -192,7 +195,7 @@ def _alone(path: Path, clock: _Clock) -> Iterator[None]:
 
 
 def _complete(part: _Part, address: str, beginning: bytes, announce: Callable[[], None], clock: _Clock) -> None:
-    """Fetches what is missing, in as many attempts as the patience has."""
+    """Fetches the missing bytes, in as many attempts as the patience allows."""
     answered = False
     for attempt, wait in enumerate((*clock.patience.waits, math.inf), 1):
         clock.check(part)
@@ -208,7 +211,7 @@ def _complete(part: _Part, address: str, beginning: bytes, announce: Callable[[]
             reason = str(error)
         except requests.RequestException as error:
             reason = _innermost(error)
-            if not answered:  # nor would it soon: no network, no such server
+            if not answered:  # no network or no such server: another attempt would not help
                 raise DownloadError(f"cannot be reached ({reason})") from error
         if wait >= clock.left:
             raise DownloadError(f"could not be fetched in {attempt} attempts ({reason}{_kept(part)})")
@@ -216,12 +219,12 @@ def _complete(part: _Part, address: str, beginning: bytes, announce: Callable[[]
 
 
 def _opened(response: requests.Response, part: _Part) -> int | None:
-    """Makes the part ready for what the server is going to send; returns the size of the whole file, if known."""
+    """Prepares the part for the server's response; returns the size of the whole file, if known."""
     if response.status_code == 206:
         return _continued(response, part)
     if response.status_code == 200:
         return _begun(response, part)
-    if response.status_code == 416:  # there is no such rest: what is here belongs to something else
+    if response.status_code == 416:  # no such range: the received bytes belong to another file
         part.clear()
         raise _BrokenOffError("the server has less than what was fetched before")
     if response.status_code in _OVERLOADED:
@@ -230,7 +233,7 @@ def _opened(response: requests.Response, part: _Part) -> int | None:
 
 
 def _receive(response: requests.Response, part: _Part, total: int | None, beginning: bytes, clock: _Clock) -> None:
-    """Appends what the server sends."""
+    """Appends the bytes that the server sends."""
     name = part.path.name.removesuffix(".part")
     bar = progress_bar(desc=name, total=total, initial=part.size, unit="B", unit_scale=True)
     with bar, part.path.open("ab") as file:
@@ -246,12 +249,12 @@ def _receive(response: requests.Response, part: _Part, total: int | None, beginn
 
 
 def _begun(response: requests.Response, part: _Part) -> int | None:
-    """Starts with the whole file, which the server sends; returns its size where that is known."""
+    """Prepares for the whole file; returns its size, if known."""
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise DownloadError(f"gives {_WEB_PAGE} in place of the file")
     length = response.headers.get("Content-Length", "")
     total = int(length) if length.isdecimal() else None
-    # Chunks have an end of their own; without either, a file that is cut off would pass for a whole one.
+    # A chunked response marks its own end; without a length or chunks, a truncated file would look complete.
     if total is None and response.headers.get("Transfer-Encoding") != "chunked":
         raise DownloadError("comes without its length, so that nobody could tell when it is complete")
     part.begin(_version(response), total)
@@ -259,7 +262,7 @@ def _begun(response: requests.Response, part: _Part) -> int | None:
 
 
 def _continued(response: requests.Response, part: _Part) -> int:
-    """Makes sure that the server sends the rest of the same version; returns the size of the whole file."""
+    """Checks that the server sends the rest of the same version; returns the size of the whole file."""
     place = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
     if place is None or int(place[1]) != part.size or _version(response) not in (part.version, None):
         part.clear()
@@ -268,18 +271,18 @@ def _continued(response: requests.Response, part: _Part) -> int:
 
 
 def _version(response: requests.Response) -> str | None:
-    """What names the file's version for If-Range: a strong ETag, else the time of its last change."""
+    """Returns the file's version for If-Range: a strong ETag, else the time of its last change."""
     etag = response.headers.get("ETag", "")
     return etag if etag.startswith('"') else response.headers.get("Last-Modified")
 
 
 def _kept(part: _Part) -> str:
-    """What is gained although the file is not complete, in words that follow the reason."""
+    """Says, as the end of a message, from where the next attempt resumes."""
     return f"; the same command goes on after {megabytes(part.size)}" if part.rest() else ""
 
 
 def _what_it_is(chunk: bytes) -> str:
-    """In words, by its beginning."""
+    """Describes an unexpected file by its first bytes."""
     return _WEB_PAGE if chunk.lstrip().startswith(b"<") else "something else"
 
 
@@ -288,7 +291,7 @@ def _status(response: requests.Response) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """What the operating system said, without the layers around it."""
+    """Returns the operating system's message, without the layers around it."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

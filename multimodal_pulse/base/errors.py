@@ -1,5 +1,5 @@
-"""What the user is told when something given cannot be used."""
+"""The error for input that cannot be used."""
 
 
 class UserError(Exception):
-    """One sentence naming the offending thing and the remedy; the command line prints it and exits with status 1."""
+    """The message is one sentence with the cause and the remedy; the command line prints it and exits with status 1."""

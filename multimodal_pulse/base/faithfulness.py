@@ -1,7 +1,7 @@
-"""When a sample counts as faithful; without torch, for whatever only speaks of it."""
+"""The LR-PSNR from which a sample counts as faithful; this module does not import torch."""
 
 OK_LR_PSNR_DB = 27.0
-"""PULSE's eps, an LR mean squared error of 2e-3: what it accepts as a picture that downscales correctly."""
+"""PULSE's eps, an LR mean squared error of 2e-3, below which PULSE accepts a picture as faithful."""
 
 NTIRE_LR_PSNR_DB = 45.0
-"""What the NTIRE challenges on learning the super-resolution space ask for, on average over all samples."""
+"""The mean over all samples that the NTIRE challenges "Learning the Super-Resolution Space" ask for."""

@@ -1,7 +1,7 @@
-"""Files and folders that are either whole or absent, whatever kills the process while they are written; the cache.
+"""Files and folders that are either whole or absent, even if the process is killed while writing; the cache folder.
 
-Everything is written beside its final place (the same file system, so that a rename is one step), flushed to the disk
-and only then renamed. What a kill leaves behind carries `PARTIAL` at the front of its name.
+Everything is written next to its final place (on the same file system, so that the rename is atomic), flushed to the
+disk and then renamed. The names of unfinished files and folders begin with `PARTIAL`.
 """
 
 import fcntl
@@ -17,13 +17,13 @@ import platformdirs
 from multimodal_pulse.base.errors import UserError
 
 PARTIAL = ".partial-"
-"""Prefix of everything that is not finished; no reader may look inside."""
+"""Prefix of unfinished files and folders; readers must ignore them."""
 
 CACHE_VARIABLE = "MULTIMODAL_PULSE_CACHE"
 
 
 def cache_folder() -> Path:
-    """Where statistics and weights are kept: the environment's `MULTIMODAL_PULSE_CACHE`, else the platform's place."""
+    """Returns the folder of statistics and weights: `MULTIMODAL_PULSE_CACHE`, else the platform's cache folder."""
     return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("multimodal-pulse")).expanduser()
 
 
@@ -37,7 +37,7 @@ def _flush(path: Path) -> None:
 
 
 def move_into_place(partial: Path, path: Path) -> None:
-    """Gives the finished file `partial` the name `path`, in the same folder, once it is on the disk."""
+    """Flushes the finished file `partial` to the disk and renames it to `path`, in the same folder."""
     _flush(partial)
     os.replace(partial, path)
     _flush(path.parent)
@@ -45,10 +45,10 @@ def move_into_place(partial: Path, path: Path) -> None:
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, with the same suffix; what is written there replaces `path` at the end.
+    """Yields a temporary path next to `path`, with the same suffix; at the end that file replaces `path`.
 
-    When the block raises, the temporary file is removed and `path` stays as it was. The name holds the process id, so
-    that two processes may write the same file: the last one wins, and both versions were whole.
+    If the block raises, the temporary file is removed and `path` is unchanged. The temporary name contains the process
+    id, so two processes may write the same file: the last one wins, and each version is whole.
     """
     path = Path(path)
     partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
@@ -67,26 +67,26 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
 
 
 def short(path: Path) -> Path:
-    """The path as a person at the terminal may type it: relative to the working directory where it lies below it."""
+    """Returns the path relative to the working directory if it lies below it, else the path itself."""
     here = Path.cwd()
     return path.relative_to(here) if here in path.parents else path
 
 
 def file_sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, as hex digits."""
+    """Returns the sha256 of a file, as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def atomic_folder(folder: str | Path) -> Iterator[Path]:
-    """Yields an empty folder beside `folder` that takes its name, with all that was put into it, at the end.
+    """Yields an empty temporary folder next to `folder`; at the end it is renamed to `folder`.
 
-    When the block raises, the temporary folder is removed. What an earlier, killed attempt left is removed first: a
-    folder has one writer at a time.
+    If the block raises, the temporary folder is removed. Leftovers of an earlier, killed attempt are removed first, so
+    a folder may have only one writer at a time.
 
     Raises:
-        FileExistsError: `folder` exists; it is not touched.
+        FileExistsError: `folder` exists; it is unchanged.
     """
     folder = Path(folder)
     if folder.exists():
@@ -107,7 +107,7 @@ def atomic_folder(folder: str | Path) -> Iterator[Path]:
 
 
 def remove_partial(folder: str | Path) -> None:
-    """Removes what killed writers left directly in `folder`. Only for a folder that no other process writes to."""
+    """Removes the leftovers of killed writers directly in `folder`. No other process may be writing to it."""
     for path in Path(folder).glob(f"{PARTIAL}*"):
         if path.is_dir():
             shutil.rmtree(path)
@@ -117,13 +117,13 @@ def remove_partial(folder: str | Path) -> None:
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Makes `folder` if it is missing and keeps this program's other processes from writing to it within the block.
+    """Makes `folder` if it is missing and locks it against other processes of this program within the block.
 
-    The system lifts the lock when the process ends, however it ends. A file system that has no locks (on some
-    clusters) is written to all the same.
+    The system frees the lock when the process ends, even by a kill. On a file system without locks (on some clusters)
+    nothing is locked.
 
     Raises:
-        UserError: another process has it.
+        UserError: another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -135,7 +135,7 @@ def only_writer(folder: Path) -> Iterator[None]:
                 f"another process is at work in {short(folder)}: wait for it or end it, and start again."
             ) from error
         except OSError:
-            pass  # no locks here
+            pass  # a file system without locks
         yield
     finally:
         os.close(descriptor)

@@ -8,17 +8,17 @@ from tqdm import tqdm
 
 
 class _Lines(tqdm):
-    """A bar for a file or a pipe: a line for each update, where a terminal's bar would go back in its own."""
+    """A bar for a file or a pipe: it prints a new line for each update instead of rewriting the same line."""
 
     disable: bool
 
     @staticmethod
     def status_printer(file: TextIO) -> Callable[[str], None]:
-        """What tqdm draws with."""
+        """Returns the function with which tqdm prints."""
         return lambda text: print(text, file=file, flush=True)
 
     def close(self) -> None:
-        """Writes where the work stands, at most once."""
+        """Prints the final state, once."""
         if not self.disable:
             self.display()
             self.disable = True
@@ -26,10 +26,10 @@ class _Lines(tqdm):
 
 
 def progress_bar(**arguments: Any) -> tqdm:
-    """One line on stderr; where stderr is no terminal, a line every few seconds.
+    """Makes a progress bar on stderr; if stderr is not a terminal, it prints a new line every few seconds.
 
     Args:
-        arguments: tqdm's.
+        arguments: arguments of tqdm.
     """
     terminal = sys.stderr.isatty()
     return (tqdm if terminal else _Lines)(

@@ -1,4 +1,9 @@
-"""What turns an original into a reference: a linear operator with its transpose and its pseudo-inverse."""
+"""Degradations: linear operators A that turn an original into its low-resolution reference.
+
+Begin with `Degradation`, which says what an operator offers: A itself, its transpose, its pseudo-inverse and an answer
+without a search. `Bicubic` is antialiased bicubic downsampling by a whole factor. For a degradation of your own, derive
+a class from `Degradation` and name it in an option file of `conf/degradation/`.
+"""
 
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.degradation.operator import Degradation

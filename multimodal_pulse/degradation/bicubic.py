@@ -1,9 +1,9 @@
 """Antialiased bicubic downsampling, with its transpose and its pseudo-inverse.
 
-One operator makes the references, enters the loss and scores. It follows MATLAB's `imresize`: Keys' cubic kernel with
-a = -0.5 (R. Keys, "Cubic convolution interpolation for digital image processing", 1981, equation 15), widened by the
-factor when the picture shrinks, weights normalised to sum to one, symmetric borders. Being separable it is two small
-matrices, rows and columns, so that everything here is exact linear algebra.
+The same operator makes the references, enters the loss and serves the scores. It follows MATLAB's `imresize`: Keys'
+cubic kernel with a = -0.5 (R. Keys, "Cubic convolution interpolation for digital image processing", 1981, equation
+15), widened by the factor when the picture shrinks, weights normalised to sum to one, symmetric borders. It is
+separable, hence two small matrices, one for rows and one for columns, and everything here is exact linear algebra.
 """
 
 from functools import lru_cache
@@ -16,7 +16,7 @@ from multimodal_pulse.degradation.operator import Degradation, Shape
 
 
 def _cubic_kernel(x: Tensor) -> Tensor:
-    """Keys' cubic with a = -0.5; zero from |x| = 2 on."""
+    """Computes Keys' cubic kernel with a = -0.5; it is zero for |x| >= 2."""
     x = x.abs()
     inner = 1.5 * x**3 - 2.5 * x**2 + 1
     outer = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
@@ -24,7 +24,7 @@ def _cubic_kernel(x: Tensor) -> Tensor:
 
 
 def resize_matrix(in_size: int, out_size: int) -> Tensor:
-    """Bicubic resizing of one axis from `in_size` to `out_size` pixels, antialiased when it shrinks.
+    """Makes the matrix that resizes one axis from `in_size` to `out_size` pixels, antialiased when it shrinks.
 
     Returns: float64 [out_size, in_size] on the CPU; every row sums to one.
     """
@@ -45,7 +45,7 @@ def resize_matrix(in_size: int, out_size: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _matrix(in_size: int, out_size: int, pseudo_inverse: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
-    # A tensor born in inference mode could never enter a gradient, and this one is kept for every later caller.
+    # A tensor made in inference mode cannot take part in a gradient, and this one is cached for later callers.
     with torch.inference_mode(False):
         matrix = resize_matrix(in_size, out_size)
         if pseudo_inverse:
@@ -54,16 +54,17 @@ def _matrix(in_size: int, out_size: int, pseudo_inverse: bool, dtype: torch.dtyp
 
 
 def _separable(rows: Tensor, x: Tensor, columns: Tensor) -> Tensor:
-    # Under a trainer's mixed precision a product would be rounded to 8 bits of mantissa: 50 dB, too coarse for LR-PSNR.
+    # Mixed precision would round the product to 8 bits of mantissa: 50 dB, too coarse for LR-PSNR.
     with torch.autocast(x.device.type, enabled=False):
         return rows @ x @ columns.mT
 
 
 def bicubic_resize(x: Tensor, height: int, width: int) -> Tensor:
-    """Bicubic resizing with MATLAB's convention, antialiased along each axis that shrinks.
+    """Resizes by bicubic interpolation with MATLAB's convention, antialiased along each axis that shrinks.
 
     Args:
         x: float [..., H, W].
+        height, width: the new size, in pixels.
     Returns: [..., height, width], same dtype and device, not clamped.
     """
     rows = _matrix(x.shape[-2], height, False, x.dtype, x.device)
@@ -74,12 +75,12 @@ def bicubic_resize(x: Tensor, height: int, width: int) -> Tensor:
 class Bicubic(Degradation):
     """Antialiased bicubic downsampling by a whole factor: [..., C, H, W] -> [..., C, H / factor, W / factor].
 
-    The matrices are computed in float64 once per size and kept.
+    The matrices are computed in float64, once per size, and cached.
 
     Args:
         factor: a positive integer; 1 is the identity.
     Raises:
-        UserError: `factor` is not a positive integer, or (on use) does not divide the picture's sides.
+        UserError: `factor` is not a positive integer, or (when used) does not divide the picture's sides.
     """
 
     def __init__(self, factor: int = 8) -> None:
@@ -93,26 +94,26 @@ class Bicubic(Degradation):
         return f"Bicubic(factor={self.factor})"
 
     def lr_shape(self, shape: Shape) -> Shape:
-        """(C, H, W) -> (C, H / factor, W / factor)."""
+        """Returns (C, H / factor, W / factor) for `shape` = (C, H, W)."""
         channels, height, width = shape
         return channels, self._lr_side(height), self._lr_side(width)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """A x: [..., H, W] -> [..., h, w] with h = H / factor, w = W / factor."""
+        """Computes A x: [..., H, W] -> [..., h, w] with h = H / factor, w = W / factor."""
         return bicubic_resize(x, self._lr_side(x.shape[-2]), self._lr_side(x.shape[-1]))
 
     def transpose(self, y: Tensor) -> Tensor:
-        """The adjoint, <A x, y> = <x, A^T y>: [..., h, w] -> [..., H, W]."""
+        """Computes the adjoint A^T y, with <A x, y> = <x, A^T y>: [..., h, w] -> [..., H, W]."""
         rows, columns = self._matrices(y, pseudo_inverse=False)
         return _separable(rows.mT, y, columns.mT)
 
     def pseudo_inverse(self, y: Tensor) -> Tensor:
-        """A+ y, the smallest picture x with A x = y: [..., h, w] -> [..., H, W]. A has full row rank, so A A+ = 1."""
+        """Computes A+ y, the smallest x with A x = y: [..., h, w] -> [..., H, W]. A has full row rank, so A A+ = 1."""
         rows, columns = self._matrices(y, pseudo_inverse=True)
         return _separable(rows, y, columns)
 
     def upsample(self, y: Tensor) -> Tensor:
-        """Bicubic interpolation, [..., h, w] -> [..., h * factor, w * factor]: the traditional baseline."""
+        """Enlarges by bicubic interpolation, [..., h, w] -> [..., h * factor, w * factor]: the traditional baseline."""
         return bicubic_resize(y, y.shape[-2] * self.factor, y.shape[-1] * self.factor)
 
     def _lr_side(self, side: int) -> int:

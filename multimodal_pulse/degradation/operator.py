@@ -1,4 +1,4 @@
-"""What a degradation is: a linear operator A with the two others that the program needs of it."""
+"""The interface of a degradation: a linear operator A, its transpose and its pseudo-inverse."""
 
 from abc import ABC, abstractmethod
 
@@ -11,12 +11,12 @@ Shape = tuple[int, int, int]
 class Degradation(ABC):
     """A linear operator A from an original to its low-resolution reference.
 
-    Everything here is linear, accepts float tensors of any dtype and device, [..., C, H, W], and returns the same dtype
-    and device, not clamped. It enters the loss, so `__call__` must be differentiable.
+    All methods on pictures are linear, accept float tensors [..., C, H, W] of any dtype and device, and return the same
+    dtype and device, not clamped. `__call__` enters the loss, so it must be differentiable.
 
     Attributes:
-        name: what people call it, such as "bicubic, 8 x".
-        sentence: what it does, in one sentence for people.
+        name: its name for people, such as "bicubic, 8 x".
+        sentence: one sentence for people that says what it does.
     """
 
     name: str
@@ -24,24 +24,24 @@ class Degradation(ABC):
 
     @abstractmethod
     def lr_shape(self, shape: Shape) -> Shape:
-        """The shape of what A makes of a picture of `shape`.
+        """Returns the shape of A x for a picture x of `shape`.
 
         Raises:
-            UserError: A does not take such a picture.
+            UserError: A does not accept pictures of this shape.
         """
 
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
-        """A x: an original [..., C, H, W] -> its LR picture [..., c, h, w]."""
+        """Computes A x: an original [..., C, H, W] -> its LR picture [..., c, h, w]."""
 
     @abstractmethod
     def transpose(self, y: Tensor) -> Tensor:
-        """The adjoint A^T y, <A x, y> = <x, A^T y>: [..., c, h, w] -> [..., C, H, W]."""
+        """Computes the adjoint A^T y, with <A x, y> = <x, A^T y>: [..., c, h, w] -> [..., C, H, W]."""
 
     @abstractmethod
     def pseudo_inverse(self, y: Tensor) -> Tensor:
-        """A+ y, the smallest picture x with A x = y (Moore-Penrose): [..., c, h, w] -> [..., C, H, W]."""
+        """Computes A+ y, the smallest x with A x = y (Moore-Penrose): [..., c, h, w] -> [..., C, H, W]."""
 
     def upsample(self, y: Tensor) -> Tensor:
-        """The answer without a search, [..., c, h, w] -> [..., C, H, W]: A+ y, unless the field has a usual one."""
+        """Returns an answer without a search, [..., c, h, w] -> [..., C, H, W]: A+ y, or the field's usual one."""
         return self.pseudo_inverse(y)

@@ -1,4 +1,14 @@
-"""The four mechanisms that part the samples of one reference. None of them knows of another; each has a null object."""
+"""The four mechanisms that make the samples of one reference differ (Unalan & Alkilani).
+
+- latent resampling: `IndependentLatents`; null object `SharedLatent`;
+- LR noise: `GaussianLrNoise`, `MaskedLrNoise`; null object `NoLrNoise`;
+- synthesis noise: `GaussianSynthesisNoise`, `PulseNoise`; null object `NoSynthesisNoise`;
+- batch diversity: `BatchDiversity`; null object `NoBatchDiversity`.
+
+The mechanisms are independent of each other. A search takes one object of each kind and calls them all the same way; a
+null object switches its mechanism off. The first three are called once per reference, before the search (`draw`,
+`targets`); the last is a term of the objective.
+"""
 
 from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity
 from multimodal_pulse.diversity.latent_resampling import IndependentLatents, SharedLatent

@@ -1,4 +1,4 @@
-"""Where the K samples of a reference begin: each at a latent of its own, or all at the same."""
+"""The initial latents of the K samples of a reference: one for each sample, or one for all."""
 
 import torch
 
@@ -7,18 +7,18 @@ from multimodal_pulse.generator.spaces.space import Space, Variables
 
 
 class IndependentLatents:
-    """Each sample has an initial latent of its own (Unalan & Alkilani, latent resampling)."""
+    """Gives each sample its own initial latent (Unalan & Alkilani, latent resampling)."""
 
     def draw(self, space: Space, seed: int, name: str, num_samples: int) -> Variables:
-        """Where the samples of the reference called `name` begin: [K, ...] each, float32 on the CPU."""
+        """Draws the initial variables of the reference called `name`: [K, ...] each, float32 on the CPU."""
         draws = [space.initial(stream(seed, name, sample, "latent")) for sample in range(num_samples)]
         return {variable: torch.stack([draw[variable] for draw in draws]) for variable in draws[0]}
 
 
 class SharedLatent:
-    """All samples begin where sample 0 begins: no resampling."""
+    """Gives all samples the initial latent of sample 0: no resampling."""
 
     def draw(self, space: Space, seed: int, name: str, num_samples: int) -> Variables:
-        """Where the samples of the reference called `name` begin: [K, ...] each, K times the same."""
+        """Draws the initial variables of the reference called `name`: [K, ...] each, with K equal rows."""
         drawn = space.initial(stream(seed, name, 0, "latent"))
         return {variable: value.expand(num_samples, *value.shape) for variable, value in drawn.items()}

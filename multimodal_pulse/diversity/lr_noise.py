@@ -1,4 +1,4 @@
-"""Gaussian noise on the LR reference, drawn once per sample and kept through the search (Unalan & Alkilani)."""
+"""Gaussian noise on the LR reference, drawn once per sample and kept during the search (Unalan & Alkilani)."""
 
 import torch
 import torch.nn.functional as F
@@ -9,22 +9,22 @@ from multimodal_pulse.base.randomness import stream
 
 
 class NoLrNoise:
-    """Every sample is fitted to the reference itself."""
+    """Fits every sample to the reference itself."""
 
     mask: Tensor | None = None
 
     def targets(self, lr: Tensor, seed: int, name: str, num_samples: int) -> Tensor:
-        """lr [3, h, w] -> targets [K, 3, h, w], each equal to lr."""
+        """Maps lr [3, h, w] to targets [K, 3, h, w], each equal to lr."""
         return lr.expand(num_samples, -1, -1, -1)
 
 
 class GaussianLrNoise:
-    """Every sample is fitted to the reference plus noise of its own, on the whole picture.
+    """Fits every sample to the reference plus its own noise on the whole picture.
 
     Args:
-        std: of the noise, in units of the [0, 1] range; the report uses 0.108.
+        std: the standard deviation of the noise, in units of the [0, 1] range; the report uses 0.108.
     Raises:
-        UserError: std is negative.
+        UserError: `std` is negative.
     """
 
     mask: Tensor | None = None
@@ -35,20 +35,20 @@ class GaussianLrNoise:
         self.std = std
 
     def targets(self, lr: Tensor, seed: int, name: str, num_samples: int) -> Tensor:
-        """lr [3, h, w] in [0, 1] -> targets [K, 3, h, w], not clamped, so that the noise keeps its mean of 0."""
+        """Maps lr [3, h, w] in [0, 1] to targets [K, 3, h, w], not clamped, so that the noise keeps its mean of 0."""
         streams = [stream(seed, name, sample, "lr_noise") for sample in range(num_samples)]
         noise = torch.stack([torch.randn(lr.shape, generator=rng) for rng in streams])
         return lr + self.std * noise.to(lr)
 
 
 class MaskedLrNoise:
-    """Noise as `GaussianLrNoise` draws it, only where a mask allows it: the rest of the picture stays as it is.
+    """Adds the noise of `GaussianLrNoise` only where a mask allows it; the rest of the reference stays unchanged.
 
     Args:
-        std: of the noise, in units of the [0, 1] range.
-        mask: [1, h, w] in [0, 1], 1 = full noise there. `lr_mask` makes one from a mask of either size.
+        std: the standard deviation of the noise, in units of the [0, 1] range.
+        mask: the mask, [1, h, w] in [0, 1]; 1 means full noise. `lr_mask` makes it from a mask of LR or HR size.
     Raises:
-        UserError: std is negative, or (on use) the mask has not the reference's size.
+        UserError: `std` is negative, or (when used) the mask does not have the reference's size.
     """
 
     def __init__(self, std: float, mask: Tensor):
@@ -56,7 +56,7 @@ class MaskedLrNoise:
         self.mask = mask
 
     def targets(self, lr: Tensor, seed: int, name: str, num_samples: int) -> Tensor:
-        """lr [3, h, w] in [0, 1] -> targets [K, 3, h, w]; equal to lr, bit for bit, where the mask is 0."""
+        """Maps lr [3, h, w] in [0, 1] to targets [K, 3, h, w]; they equal lr, bit for bit, where the mask is 0."""
         if self.mask.shape != (1, *lr.shape[1:]):
             raise UserError(
                 f"noise.lr_mask is {_size(self.mask)} pixels, the reference '{name}' is {_size(lr)}: "
@@ -68,15 +68,15 @@ class MaskedLrNoise:
 
 
 def lr_mask(mask: Tensor, lr_size: tuple[int, int], resolution: int) -> Tensor:
-    """A mask of LR or HR size, brought to LR size.
+    """Brings a mask of LR or HR size to LR size.
 
     Args:
-        mask: [1, H, W] in [0, 1], white (1) = noise there; (H, W) is lr_size, or both are resolution.
-        lr_size: height and width of the reference, in pixels.
-        resolution: side of the samples, in pixels, a multiple of both.
+        mask: [1, H, W] in [0, 1], white (1) = noise there; (H, W) is `lr_size`, or both are `resolution`.
+        lr_size: the height and width of the reference, in pixels.
+        resolution: the side of the samples, in pixels, a multiple of both.
 
     Returns:
-        [1, *lr_size]; from HR, each pixel is the white share of what it covers.
+        [1, *lr_size]; from HR size, each pixel is the mean of the area that it covers.
 
     Raises:
         UserError: the mask has neither size.

@@ -1,4 +1,4 @@
-"""The noise inputs of the synthesis layers: the network's own, random ones per sample, or PULSE's."""
+"""The noise maps of the synthesis layers: the network's constant ones, random ones per sample, or PULSE's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,13 @@ from multimodal_pulse.generator.frozen import Generator
 
 @dataclass(frozen=True)
 class NoiseDraw:
-    """Noise maps of one reference, by layer: [K, 1, r, r] each, float32 on the CPU, in units of unit-variance noise.
+    """The noise maps of a reference, by layer: [K, 1, r, r] each, float32 on the CPU, in units of unit-variance noise.
+
+    A layer that is in neither dict keeps the network's constant map.
 
     Attributes:
-        fixed: maps that stay as drawn.
-        optimised: where maps that the search moves begin; each stays at the radius it began with.
-    A layer in neither keeps the network's constant map.
+        fixed: maps that do not change during the search.
+        optimised: the initial values of maps that the search moves; each keeps its norm.
     """
 
     fixed: dict[int, Tensor] = field(default_factory=dict)
@@ -26,23 +27,25 @@ class NoiseDraw:
 
 
 class NoSynthesisNoise:
-    """The network's constant maps everywhere."""
+    """Keeps the network's constant noise maps in all layers."""
 
     def draw(self, generator: Generator, seed: int, name: str, num_samples: int) -> NoiseDraw:
-        """Nothing to draw."""
+        """Returns an empty draw."""
         return NoiseDraw()
 
 
 class GaussianSynthesisNoise:
-    """Each sample has maps of its own, N(0, std^2), in place of the network's constant ones.
+    """Gives each sample its own noise maps, N(0, std^2), in place of the network's constant ones.
 
-    They are scaled by each layer's learned strength, as the constant ones are.
+    Each layer scales them by its learned strength, as it does the constant ones.
 
     Args:
-        std: in units of the network's unit-variance noise; the report uses 0.02. 0 switches noise off in these layers.
-        resolutions: of the layers that get them, e.g. [64, 128]; the others keep their constant maps. None: all layers.
+        std: the standard deviation in units of the network's unit-variance noise; the report uses 0.02. 0 switches the
+            noise off in these layers.
+        resolutions: the resolutions of the layers with such maps, e.g. [64, 128]; the other layers keep their constant
+            maps. None: all layers.
     Raises:
-        UserError: std is negative, or (on use) the generator has no layer of such a resolution.
+        UserError: `std` is negative, or (when used) the generator has no layer of a given resolution.
     """
 
     def __init__(self, std: float, resolutions: Sequence[int] | None = None):
@@ -52,7 +55,7 @@ class GaussianSynthesisNoise:
         self.resolutions = resolutions
 
     def draw(self, generator: Generator, seed: int, name: str, num_samples: int) -> NoiseDraw:
-        """The maps of the reference called `name`."""
+        """Draws the maps of the reference called `name`."""
         available = generator.noise_resolutions
         chosen = set(available if self.resolutions is None else self.resolutions)
         if unknown := sorted(chosen - set(available)):
@@ -65,12 +68,12 @@ class GaussianSynthesisNoise:
 
 
 class PulseNoise:
-    """PULSE's noise: unit-variance maps per sample; the first five move, the last is zero, the rest stay as drawn."""
+    """Gives each sample PULSE's unit-variance maps: the first five move, the last is zero, the rest are fixed."""
 
     optimised_layers = 5
 
     def draw(self, generator: Generator, seed: int, name: str, num_samples: int) -> NoiseDraw:
-        """The maps of the reference called `name`."""
+        """Draws the maps of the reference called `name`."""
         maps = _unit_maps(generator, seed, name, num_samples)
         last = len(maps) - 1
         optimised = range(min(self.optimised_layers, last))
@@ -84,8 +87,8 @@ class NoiseMaps:
     """The noise maps of a whole group, ready for the generator. B = M * K, reference-major.
 
     Args:
-        generator: whose constant maps fill the layers that were not drawn; its device and dtype are used.
-        draws: one per reference of the group, all of the same mechanism.
+        generator: the generator; its constant maps serve the layers without a draw, on its device and in its dtype.
+        draws: one draw per reference of the group, all by the same mechanism.
     """
 
     def __init__(self, generator: Generator, draws: Sequence[NoiseDraw]):
@@ -97,19 +100,19 @@ class NoiseMaps:
             noise_name(layer): torch.cat([draw.optimised[layer] for draw in draws]).to(constant[layer])
             for layer in draws[0].optimised
         }
-        """Where the optimised maps begin, [B, 1, r, r], by the names they have in `latents.safetensors`."""
+        """The initial values of the optimised maps, [B, 1, r, r], by their names in `latents.safetensors`."""
 
     def maps(self, variables: Mapping[str, Tensor]) -> list[Tensor]:
-        """One map per layer, [B or 1, 1, r, r]: the optimised ones as `variables` has them, the others as drawn."""
+        """Returns one map per layer, [B or 1, 1, r, r]: the optimised ones from `variables`, the others as drawn."""
         return [variables.get(noise_name(layer), fixed) for layer, fixed in self._fixed.items()]
 
 
 def noise_name(layer: int) -> str:
-    """What the noise map of a layer (from 0) is called among the variables and in `latents.safetensors`."""
+    """Returns the name of a layer's noise map (layers count from 0) in the variables and in `latents.safetensors`."""
     return f"noise.{layer}"
 
 
 def _unit_maps(generator: Generator, seed: int, name: str, num_samples: int) -> list[Tensor]:
-    """N(0, 1), one [K, 1, r, r] per layer. All layers are drawn, so that a choice among them changes no other's map."""
+    """Draws N(0, 1), one [K, 1, r, r] per layer; always all layers, so that a choice of layers changes no map."""
     streams = [stream(seed, name, sample, "synthesis_noise") for sample in range(num_samples)]
     return [torch.stack([torch.randn(1, r, r, generator=rng) for rng in streams]) for r in generator.noise_resolutions]

@@ -1,4 +1,13 @@
-"""The generator: StyleGAN2 in plain PyTorch, its files, its latent spaces and their statistics."""
+"""The generator: StyleGAN2 in plain PyTorch, its files and its latent spaces.
+
+Begin with `load_generator`, which reads a file of any supported kind, or `load_official`, which fetches one of NVIDIA's
+networks; both return a `Generator`, a frozen network whose images are in [0, 1]. `load_file` reads a file as the option
+`generator=file` does, `untrained` makes random weights, and `save_generator` writes a `safetensors` file. A file that
+cannot be used raises `CheckpointError`.
+
+A `Space` maps the latents that a search moves to the generator's input w_plus; `Sphere` is PULSE's. `StyleGAN2` is the
+trainable network and `Architecture` its sizes.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -35,7 +44,12 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    # PEP 562: `multimodal-pulse weights` lists what there is, without PyTorch.
+    # PEP 562: `multimodal-pulse weights` answers without importing PyTorch.
     if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    # So that pydoc and completion find the names above.
+    return [*globals(), *__all__]

@@ -1,4 +1,4 @@
-"""The generator as the search sees it: frozen, with explicit noise inputs, images in the [0, 1] convention."""
+"""The generator of a search: frozen, with explicit noise maps and images in [0, 1]."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from multimodal_pulse.generator.stylegan2 import Architecture, StyleGAN2
 
 
 class Generator(nn.Module):
-    """A StyleGAN2 whose weights never move: no gradient reaches them, and the mode is always `eval`.
+    """A StyleGAN2 with constant weights: they get no gradient, and the mode is always `eval`.
 
     Args:
-        network: the network; taken over, not copied.
-        sha256: hex digest that names the weights (of their file, where there is one); None: computed from the tensors.
-        domain: what its pictures show, from the general to the particular, such as "photographs/faces"; None: anything,
-            or nobody knows.
+        network: the network; it is used itself, not copied.
+        sha256: the hex digest that identifies the weights (of their file, if any); None: computed from the tensors.
+        domain: the content of its pictures, from general to particular, such as "photographs/faces"; None: any or
+            unknown.
     """
 
     def __init__(self, network: StyleGAN2, sha256: str | None = None, domain: str | None = None):
@@ -31,37 +31,43 @@ class Generator(nn.Module):
 
     @property
     def z_dim(self) -> int:
+        """The size of z."""
         return self.architecture.z_dim
 
     @property
     def w_dim(self) -> int:
+        """The size of one style input."""
         return self.architecture.w_dim
 
     @property
     def num_ws(self) -> int:
+        """The number of style inputs."""
         return self.architecture.num_ws
 
     @property
     def resolution(self) -> int:
+        """The side of the images, in pixels."""
         return self.architecture.resolution
 
     @property
     def img_channels(self) -> int:
+        """The number of image channels."""
         return self.architecture.img_channels
 
     @property
     def noise_resolutions(self) -> list[int]:
-        """Resolution of each synthesis layer's noise map, in layer order."""
+        """The resolution of each synthesis layer's noise map, in layer order."""
         return self.architecture.noise_resolutions
 
     def train(self, mode: bool = True) -> Self:
-        """Stays in `eval`, whatever a framework around it asks for."""
+        """Keeps the mode `eval`, for any `mode`."""
         return super().train(False)
 
     def mapping(self, z: Tensor, truncation: float = 1.0) -> Tensor:
-        """z [N, z_dim], unit normal -> w_plus [N, num_ws, w_dim], each layer the same vector.
+        """Maps z [N, z_dim], unit normal, to w_plus [N, num_ws, w_dim] with the same vector for each layer.
 
         Args:
+            z: the random input.
             truncation: psi of the truncation trick; 1 keeps w, 0 gives the mean.
         """
         w = self.network.mapping(z)
@@ -70,10 +76,11 @@ class Generator(nn.Module):
         return w[:, None].expand(-1, self.num_ws, -1)
 
     def synthesis(self, w_plus: Tensor, noise_maps: Sequence[Tensor] | None = None) -> Tensor:
-        """w_plus [N, num_ws, w_dim] -> images [N, img_channels, R, R], [0, 1] convention, not clamped.
+        """Maps w_plus [N, num_ws, w_dim] to images [N, img_channels, R, R] in about [0, 1], not clamped.
 
         Args:
-            noise_maps: one per synthesis layer, each [N or 1, 1, r, r] in units of unit-variance noise, before the
+            w_plus: one style input per layer.
+            noise_maps: one map per synthesis layer, each [N or 1, 1, r, r] in units of unit-variance noise, before the
                 layer's learned strength; None: the checkpoint's constant maps; zeros: no noise.
 
         Raises:
@@ -86,7 +93,7 @@ class Generator(nn.Module):
         return (self.network.synthesis(w_plus, maps) + 1) / 2
 
     def constant_noise(self) -> list[Tensor]:
-        """The checkpoint's own noise maps, [1, 1, r, r] each, in layer order, before the layer's strength."""
+        """Returns the constant noise maps, [1, 1, r, r] each, in layer order, before the layer's learned strength."""
         return [layer.noise_const[None, None] for layer in self.network.synthesis.layers]
 
     def _check_noise(self, noise_maps: Sequence[Tensor], batch: int) -> None:

@@ -1,9 +1,9 @@
-"""The three operations a StyleGAN2 is made of: modulated convolution, [1,3,3,1] resampling, biased activation.
+"""The three operations of a StyleGAN2: modulated convolution, [1,3,3,1] resampling, biased activation.
 
-Written for latent search, where the weights stand still and only styles and noise move: the *activations* are scaled by
-the style, so that one convolution with one shared weight serves the whole batch, and the demodulation reads squared
-weights that can be computed once. Equations are those of Karras et al., "Analyzing and Improving the Image Quality of
-StyleGAN" (CVPR 2020), cited as [K20].
+They are written for latent search, where the weights are constant and only styles and noise change: the *activations*
+are scaled by the style, so that one convolution with one shared weight serves the whole batch, and the demodulation
+uses squared weights that are computed once. Equations are those of Karras et al., "Analyzing and Improving the
+Image Quality of StyleGAN" (CVPR 2020), cited as [K20].
 """
 
 import math
@@ -17,16 +17,16 @@ DEMODULATION_EPSILON = 1e-8  # [K20] eq. (3)
 
 
 def blur_filter(like: Tensor, channels: int, gain: float = 1.0) -> Tensor:
-    """The separable [1,3,3,1] low-pass filter as a depthwise kernel, [channels, 1, 4, 4], summing to `gain`."""
+    """Makes the separable [1,3,3,1] low-pass filter as a depthwise kernel, [channels, 1, 4, 4], with sum `gain`."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=like.dtype, device=like.device) / 8.0
     return (gain * taps[:, None] * taps).expand(channels, 1, 4, 4).contiguous()
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Twice the resolution: zeros between the pixels, then [1,3,3,1] with gain 4. [N, C, H, W] -> [N, C, 2H, 2W].
+    """Doubles the resolution: zeros between the pixels, then [1,3,3,1] with gain 4. [N, C, H, W] -> [N, C, 2H, 2W].
 
-    Each output phase meets two of the four taps per axis, so it is a weighted sum of a pixel and its neighbour
-    (3/4 and 1/4); computing it so, one axis at a time, touches no inserted zero.
+    Each output phase uses two of the four taps per axis, so it is a weighted sum of a pixel and its neighbour (3/4 and
+    1/4); computed this way, one axis at a time, no inserted zero is read.
     """
     for dim in (2, 3):
         size = x.shape[dim]
@@ -39,11 +39,12 @@ def upsample(x: Tensor) -> Tensor:
 
 
 def conv_upsample(x: Tensor, weight: Tensor) -> Tensor:
-    """3 x 3 convolution at twice the resolution, then the low-pass filter. [N, I, H, W] -> [N, O, 2H, 2W].
+    """Convolves by 3 x 3 at twice the resolution, then applies the filter. [N, I, H, W] -> [N, O, 2H, 2W].
 
-    A transposed convolution of stride 2 does the insertion of zeros and the convolution together.
+    A transposed convolution of stride 2 inserts the zeros and convolves in one step.
 
     Args:
+        x: the features.
         weight: [O, I, 3, 3].
     """
     doubled = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
@@ -51,26 +52,26 @@ def conv_upsample(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def squared_weight(weight: Tensor) -> Tensor:
-    """Squared weights summed over the kernel, transposed for the demodulation: [O, I, k, k] -> [I, O]."""
+    """Sums the squared weights over the kernel and transposes for the demodulation: [O, I, k, k] -> [I, O]."""
     return weight.square().sum(dim=(2, 3)).T
 
 
 def demodulation(style: Tensor, weight_squared: Tensor) -> Tensor:
-    """Factors that bring each output channel to unit expected variance. [N, I], [I, O] -> [N, O]; [K20] eq. (3)."""
+    """Computes the factors that give each output channel unit variance. [N, I], [I, O] -> [N, O]; [K20] eq. (3)."""
     return (style.square() @ weight_squared + DEMODULATION_EPSILON).rsqrt()
 
 
 def scale_channels(x: Tensor, factors: Tensor) -> Tensor:
-    """Each channel times its factor, in the precision of `x`: [N, C, H, W], [N, C] -> [N, C, H, W]."""
+    """Multiplies each channel by its factor, in the precision of `x`: [N, C, H, W], [N, C] -> [N, C, H, W]."""
     return x * factors[:, :, None, None].to(x.dtype)
 
 
 def affine_activation(x: Tensor, factors: Tensor, noise: Tensor, bias: Tensor, clamp: float | None) -> Tensor:
-    """sqrt(2) leaky_relu(x * factors + noise + bias, 0.2), clamped to +-`clamp` (None: not at all).
+    """Computes sqrt(2) leaky_relu(x * factors + noise + bias, 0.2), clamped to +-`clamp` (None: not clamped).
 
-    The leaky ReLU is positively homogeneous, so the gain goes into the small operands instead of over all features;
-    these are brought to the precision of `x`, and all but the first step work in place: memory traffic is what this
-    costs.
+    The leaky ReLU is positively homogeneous, so the gain is applied to the small operands instead of all features.
+    These get the precision of `x`, and all steps but the first work in place, because memory traffic dominates the
+    cost.
 
     Args:
         x: [N, C, H, W].
@@ -85,5 +86,5 @@ def affine_activation(x: Tensor, factors: Tensor, noise: Tensor, bias: Tensor, c
 
 
 def fully_connected_activation(x: Tensor) -> Tensor:
-    """sqrt(2) leaky_relu(x, 0.2)."""
+    """Computes sqrt(2) leaky_relu(x, 0.2)."""
     return F.leaky_relu(x, 0.2) * SQRT2

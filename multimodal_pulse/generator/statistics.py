@@ -1,7 +1,7 @@
 """Mean and spread of the intermediate latents W, after PULSE's Gaussianisation.
 
-PULSE (Menon et al., CVPR 2020) undoes the mapping network's last leaky ReLU (slope 0.2) with one of slope 5: what comes
-out is close to a Gaussian, whose mean and standard deviation per component are all the search needs of the mapping
+PULSE (Menon et al., CVPR 2020) undoes the mapping network's last leaky ReLU (slope 0.2) with one of slope 5. The result
+is close to a Gaussian, whose mean and standard deviation per component are all that the search needs of the mapping
 network.
 """
 
@@ -33,16 +33,16 @@ class WStatistics:
 
 
 def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
-    """The statistics of a generator's W, computed once per weights and kept in `cache_folder()`.
+    """Returns the statistics of a generator's W, computed once per generator and kept in `cache_folder()`.
 
     Args:
-        generator: on any device; the draws are the same on each.
-        draws: number of random z.
+        generator: the generator, on any device; the draws are the same on each.
+        draws: the number of random z.
     """
     path = cache_folder() / f"w-statistics-{generator.sha256}-{draws}.safetensors"
     try:
         return WStatistics(**load_file(path))
-    except (OSError, SafetensorError, TypeError):  # absent, or not what we wrote: compute it
+    except (OSError, SafetensorError, TypeError):  # the file is missing or damaged: compute
         statistics = estimate_w_statistics(generator, draws)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
 
 @torch.no_grad()
 def estimate_w_statistics(generator: Generator, draws: int) -> WStatistics:
-    """Mean and standard deviation of leaky_relu(mapping(z), 5) over `draws` unit-normal z, accumulated in float64."""
+    """Computes mean and standard deviation of leaky_relu(mapping(z), 5) over `draws` unit-normal z, in float64."""
     parameter = next(generator.parameters())
     rng = torch.Generator().manual_seed(_SEED)
     total = torch.zeros(generator.w_dim, dtype=torch.float64, device=parameter.device)

@@ -1,8 +1,8 @@
 """StyleGAN2 in plain PyTorch: mapping network and skip-architecture synthesis network.
 
 After Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (CVPR 2020), cited as [K20]. Parameters
-have the names of the official checkpoints, so a state dict is loaded as it is. Inside this folder images are in
-[-1, 1]; `Generator` in `frozen.py` is what the rest of the program sees, in [0, 1].
+have the names of the official checkpoints, so state dicts load unchanged. Images are in [-1, 1] here and in [0, 1]
+outside: the rest of the program uses `Generator` of `frozen.py`.
 """
 
 import math
@@ -26,18 +26,18 @@ from multimodal_pulse.generator.ops import (
 LOWEST_RESOLUTION = 4
 MAPPING_LEARNING_RATE_MULTIPLIER = 0.01  # [K20] appendix B
 LARGEST = {"z_dim": 2**16, "w_dim": 2**16, "mapping_layers": 64, "channel_max": 2**16, "img_channels": 64}
-"""Far more than any such network has; files from elsewhere may declare anything."""
+"""The largest accepted sizes, far more than any such network has; a file may declare any number."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a StyleGAN2 generator is built from; stored in the header of our `safetensors` files.
+    """The sizes of a StyleGAN2 generator, stored in the header of our `safetensors` files.
 
     Raises:
-        ValueError: a size that no such network has.
+        ValueError: a size is impossible.
     """
 
-    resolution: int  # of the images; a power of two from 16 to 1024
+    resolution: int  # the side of the images; a power of two from 16 to 1024
     z_dim: int = 512  # components of the random input
     w_dim: int = 512  # components of one style input
     mapping_layers: int = 8
@@ -64,43 +64,47 @@ class Architecture:
 
     @property
     def block_resolutions(self) -> list[int]:
+        """The resolutions of the synthesis blocks: 4, 8, 16, ..."""
         return [2**k for k in range(int(math.log2(LOWEST_RESOLUTION)), int(math.log2(self.resolution)) + 1)]
 
     @property
     def noise_resolutions(self) -> list[int]:
-        """Resolution of the noise map of each synthesis layer, in layer order: 4, 8, 8, 16, 16, ..."""
+        """The resolution of each synthesis layer's noise map, in layer order: 4, 8, 8, 16, 16, ..."""
         return [LOWEST_RESOLUTION] + [r for r in self.block_resolutions[1:] for _ in range(2)]
 
     @property
     def num_ws(self) -> int:
-        """Style inputs: one per synthesis layer, and one for the last ToRGB."""
+        """The number of style inputs: one per synthesis layer, and one for the last ToRGB."""
         return len(self.noise_resolutions) + 1
 
     def channels(self, resolution: int) -> int:
+        """Returns the number of channels at a resolution."""
         return min(self.channel_base // resolution, self.channel_max)
 
     def as_dict(self) -> dict[str, int | float | None]:
+        """Returns the sizes by name, for JSON."""
         return asdict(self)
 
 
 def _normal(*size: int, divisor: float = 1.0) -> Tensor:
-    """Unit-normal numbers over `divisor`; on the device "meta" the shape alone, for drawing would import a compiler."""
+    """Draws unit-normal numbers over `divisor`; on the device "meta" nothing, since that would import a compiler."""
     numbers = torch.empty(*size)
     return numbers if numbers.is_meta else numbers.normal_().div_(divisor)
 
 
 def is_positive_number(value: object) -> bool:
-    """Whether it is one that single precision can hold."""
+    """Returns whether `value` is a positive number that single precision can represent."""
     largest = torch.finfo(torch.float32).max
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= largest
 
 
 class FullyConnected(nn.Module):
-    """Linear layer with an equalised learning rate: weights are stored at unit scale and scaled when used.
+    """A linear layer with an equalised learning rate: weights are stored at unit scale and scaled when used.
 
     Args:
-        learning_rate_multiplier: how much slower than the rest of the network this layer learns.
-        bias: initial value of the bias.
+        in_features, out_features: the sizes of input and output.
+        learning_rate_multiplier: the learning rate of this layer relative to the rest of the network.
+        bias: the initial value of the bias.
     """
 
     def __init__(
@@ -113,12 +117,12 @@ class FullyConnected(nn.Module):
         self.bias_gain = learning_rate_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, in_features] -> [N, out_features]."""
+        """Maps [N, in_features] to [N, out_features]."""
         return F.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
 
 
 class MappingNetwork(nn.Module):
-    """f: z -> w, normalisation and fully connected layers; keeps the running mean of w for truncation."""
+    """The mapping network f: z -> w, a normalisation and fully connected layers, with the mean of w for truncation."""
 
     w_avg: Tensor
 
@@ -133,7 +137,7 @@ class MappingNetwork(nn.Module):
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
     def forward(self, z: Tensor) -> Tensor:
-        """[N, z_dim] -> w [N, w_dim]."""
+        """Maps z [N, z_dim] to w [N, w_dim]."""
         x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
         for index in range(self.num_layers):
             layer: FullyConnected = self.get_submodule(f"fc{index}")  # type: ignore[assignment]
@@ -142,7 +146,7 @@ class MappingNetwork(nn.Module):
 
 
 class SynthesisLayer(nn.Module):
-    """Modulated 3 x 3 convolution, noise, bias, leaky ReLU ([K20] figure 2d)."""
+    """A layer with modulated 3 x 3 convolution, noise, bias and leaky ReLU ([K20] figure 2d)."""
 
     noise_const: Tensor
     weight_squared: Tensor | None
@@ -159,11 +163,11 @@ class SynthesisLayer(nn.Module):
         self.register_buffer("weight_squared", None, persistent=False)  # filled by `freeze`
 
     def freeze(self) -> None:
-        """Compute once what does not change while the weights stand still."""
+        """Computes once what depends on the weights only."""
         self.weight_squared = squared_weight(self.weight.detach())
 
     def forward(self, x: Tensor, w: Tensor, noise_map: Tensor) -> Tensor:
-        """x [N, I, H, W], w [N, w_dim], noise_map [N or 1, 1, r, r] -> [N, O, r, r]."""
+        """Maps x [N, I, H, W], w [N, w_dim] and noise_map [N or 1, 1, r, r] to [N, O, r, r]."""
         style = self.affine(w)
         weight_squared = squared_weight(self.weight) if self.weight_squared is None else self.weight_squared
         x = scale_channels(x, style)
@@ -173,7 +177,7 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Modulated 1 x 1 convolution to image channels, without demodulation."""
+    """A modulated 1 x 1 convolution to image channels, without demodulation."""
 
     def __init__(self, in_channels: int, img_channels: int, w_dim: int, clamp: float | None):
         super().__init__()
@@ -184,14 +188,14 @@ class ToRGB(nn.Module):
         self.weight_gain = 1 / math.sqrt(in_channels)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x [N, I, r, r], w [N, w_dim] -> [N, img_channels, r, r]."""
+        """Maps x [N, I, r, r] and w [N, w_dim] to [N, img_channels, r, r]."""
         x = scale_channels(x, self.affine(w) * self.weight_gain)
         x = F.conv2d(x, self.weight) + self.bias[:, None, None]
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
 class SynthesisBlock(nn.Module):
-    """All layers of one resolution. The lowest block starts from a constant, the others double the resolution."""
+    """The layers of one resolution. The lowest block starts from a constant; the others double the resolution."""
 
     def __init__(self, architecture: Architecture, resolution: int):
         super().__init__()
@@ -212,7 +216,13 @@ class SynthesisBlock(nn.Module):
     def forward(
         self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise_maps: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Args: features and image of the block below; ws [N, layers + 1, w_dim]; one noise map per layer."""
+        """Returns features and image of this block.
+
+        Args:
+            x, image: the features and image of the block below; None for the lowest block.
+            ws: the style inputs, [N, layers + 1, w_dim].
+            noise_maps: one map per layer.
+        """
         if x is None:
             x = self.const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         for index, (layer, noise_map) in enumerate(zip(self.layers, noise_maps, strict=True)):
@@ -222,7 +232,7 @@ class SynthesisBlock(nn.Module):
 
 
 class SynthesisNetwork(nn.Module):
-    """g: W+ and noise maps -> image, summing the ToRGB outputs of all resolutions ([K20] figure 7b)."""
+    """The synthesis network g: w_plus and noise maps -> image, the sum of all ToRGB outputs ([K20] figure 7b)."""
 
     def __init__(self, architecture: Architecture):
         super().__init__()
@@ -239,7 +249,7 @@ class SynthesisNetwork(nn.Module):
         return [layer for block in self.blocks for layer in block.layers]
 
     def forward(self, w_plus: Tensor, noise_maps: Sequence[Tensor]) -> Tensor:
-        """w_plus [N, num_ws, w_dim], one noise map [N or 1, 1, r, r] per layer -> image [N, C, R, R] in about [-1, 1].
+        """Maps w_plus [N, num_ws, w_dim] and a noise map [N or 1, 1, r, r] per layer to [N, C, R, R] in about [-1, 1].
 
         A block's ToRGB shares its style input with the first layer of the next block.
         """
@@ -255,7 +265,7 @@ class SynthesisNetwork(nn.Module):
 
 
 class StyleGAN2(nn.Module):
-    """Mapping and synthesis together, trainable; `Generator` is its frozen form."""
+    """Mapping and synthesis network together, trainable; `Generator` is the frozen form."""
 
     def __init__(self, architecture: Architecture):
         super().__init__()

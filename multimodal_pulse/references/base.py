@@ -1,4 +1,4 @@
-"""What every source of references looks like."""
+"""A reference, and the interface of every source of references."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -12,12 +12,12 @@ from multimodal_pulse.references.pixels import quantise
 
 @dataclass(frozen=True)
 class Reference:
-    """The given LR picture and, in an evaluation, its HR original. Both float32 RGB in [0, 1], every value n / 255.
+    """The given LR picture and, in an evaluation, its HR original: float32 RGB in [0, 1], every value n / 255.
 
     Attributes:
-        name: unique within its source and fit to be a file name; with the seed it fixes all random draws.
-        lr: [3, h, w].
-        hr: [3, R, R], or None where the original is unknown.
+        name: the name, unique within its source and usable as a file name; with the seed it fixes all random draws.
+        lr: the LR picture, [3, h, w].
+        hr: the original, [3, R, R]; None if unknown.
     """
 
     name: str
@@ -26,17 +26,17 @@ class Reference:
 
 
 def degraded(name: str, original: Tensor, degradation: Degradation) -> Reference:
-    """The reference of an original [3, R, R] in [0, 1]: what the degradation makes of its 8-bit values, in 8 bits."""
+    """Makes the reference of an original [3, R, R] in [0, 1]; original and LR picture are rounded to 8 bits."""
     hr = quantise(original)
     return Reference(name, lr=quantise(degradation(hr)), hr=hr)
 
 
 def outside(knows: str | None, shown: str) -> str | None:
-    """A notice where the generator's domain and the references' are none of the same kind; else None.
+    """Returns a notice if the generator's domain does not fit the references' domain; else None.
 
     Args:
-        knows: the generator's domain; None: anything, or nobody knows.
-        shown: the references'.
+        knows: the generator's domain; None: any or unknown.
+        shown: the references' domain.
     """
     if knows is None or f"{knows}/".startswith(f"{shown}/") or f"{shown}/".startswith(f"{knows}/"):
         return None
@@ -48,12 +48,12 @@ def outside(knows: str | None, shown: str) -> str | None:
 
 
 class References(ABC):
-    """An ordered collection of references, each made when it is asked for.
+    """An ordered collection of references; each is made when it is requested.
 
     Attributes:
-        domain: what the pictures show, from the general to the particular, such as "photographs/faces".
-        names: the references' names, in order; known without reading any picture.
-        notices: sentences the user should see once. Reading a picture may add to them.
+        domain: the content of the pictures, from general to particular, such as "photographs/faces".
+        names: the names of the references, in order; known without reading any picture.
+        notices: sentences that the user should see once; reading a picture may add some.
     """
 
     domain = "photographs"
@@ -67,25 +67,25 @@ class References(ABC):
 
     @abstractmethod
     def __getitem__(self, index: int) -> Reference:
-        """The reference at `index`. Raises UserError, naming the file, for a picture that cannot be used."""
+        """Makes the reference at `index`; raises UserError, with the file's name, if its picture cannot be used."""
 
     def check(self, indices: Iterable[int]) -> None:  # noqa: B027 (only files can turn out to be broken)
-        """Makes sure, before a search begins, that each of these references can be made; nothing is kept.
+        """Checks before a search that each of these references can be made; keeps no picture.
 
         Raises:
-            UserError: naming the first pictures that cannot be used, and counting the others.
+            UserError: some pictures cannot be used; the first are named, the others counted.
         """
 
     def unusable(self, indices: Iterable[int]) -> dict[int, str]:
-        """Which of these references cannot be made, by index, each with a sentence that names its file and the reason.
+        """Returns, by index, the references that cannot be made, each with a sentence naming the file and the reason.
 
-        For sources that are searched without them; others refuse in `check` and have none here. It may take long; to be
-        called once, after `check` and before a search begins, and it may add notices.
+        It is for sources whose unusable references are left out; other sources refuse in `check` and return nothing
+        here. Call it once, after `check` and before the search: it may take long and may add notices.
         """
         return {}
 
     def own_mask(self) -> Tensor | None:
-        """Where LR noise may be when no mask is given, [1, R, R] in [0, 1]; None: they have no such place."""
+        """Returns the default mask of LR noise, [1, R, R] in [0, 1]; None if these references have none."""
         return None
 
     def __iter__(self) -> Iterator[Reference]:

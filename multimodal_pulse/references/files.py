@@ -11,15 +11,15 @@ from multimodal_pulse.references.pairing import Pairing
 from multimodal_pulse.references.pixels import SUFFIXES, load_rgb, size_of
 
 MOST_NAMED = 3
-"""Files that a refusal names with what is wrong with them; further ones are counted."""
+"""The most files that an error message names; the others are counted."""
 
 
 class PictureFiles(References):
-    """The given files, in the given order, each read when it is asked for.
+    """References from the given files, in the given order; each file is read when it is requested.
 
-    A file that cannot be used is found before anything long begins, in two steps: the headers of all files (format,
-    size, most pixels) at once, the pixels of those that are to be searched in `check`. Each costs a small part of a
-    search, and no picture stays in memory. A file that breaks after that raises when its turn comes.
+    Unusable files are found before the search, in two steps: the constructor reads the headers of all files (format,
+    size, number of pixels), and `check` decodes the files to be searched. Both take a small part of the time of a
+    search, and no picture stays in memory. A file that is damaged later raises an error when it is requested.
 
     Args:
         resolution: the generator's, R.
@@ -27,7 +27,7 @@ class PictureFiles(References):
         paths: the files.
         as_: see `Pairing`.
     Raises:
-        UserError: headers tell that files cannot be used; they are named.
+        UserError: some files cannot be used, by their headers; they are named.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class PictureFiles(References):
         return reference
 
     def check(self, indices: Iterable[int]) -> None:
-        """Decodes each of these files once, one at a time, so that the notices about them are known.
+        """Decodes each of these files once, one at a time, and collects their notices.
 
         Raises:
-            UserError: files are truncated or damaged behind their headers; the first ones are named.
+            UserError: files are truncated or damaged after their headers; the first ones are named.
         """
         _refuse_failing(self._decode, [self._paths[index] for index in indices])
 
@@ -62,7 +62,7 @@ class PictureFiles(References):
 
 
 def _refuse_failing(attempt: Callable[[Path], object], paths: Sequence[Path]) -> None:
-    """Tries every path; the error names the first that fail and counts the others."""
+    """Tries every path; raises UserError that names the first failures and counts the others."""
     failures: list[str] = []
     for path in paths:
         try:
@@ -77,13 +77,13 @@ def _refuse_failing(attempt: Callable[[Path], object], paths: Sequence[Path]) ->
 
 
 class Folder(PictureFiles):
-    """All PNG, JPEG and WebP files directly in a folder, sorted by name; hidden files are left out.
+    """References from all PNG, JPEG and WebP files directly in a folder, sorted by name, without hidden files.
 
     Args:
         resolution: the generator's, R.
         degradation: A.
         path: the folder.
-        limit: only the first so many; None: all.
+        limit: the largest number of files, from the first; None: all.
         as_: see `Pairing`.
     Raises:
         UserError: the folder is missing or has no picture, `limit` is less than 1, or as `PictureFiles`.
@@ -104,7 +104,7 @@ class Folder(PictureFiles):
 
 
 def picture_paths(folder: Path) -> list[Path]:
-    """The picture files directly in `folder`, sorted by name."""
+    """Returns the picture files directly in `folder`, sorted by name; raises UserError if there are none."""
     if not folder.exists():
         raise UserError(f"references.path={folder} does not exist.")
     if not folder.is_dir():
@@ -120,7 +120,7 @@ def picture_paths(folder: Path) -> list[Path]:
 
 
 class ImageFile(PictureFiles):
-    """One PNG, JPEG or WebP file.
+    """One reference from a PNG, JPEG or WebP file.
 
     Args:
         resolution: the generator's, R.

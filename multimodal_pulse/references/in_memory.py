@@ -1,4 +1,4 @@
-"""References for the Python interface: a picture that is already in memory, or the path of one."""
+"""References for the Python interface: a picture in memory, or the path of one."""
 
 from pathlib import Path
 
@@ -18,20 +18,20 @@ Picture = Image.Image | str | Path | np.ndarray | Tensor
 
 
 class InMemory(References):
-    """One picture, given as
+    """One reference, given as
 
     - a path, read as `load_rgb` does, or a Pillow picture, converted the same way;
     - a NumPy array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], uint8 or float in [0, 1];
     - a tensor [1, H, W], [3, H, W] or [4, H, W], with or without a batch axis of one, uint8 or float in [0, 1].
 
-    Four channels are RGB and opacity, laid over white; floats are rounded to 8 bits.
+    Four channels are RGB and opacity, composed over white; floats are rounded to 8 bits.
 
     Args:
         resolution: the generator's, R.
         degradation: A.
         image: the picture.
         as_: see `Pairing`.
-        name: of the reference; None: the file's, or "image".
+        name: the name of the reference; None: the file's name, or "image".
     Raises:
         UserError: another type, shape or range, an unreadable file, or a size that does not fit.
     """
@@ -56,7 +56,7 @@ class InMemory(References):
 
 
 def as_rgb(image: Picture) -> Tensor:
-    """Any of the above -> float32 RGB [3, H, W] in [0, 1], every value n / 255."""
+    """Converts any `Picture` to float32 RGB [3, H, W] in [0, 1], every value n / 255; raises UserError if it cannot."""
     if isinstance(image, str | Path):
         return load_rgb(Path(image).expanduser())
     if isinstance(image, Image.Image):
@@ -75,12 +75,12 @@ def as_rgb(image: Picture) -> Tensor:
 def _channels_first(array: np.ndarray) -> Tensor:
     if array.ndim not in (2, 3):
         raise UserError(f"the image has shape {list(array.shape)}: an array needs [H, W] or [H, W, channels].")
-    # A copy, because an array may have negative strides or be read-only, and a tensor may not.
+    # Copied, because an array may have negative strides or be read-only, but a tensor may not.
     return torch.from_numpy(array.reshape(*array.shape[:2], -1).copy()).permute(2, 0, 1)
 
 
 def _rgb(image: Tensor) -> Tensor:
-    """[1, 3 or 4, H, W], uint8 or float -> RGB n / 255."""
+    """Converts [1, 3 or 4, H, W], uint8 or float, to RGB with values n / 255."""
     if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
         raise UserError(
             f"the image has shape {list(image.shape)} (channels first): 1, 3 or 4 channels are needed,"

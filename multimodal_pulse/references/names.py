@@ -1,4 +1,4 @@
-"""Names for references: unique, and fit for a folder on any file system."""
+"""Names for references: unique, and usable as folder names on any file system."""
 
 import re
 import unicodedata
@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 MAX_LENGTH = 60
-"""Characters kept of a file's name; 60 take at most 240 bytes, and file systems allow 255."""
+"""The most characters of a name; 60 need at most 240 bytes, and file systems allow 255."""
 
 
 def safe_name(text: str) -> str:
-    """Letters, digits, "_", "-" and inner dots of `text`, everything else turned into "_"; never empty."""
+    """Keeps letters, digits, "_", "-" and inner dots of `text` and replaces all else by "_"; never empty."""
     text = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", text))[:MAX_LENGTH]
     return text.strip(".") or "picture"
 
 
 def unique_names(paths: Iterable[Path]) -> list[str]:
-    """One name per file: its stem. Where two agree (also when read without regard to case), the later gets its type
-    and, if need be, a number: `a.jpg`, `a.png` -> `a`, `a-png`."""
+    """Returns one name per file: its stem. If two stems are equal, ignoring case, the later name gets the file's type
+    and, if necessary, a number: `a.jpg`, `a.png` -> `a`, `a-png`."""
     taken: set[str] = set()
     names = []
     for path in paths:

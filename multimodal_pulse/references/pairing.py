@@ -1,4 +1,4 @@
-"""From a picture of any size to a reference: is it an original or already low resolution?"""
+"""Makes a reference from a picture of any size, which may be an original or already low resolution."""
 
 from torch import Tensor
 
@@ -12,15 +12,15 @@ READINGS = ("auto", "hr", "lr")
 
 
 class Pairing:
-    """Makes references out of pictures.
+    """Makes references from pictures.
 
     Args:
         resolution: the generator's, R.
         degradation: A.
-        as_: "hr" takes every picture for an original, to be degraded; "lr" for a reference as it is; "auto" decides by
-            size: a shorter side of at least R means an original, exactly the LR size a reference.
+        as_: "hr" reads every picture as an original, which is degraded; "lr" reads it as an LR picture; "auto" decides
+            by size: a shorter side of at least R means an original, exactly the LR size an LR picture.
     Raises:
-        UserError: `as_` is none of these, or the degradation does not take pictures of R x R.
+        UserError: `as_` is another word, or the degradation does not accept pictures of R x R.
     """
 
     def __init__(self, resolution: int, degradation: Degradation, as_: str = "auto") -> None:
@@ -32,10 +32,10 @@ class Pairing:
         self._as = as_
 
     def check(self, width: int, height: int, source: str) -> str | None:
-        """A notice if a picture of this size has to be cropped. `source` is what messages call the picture.
+        """Returns a notice if a picture of this size must be cropped. `source` is its name in messages.
 
         Raises:
-            UserError: the size fits neither reading, or not the one asked for.
+            UserError: the size does not fit the chosen reading, or either of them.
         """
         if self._is_original(width, height):
             side = min(width, height)
@@ -45,13 +45,13 @@ class Pairing:
         raise UserError(f"{source} is {width} x {height} pixels{self._accepted()}.")
 
     def __call__(self, name: str, picture: Tensor, source: str) -> tuple[Reference, str | None]:
-        """A picture [3, H, W] in [0, 1] -> its reference, and a notice if it had to be cropped.
+        """Returns the reference of a picture [3, H, W] in [0, 1], and a notice if it was cropped.
 
-        An original that is not square loses the margins of its longer side; one larger than R x R is reduced to it by
-        antialiased bicubic resizing.
+        An original that is not square is cropped to its middle; a larger one is reduced to R x R by antialiased bicubic
+        resizing.
 
         Raises:
-            UserError: as `check`.
+            UserError: as in `check`.
         """
         height, width = picture.shape[-2:]
         notice = self.check(width, height, source)
@@ -74,7 +74,7 @@ class Pairing:
 
 
 def reduced(square: Tensor, resolution: int) -> Tensor:
-    """A square picture [3, H, H] with H of at least R -> [3, R, R], by antialiased bicubic resizing; not clamped."""
+    """Reduces a square picture [3, H, H], H >= R, to [3, R, R] by antialiased bicubic resizing; not clamped."""
     return square if square.shape[-1] == resolution else bicubic_resize(square, resolution, resolution)
 
 

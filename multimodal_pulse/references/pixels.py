@@ -1,6 +1,6 @@
-"""Picture files and 8-bit pixels: the only place where uint8 becomes float and float becomes uint8.
+"""Picture files and 8-bit pixels: the only module that converts between uint8 and float.
 
-Outside, an image is float32 RGB in [0, 1], [..., 3, H, W]; one that has been a file is exactly n / 255 everywhere.
+Elsewhere an image is float32 RGB in [0, 1], [..., 3, H, W]; every value of one read from a file is exactly n / 255.
 """
 
 import warnings
@@ -17,29 +17,29 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import atomic_file
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-"""File name endings, in lower case, of the formats that are read."""
+"""The file name suffixes, in lower case, of the supported formats."""
 MAX_PIXELS = 2**26
-"""Larger pictures (8192 x 8192) are refused from their header: as float32 they would fill the memory."""
+"""The most pixels (8192 x 8192); larger pictures would fill the memory and are refused by their header."""
 GRAY_MODES = ("1", "L", "LA", "La")
 
 
 def quantise(x: Tensor) -> Tensor:
-    """Clamps to [0, 1] and rounds to the nearest n / 255: the values a saved file has. Same shape and dtype."""
+    """Clamps to [0, 1] and rounds to the nearest n / 255, as saving does. Same shape and dtype."""
     return (x.clamp(0, 1) * 255).round() / 255
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Float images in [0, 1] (clamped) -> uint8 of the same shape, rounded to nearest."""
+    """Converts float images, clamped to [0, 1], to uint8 of the same shape, rounded to nearest."""
     return (x.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def from_uint8(pixels: Tensor) -> Tensor:
-    """uint8 of any shape -> float32 n / 255 of the same shape."""
+    """Converts uint8 of any shape to float32 n / 255 of the same shape."""
     return pixels.to(torch.float32) / 255
 
 
 def save_png(image: Tensor, path: str | Path) -> None:
-    """Writes [3, H, W] (RGB) or [1, H, W] (gray), clamped to [0, 1], as an 8-bit PNG; whole or not at all."""
+    """Writes [3, H, W] (RGB) or [1, H, W] (gray), clamped to [0, 1], as an 8-bit PNG, atomically."""
     pixels = to_uint8(image.detach()).cpu().permute(1, 2, 0).numpy()
     picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     with atomic_file(path) as partial:
@@ -49,8 +49,8 @@ def save_png(image: Tensor, path: str | Path) -> None:
 def load_rgb(path: str | Path) -> Tensor:
     """Reads a PNG, JPEG or WebP file as float32 RGB [3, H, W] in [0, 1], every value n / 255.
 
-    The EXIF orientation is applied, gray and palette pictures become RGB, 16-bit ones are reduced to 8 bits, an ICC
-    profile is converted to sRGB and transparency is laid over white. Of an animation the first frame is read.
+    The EXIF orientation is applied, gray and palette pictures become RGB, 16-bit pictures are reduced to 8 bits, an ICC
+    profile is converted to sRGB, and transparency is composed over white. An animation gives its first frame.
 
     Raises:
         UserError: the file is missing, of another format, truncated, damaged, or larger than MAX_PIXELS.
@@ -60,23 +60,23 @@ def load_rgb(path: str | Path) -> Tensor:
 
 
 def size_of(path: str | Path) -> tuple[int, int]:
-    """(width, height) in pixels as the file's header has it, before the EXIF orientation; no pixel is decoded.
+    """Returns (width, height) in pixels from the file's header, before the EXIF orientation; decodes no pixel.
 
     Raises:
-        UserError: as `load_rgb`, as far as the header tells.
+        UserError: as in `load_rgb`, for errors that the header shows.
     """
     with _readable(path) as picture:
         return picture.size
 
 
 def size_of_whole_jpeg(path: str | Path) -> tuple[int, int]:
-    """(width, height) of a JPEG, as `size_of`, after its data have been read to the end.
+    """Returns (width, height) of a JPEG, as `size_of`, after reading all of its data.
 
-    All of the file is decoded as far as the coefficients, of which the pixels come out eight times smaller: that finds
-    what `load_rgb` would refuse, in a quarter of the time.
+    All coefficients are decoded, but only to pixels at an eighth of the size. This finds everything that `load_rgb`
+    would refuse, in a quarter of the time.
 
     Raises:
-        UserError: as `load_rgb`, or the file is a picture of another format.
+        UserError: as in `load_rgb`, or the picture has another format.
     """
     with _readable(path) as picture:
         size, file_format = picture.size, picture.format
@@ -89,7 +89,7 @@ def size_of_whole_jpeg(path: str | Path) -> tuple[int, int]:
 
 @contextmanager
 def _readable(path: str | Path) -> Iterator[Image.Image]:
-    """An opened picture file; what goes wrong with it here and in the block is said in the words of a `UserError`."""
+    """Opens a picture file; any error here or in the block becomes a `UserError`."""
     try:
         with _open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
@@ -105,22 +105,22 @@ def _readable(path: str | Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise UserError(f"{path} is not a PNG, JPEG or WebP picture, or its beginning is damaged.") from error
     except Exception as error:
-        # Which exception a decoder raises over broken data is its own affair: OSError, SyntaxError, ValueError, ...
+        # Decoders raise various exceptions for damaged data: OSError, SyntaxError, ValueError, ...
         raise UserError(f"{path} cannot be read, it is truncated or damaged ({error}).") from error
 
 
 def _open(path: str | Path) -> Image.Image:
     with warnings.catch_warnings():
-        # Pillow warns from its own limit on; ours is lower and refuses.
+        # Pillow warns above its own limit; MAX_PIXELS is lower.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(path, formats=sorted(set(SUFFIXES.values())))
 
 
 def from_pil(picture: Image.Image) -> Tensor:
-    """A Pillow picture -> float32 RGB [3, H, W] in [0, 1], every value n / 255, converted as `load_rgb` says.
+    """Converts a Pillow picture, as `load_rgb` does, to float32 RGB [3, H, W] in [0, 1], every value n / 255.
 
     Raises:
-        ValueError: a mode with no fixed range (32-bit integers or floats).
+        ValueError: the picture's mode has no fixed range (32-bit integers or floats).
     """
     if picture.mode in ("I", "F"):
         raise ValueError(f"pictures of Pillow's mode {picture.mode} have no fixed range; convert it to 8 or 16 bits")
@@ -144,13 +144,13 @@ def from_pil(picture: Image.Image) -> Tensor:
 
 
 def _channels_first(picture: Image.Image) -> Tensor:
-    """An 8-bit picture as uint8 [C, H, W]."""
+    """Converts an 8-bit picture to uint8 [C, H, W]."""
     pixels = np.array(picture)
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
 
 
 def _reduce_16_bits(picture: Image.Image) -> Image.Image:
-    """16-bit gray -> "L", or "LA" where one value stands for transparent; 65535 becomes 255."""
+    """Converts 16-bit gray to "L", or to "LA" if one value means transparent; 65535 becomes 255."""
     pixels = np.array(picture).astype(np.uint16)
     gray = Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
     transparent = picture.info.get("transparency")
@@ -160,10 +160,9 @@ def _reduce_16_bits(picture: Image.Image) -> Image.Image:
 
 
 def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """A picture of mode "L", "RGB" or "CMYK" with the ICC profile of its colours -> sRGB.
+    """Converts a picture of mode "L", "RGB" or "CMYK" from its ICC profile to sRGB.
 
-    Without a profile, or with one that is damaged or made for another kind of picture, the colours are taken as sRGB,
-    as browsers do.
+    Without a profile, or with one that is damaged or for another mode, the colours are read as sRGB, as browsers do.
     """
     if not profile:
         return picture.convert("RGB")
@@ -174,12 +173,12 @@ def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
             picture = picture.convert("RGB")
         if space != {"L": "GRAY"}.get(picture.mode, picture.mode):
             return picture.convert("RGB")
-        # Little CMS's shortcut for gray is up to ten levels off in the dark.
+        # Little CMS's optimisation for gray has errors of up to ten levels in dark areas.
         flags = ImageCms.Flags.NOOPTIMIZE if picture.mode == "L" else ImageCms.Flags.NONE
         converted = ImageCms.profileToProfile(
             picture, ImageCms.ImageCmsProfile(source), ImageCms.createProfile("sRGB"), outputMode="RGB", flags=flags
         )
     except (ImageCms.PyCMSError, OSError):
         return picture.convert("RGB")
-    assert converted is not None  # None is what the in-place variant returns
+    assert converted is not None  # only the in-place variant returns None
     return converted

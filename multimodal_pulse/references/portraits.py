@@ -11,15 +11,15 @@ EVALUATION_SPLITS = ("validation", "test")
 
 
 class Portraits(References):
-    """The first portraits of a split that the built-in generator was not trained on, drawn when they are asked for.
+    """The first portraits of a split that the built-in generator was not trained on, drawn when requested.
 
     Args:
         resolution: the generator's, R.
         degradation: A.
-        limit: how many.
+        limit: the number of portraits.
         split: "validation" (to choose settings) or "test" (to report).
     Raises:
-        UserError: another split, or a `limit` outside 1 to the split's size.
+        UserError: `split` is another word, or `limit` is not from 1 to the size of the split.
     """
 
     domain = "rendered portraits"
@@ -48,5 +48,5 @@ class Portraits(References):
         return degraded(self.names[index], portrait, self._degradation)
 
     def own_mask(self) -> Tensor:
-        """The mouth."""
+        """Returns the mask of the mouth, [1, R, R]."""
         return mouth_mask(self._resolution)[0]

@@ -1,4 +1,4 @@
-"""From the nodes of a configuration to the objects of a run. What is made here keeps no configuration."""
+"""Builds the objects of a run from the nodes of its configuration; the objects keep no configuration."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -38,23 +38,23 @@ RENDERING_TARGETS = {
     "multimodal_pulse.search.NoConsistency",
     "multimodal_pulse.search.ExactConsistency",
 }
-"""What the options of these slots name."""
+"""The `_target_` of every option of these slots."""
 
 
 def factory(node: DictConfig) -> Callable[..., Any]:
-    """What `node` names, with the node's keys as its arguments, still to be called with the others."""
+    """Returns the `_target_` of `node` as a partial function with the node's other keys as arguments."""
     settings = OmegaConf.to_container(node, resolve=True)
     assert isinstance(settings, dict)
-    if "as" in settings:  # a keyword of Python's
+    if "as" in settings:  # a Python keyword
         settings["as_"] = settings.pop("as")
     return instantiate(settings, _partial_=True, _convert_="all")
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:
-    """The object that `node` describes; `arguments` are those that no configuration can hold.
+    """Builds the object that `node` describes; `arguments` are those that a configuration cannot contain.
 
     Raises:
-        UserError: an argument does not suit.
+        UserError: an argument is refused.
     """
     try:
         return factory(node)(**arguments)
@@ -64,11 +64,11 @@ def build(node: DictConfig, **arguments: Any) -> Any:
 
 @dataclass(frozen=True)
 class Parts:
-    """The objects of a run that take long to make, or that refuse a configuration.
+    """The objects of a run that take long to build or may refuse the configuration.
 
     Attributes:
-        device: where the search runs.
-        generator, degradation, references, lr_noise, synthesis_noise: the slots of these names.
+        device: the device of the search.
+        generator, degradation, references, lr_noise, synthesis_noise: the objects of the slots with these names.
     """
 
     device: torch.device
@@ -80,7 +80,11 @@ class Parts:
 
 
 def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
-    """What a search is made of before its groups are known; `picture` stands in for the file of `references=image`.
+    """Builds the parts that a search needs before its groups are known.
+
+    Args:
+        cfg: the configuration.
+        picture: replaces the file of `references=image`.
 
     Raises:
         UserError: something in the configuration, or something it names, cannot be used.
@@ -91,20 +95,20 @@ def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
     references = build_references(cfg.references, generator, degradation, picture)
     lr_noise = build_lr_noise(cfg.lr_noise, references, generator, degradation)
     synthesis_noise = build(cfg.synthesis_noise)
-    # Refuses what this generator cannot take now, and not when the search has begun.
+    # A trial draw: what this generator does not support is refused now, not during the search.
     synthesis_noise.draw(generator, cfg.seed, references.names[0], num_samples=1)
     return Parts(device, generator, degradation, references, lr_noise, synthesis_noise)
 
 
 def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
-    """The device of a trainer option; of several GPUs with its number.
+    """Returns the device of a trainer option; for CUDA with the number of the GPU.
 
     Args:
-        trainer: the option.
-        shard_index: chooses the GPU where the option leaves it open, so that a machine's shards have one each.
+        trainer: the trainer option.
+        shard_index: chooses the GPU if the option does not, so that each shard on a machine has its own.
 
     Raises:
-        UserError: this machine has none, or not that one.
+        UserError: this machine does not have the device.
     """
     accelerator = str(trainer.accelerator)
     if accelerator == "cuda":
@@ -123,10 +127,13 @@ def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
 def build_references(
     node: DictConfig, generator: Generator, degradation: Degradation, picture: Picture | None
 ) -> References:
-    """The references of a run, with a notice where the generator knows another domain.
+    """Builds the references of a run; they get a notice if the generator knows another domain.
 
     Args:
-        picture: stands in for the file of `references=image`.
+        node: the references option.
+        generator: the generator.
+        degradation: A.
+        picture: replaces the file of `references=image`.
     """
     arguments: dict[str, Any] = {"resolution": generator.resolution, "degradation": degradation}
     if picture is not None:
@@ -140,10 +147,10 @@ def build_references(
 
 
 def build_lr_noise(node: DictConfig, references: References, generator: Generator, degradation: Degradation) -> Any:
-    """The LR noise of a run, with its mask as a tensor where it has one.
+    """Builds the LR noise of a run, with its mask, if it has one, as a tensor.
 
     Raises:
-        UserError: no mask is given and these references have none of their own, or it cannot be read or has a wrong
+        UserError: no mask is given and the references have none of their own, or the mask cannot be read or has a wrong
             size.
     """
     if "mask" not in node:
@@ -154,7 +161,7 @@ def build_lr_noise(node: DictConfig, references: References, generator: Generato
 
 
 def _mask(path: str | None, references: References) -> Tensor:
-    """[1, H, W], 1 = noise there."""
+    """Returns the mask, [1, H, W]; 1 means noise."""
     if path is not None:
         return load_rgb(Path(path).expanduser()).mean(dim=0, keepdim=True)
     own = references.own_mask()
@@ -167,7 +174,7 @@ def _mask(path: str | None, references: References) -> Tensor:
 
 
 def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
-    """The stages before, in the order of `cfg.stages`, and the one that the slots describe."""
+    """Builds the stages of `cfg.stages.before`, in order, and the last stage, which the slots describe."""
     nodes = [*cfg.stages.before, OmegaConf.masked_copy(cfg, ["latent_space", "steps", "optimizer", "schedule"])]
     return [
         Stage(
@@ -181,7 +188,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
 
 
 def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> LatentOptimization | BicubicSearch:
-    """The search of these groups, ready to run with `trainer_options`."""
+    """Builds the search of the given groups; run it with `trainer_options`."""
     arguments: dict[str, Any] = {
         "references": parts.references,
         "groups": groups,
@@ -199,13 +206,14 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
         "seed": cfg.seed,
         "film_frames": cfg.film_frames,
     }
-    if "stages" in inspect.signature(factory(cfg.search)).parameters:  # the statistics of W take a million draws
+    # Only for a search that has stages: building them may take a million draws of the mapping network.
+    if "stages" in inspect.signature(factory(cfg.search)).parameters:
         arguments["stages"] = build_stages(cfg, parts.generator)
     return build(cfg.search, **arguments)
 
 
 def trainer_options(trainer: DictConfig, device: torch.device) -> dict[str, Any]:
-    """The arguments of `pytorch_lightning.Trainer`."""
+    """Returns the arguments of `pytorch_lightning.Trainer`."""
     return {
         "accelerator": trainer.accelerator,
         "devices": 1 if device.index is None else [device.index],
@@ -214,13 +222,13 @@ def trainer_options(trainer: DictConfig, device: torch.device) -> dict[str, Any]
 
 
 def build_tracker(cfg: DictConfig, job: Job) -> NullTracker:
-    """The tracker of a run."""
+    """Builds the tracker of a run."""
     config = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
     return build(cfg.tracking, run_dir=job.run_dir, config=config, group=job.sweep.name if job.sweep else None)
 
 
 def rendering_settings(cfg: DictConfig) -> dict[str, Any]:
-    """What it takes to draw a run's pictures again: for `load_renderer`, and for the words of `pictures.caption`."""
+    """Returns the settings needed to draw a run's pictures again, for `load_renderer` and for captions."""
     nodes = OmegaConf.masked_copy(cfg, ["method", "seed", *RENDERING_SLOTS])
     settings = OmegaConf.to_container(nodes, resolve=True, enum_to_str=True)
     assert isinstance(settings, dict)
@@ -228,11 +236,12 @@ def rendering_settings(cfg: DictConfig) -> dict[str, Any]:
 
 
 def load_renderer(settings: Mapping[str, Any]) -> Renderer:
-    """The renderer of a finished reference, from the `settings` in its record.json.
+    """Builds the renderer of a finished reference from the `settings` in its record.json.
+
+    A record may come from anywhere, so only the `_target_` of this program's own options is ever called.
 
     Raises:
-        UserError: they name something that no option of `conf/` does. A record may come from anybody and is data:
-            nothing else in it is called.
+        UserError: the settings name something that no option of `conf/` names.
     """
     settings = translated(settings)
     for slot in RENDERING_SLOTS:

@@ -1,4 +1,4 @@
-"""`dry_run=true`: a trial in place of a run, and what it says about the run. What it leaves is the plan."""
+"""`dry_run=true`: a short trial instead of a run, which forecasts its time and memory and writes only the plan."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -39,15 +39,15 @@ def dry_run(
     groups: Sequence[Sequence[int]],
     recorder: Callable[[Path], Recorder],
 ) -> Forecast:
-    """Runs a trial, scores what it finds and writes it to a folder that is removed.
+    """Runs a trial and scores what it finds; the results go to a temporary folder.
 
-    The run directory then has plan.json, with the seconds, and belongs to this configuration without its `dry_run`.
+    Afterwards the run directory has plan.json, with the estimated seconds, and config.yaml without `dry_run`.
 
     Args:
-        cfg, job, device, plan: of the run.
-        search: of the trial.
-        groups: those that are to be searched; none: nothing is tried.
-        recorder: makes what scores an outcome and writes it below a folder.
+        cfg, job, device, plan: those of the run.
+        search: the search of the trial.
+        groups: the groups that remain to be searched; without any, nothing is tried.
+        recorder: makes, for a folder, the recorder that scores an outcome and writes it there.
     """
     once = time.perf_counter() - job.started
     written = cfg.copy()

@@ -1,4 +1,4 @@
-"""The groups in which a run searches its references."""
+"""Plans the groups in which a run searches its references."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +12,10 @@ from multimodal_pulse.search.group_size import references_per_group
 
 
 def plan_groups(cfg: DictConfig, parts: Parts, run_dir: Path) -> Plan:
-    """The groups that the configuration asks for.
+    """Returns the plan with the groups that the configuration asks for.
 
-    `trainer.references_per_group=auto` asks for those that are written in the run directory, where they are: groups
-    stay as they are when a run is resumed on another machine.
+    `trainer.references_per_group=auto` takes the groups from plan.json of the run directory if it exists, so that the
+    groups do not change when a run is resumed on another machine.
     """
     names, trainer = parts.references.names, cfg.trainer
     if trainer.references_per_group != AUTO:

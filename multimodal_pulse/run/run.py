@@ -1,6 +1,6 @@
 """One run, from a configuration to pictures and scores: the table of contents of the program.
 
-`cfg` goes no deeper than this room: everything below it gets plain arguments.
+The configuration `cfg` stays in this package; everything below gets plain arguments.
 """
 
 from functools import partial
@@ -29,19 +29,19 @@ from multimodal_pulse.search.progress import SearchProgress
 
 
 def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
-    """Searches, scores and records every reference of a run, or what is missing in a run directory that has begun.
+    """Searches, scores and records every reference of a run; in an existing run directory, only the missing ones.
 
-    What can be refused is refused before the run directory is touched, and before LPIPS is asked for, which may be
-    long in coming. With `dry_run=true` there is a trial in place of the search, and a `Forecast` in place of a report.
+    Unusable input is refused before the run directory is touched and before LPIPS, which may have to be downloaded.
+    With `dry_run=true` a trial replaces the search, and a `Forecast` the report.
 
     Args:
         cfg: the configuration, without Hydra's own node, after `check_config`.
-        job: where the run goes, and how the configuration came about.
-        picture: stands in for the file of `references=image`.
+        job: the run directory and the overrides of the configuration.
+        picture: replaces the file of `references=image`.
 
     Raises:
         UserError: something in the configuration, or something it names, cannot be used.
-        KeyboardInterrupt: Ctrl-C; what is finished is recorded.
+        KeyboardInterrupt: Ctrl-C was pressed; finished references are recorded.
     """
     refuse_another_config(job.run_dir, cfg)
     parts = build_parts(cfg, picture)
@@ -82,12 +82,12 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     if cfg.dry_run:
         return dry_run(cfg, job, search, parts.device, plan, groups, partial(recorder, NullTracker(job.run_dir)))
 
-    # W&B may still refuse the run as the block is entered; only inside does the run directory become this run's own.
+    # W&B may still refuse the run when the block is entered, so the configuration is written only inside it.
     with only_writer(job.run_dir), tracker:
         settle_config(job.run_dir, cfg, job.overrides)
         say_begun(job.run_dir)
         settle_plan(job.run_dir, plan)
-        if groups:  # who finds nothing to do has made nothing here
+        if groups:  # a process with nothing left to search adds no provenance
             write_provenance(
                 job.run_dir,
                 seed=cfg.seed,

@@ -1,4 +1,17 @@
-"""The search of latents: the algorithm, what it minimises, and what is done to what it finds."""
+"""The search: latents are moved until the generated images, downsampled, match the reference.
+
+Begin with `LatentOptimization`, whose `training_step` is the whole algorithm on one screen. It is built from a frozen
+generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and these parts:
+
+- `Stage`: a latent space, a number of steps, an optimiser (`ranger21`, `adam`, `sgd`) and its schedule (`NoSchedule`,
+  `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`);
+- `Objective`: the weighted sum of terms to minimise; a `Term` of your own reads an `Iterate`;
+- `Retract`, `NoAfterStep`: what follows each step of the optimiser;
+- `BestIterate`, `LastIterate`: which iterate of each sample is kept;
+- `ExactConsistency`, `NoConsistency`: what is done to the samples after the search.
+
+`BicubicSearch` and `MeanImageSearch` are the baselines; they run like a search but need none.
+"""
 
 from multimodal_pulse.search.after_step import NoAfterStep, Retract
 from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch

@@ -1,4 +1,4 @@
-"""What follows a step of the optimiser: the way back to the latent space, or nothing."""
+"""What follows each step of the optimiser: the return to the latent space, or nothing."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -13,26 +13,26 @@ class AfterStep(Protocol):
     """Changes the variables in place, after each step of the optimiser.
 
     Args:
-        space: of the current stage.
-        variables: by name; each still has its `initial` values, those at the start of the stage.
-        step: of the search, from 0.
+        space: the space of the current stage.
+        variables: the variables by name; each also has its `initial` values, from the start of the stage.
+        step: the step of the search, from 0.
     """
 
     def __call__(self, space: Space, variables: Mapping[str, Variable], step: int) -> None: ...
 
 
 class Retract:
-    """Brings every variable back to where its space keeps it: PULSE's return to the sphere (section 3.2)."""
+    """Returns every variable to its space: PULSE's return to the sphere (Menon et al. 2020, section 3.2)."""
 
     @torch.no_grad()
     def __call__(self, space: Space, variables: Mapping[str, Variable], step: int) -> None:
-        """Leaves the variables of a space without bounds where they are."""
+        """Replaces each variable by `space.retract` of it; a space without bounds changes nothing."""
         for variable in variables.values():
             variable.set(space.retract(variable.stack(), variable.initial))
 
 
 class NoAfterStep:
-    """Leaves the variables where the optimiser has put them, outside of their space if need be."""
+    """Leaves the variables where the optimiser has put them, even outside their space."""
 
     def __call__(self, space: Space, variables: Mapping[str, Variable], step: int) -> None:
         """Does nothing."""

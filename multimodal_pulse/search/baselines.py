@@ -1,4 +1,4 @@
-"""What the search is compared with: answers that need no search, handed over the same way."""
+"""The baselines: answers that need no search, handed to the recorder as a search does it."""
 
 import time
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from multimodal_pulse.search.outcome import Outcome
 
 
 class BicubicSearch:
-    """The traditional baseline: one sample per reference, the reference enlarged as its degradation has it.
+    """The traditional baseline: one sample per reference, which is the reference enlarged by `degradation.upsample`.
 
-    Built from the same keywords as `LatentOptimization`; those that only a search needs (`of_a_search`) have no effect.
+    It takes the same keywords as `LatentOptimization`; those that only a search needs (`of_a_search`) have no effect.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class BicubicSearch:
         self.degradation, self.consistency = degradation, consistency
 
     def upsample(self, reference: Reference) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sample, [1, 3, R, R], and the latents that draw it: none."""
+        """Returns the sample, [1, 3, R, R], and an empty dict of latents."""
         return self.degradation.upsample(reference.lr[None]), {}
 
     @torch.no_grad()
     def run(self, recorder: Recorder, **trainer_options: Any) -> None:
-        """Hands over the outcome of each reference, in the order of the groups. There is nothing to train."""
+        """Hands the outcome of each reference to the recorder, in the order of the groups; nothing is trained."""
         for index in (index for group in self.groups for index in group):
             started = time.perf_counter()
             reference = self.references[index]
@@ -64,9 +64,9 @@ class BicubicSearch:
 
 
 class MeanImageSearch(BicubicSearch):
-    """The generator's mean image, the same for every reference: what the prior says before it has seen anything.
+    """The generator's mean image, the same for every reference: the prior alone.
 
-    Built from the same keywords as `LatentOptimization`.
+    It takes the same keywords as `LatentOptimization`.
     """
 
     def __init__(self, *, generator: Generator, **of_a_search: Any):
@@ -74,8 +74,8 @@ class MeanImageSearch(BicubicSearch):
         self.generator = generator
 
     def upsample(self, reference: Reference) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sample, [1, 3, R, R], and the latents that draw it."""
-        latent = torch.zeros(1, self.generator.num_ws, self.generator.w_dim)  # the centre: no search ends there
+        """Returns the sample, [1, 3, R, R], and the latents that draw it."""
+        latent = torch.zeros(1, self.generator.num_ws, self.generator.w_dim)  # the centre of the sphere
         w_plus = Sphere(self.generator).to_w_plus(latent)
         noise = {noise_name(layer): maps for layer, maps in enumerate(self.generator.constant_noise())}
         return self.generator.synthesis(w_plus), {"latent": latent, "w_plus": w_plus} | noise

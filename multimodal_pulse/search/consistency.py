@@ -1,4 +1,4 @@
-"""Consistency: what is done to the samples after the search so that A(sample) equals the reference."""
+"""Consistency: after the search, samples can be changed so that A(sample) equals the reference."""
 
 import torch
 from torch import Tensor
@@ -11,27 +11,27 @@ class NoConsistency:
     """Leaves the samples as the search found them, clamped to [0, 1]."""
 
     def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
-        """Samples [K, 3, R, R] -> the same, in [0, 1]."""
+        """Clamps the samples, [K, 3, R, R], to [0, 1]."""
         return samples.clamp(0, 1)
 
 
 class ExactConsistency:
-    """The picture in [0, 1] nearest to each sample whose degradation is the reference.
+    """Replaces each sample by the nearest picture in [0, 1] whose degradation is the reference.
 
-    One closed-form projection x + A+ (lr - A x) is exact but leaves [0, 1], and clipping undoes part of it; so the two
+    One closed-form projection x + A+ (lr - A x) is exact but leaves [0, 1], and clipping undoes part of it; so both
     alternate. The nearest feasible picture has the form clip(sample + A+ c) for some LR correction c (the optimality
     condition of the projection onto {A x = lr} and [0, 1] together). Adding A+ (lr - A clip(x)) to the unclipped x is
     gradient ascent on its dual with the ideal step, and is sped up by Nesterov's momentum with the restart of
     O'Donoghue and Candes (2015, "Adaptive restart for accelerated gradient schemes"). The first round is the closed
     form followed by one clip.
 
-    What is left after it is the rounding of the saved file: about 66 dB of LR-PSNR at factor 2, 78 dB at factor 8.
-    A reference with no original in [0, 1] (a full-contrast checkerboard: bicubic cannot produce it) is approached as
-    far as `rounds` go; its LR-PSNR says so.
+    The only remaining error is the rounding of the saved file: about 66 dB of LR-PSNR at factor 2, 78 dB at factor 8.
+    Some references have no original in [0, 1], for example a full-contrast checkerboard, which no bicubic downsampling
+    gives. They are approached for `rounds` rounds, and their LR-PSNR shows the remaining error.
 
     Args:
-        rounds: the most projections a sample gets; it stops earlier, on its own, once its LR mean squared error is
-            below 1e-10 (100 dB).
+        rounds: the maximum number of projections of a sample; each sample stops as soon as its LR mean squared error
+            is below 1e-10 (100 dB).
     Raises:
         UserError: `rounds` is less than 1.
     """
@@ -45,7 +45,7 @@ class ExactConsistency:
 
     @torch.no_grad()
     def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
-        """Samples [K, 3, R, R], lr [3, h, w] in [0, 1] -> [K, 3, R, R] in [0, 1], not rounded to 8 bits.
+        """Maps samples [K, 3, R, R] and lr [3, h, w] in [0, 1] to [K, 3, R, R] in [0, 1], not rounded to 8 bits.
 
         No sample depends on the others.
         """
@@ -60,7 +60,7 @@ class ExactConsistency:
             ahead = current + (momentum - 1) / next_momentum * (current - previous)
             step = degradation.pseudo_inverse(lr - degradation(ahead.clamp(0, 1)))
             proposal = ahead + step
-            # Moving against the latest step means that the momentum has overshot: start it anew.
+            # Moving against the latest step means that the momentum has overshot: restart it.
             overshot = (step * (proposal - current)).sum(dim=(1, 2, 3), keepdim=True) < 0
             momentum = torch.where(overshot, torch.ones_like(momentum), next_momentum)
             current, previous = torch.where(unfinished, proposal, current), current

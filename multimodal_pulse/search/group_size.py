@@ -1,6 +1,6 @@
-"""How many references are searched at once: what a search takes of the memory, and what there is.
+"""The number of references searched at once, from the memory that a search needs and the memory of the machine.
 
-The figures were measured by experiments/group_size.
+The constants were measured by experiments/group_size.
 """
 
 import logging
@@ -20,21 +20,21 @@ from multimodal_pulse.generator.stylegan2 import LOWEST_RESOLUTION, Architecture
 log = logging.getLogger(__name__)
 
 PROGRAM_BYTES = 0.85e9
-"""Of a process that searches nothing yet: Python, PyTorch, Lightning, the scores."""
+"""Memory of a process before it searches, in bytes: Python, PyTorch, Lightning, the scores."""
 PER_WEIGHT = 2.5
-"""Times the generator's weights: themselves, their file, what is computed from them."""
+"""Memory for the generator over the size of its weights: the weights, their file, what is computed from them."""
 PEAK_PER_KEPT = 1.5
-"""Of the memory that a search takes to what autograd keeps: temporaries, and what the allocator cannot reuse."""
+"""Peak memory of a search over what autograd keeps; the rest is temporaries and memory that cannot be reused."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a group.
+    """The limits of a group.
 
     Attributes:
-        share: of the device's memory that the process may take.
-        samples: a group of more gains nothing that matters, whatever the generator.
-        kept_bytes: the same for what autograd keeps of the group.
+        share: the largest share of the device's memory that the process may use.
+        samples: the largest number of samples; more make no generator noticeably faster.
+        kept_bytes: the most bytes that autograd may keep of the group; more make the search no faster.
     """
 
     share: float
@@ -50,15 +50,15 @@ LIMITS = {
 
 
 def references_per_group(generator: Generator, num_samples: int, device: torch.device, precision: str) -> int:
-    """The largest number of references, at least 1, that a group can have and be the faster for it.
+    """Returns the largest useful number of references in a group, at least 1, by memory and by speed.
 
-    It depends on the machine's memory, not on how much of that is free: the same command makes the same groups again.
+    It depends on the machine's total memory, not on the free part, so the same command always makes the same groups.
 
     Args:
-        generator: whose activations fill the memory.
-        num_samples: K, of each reference.
-        device: where the search runs.
-        precision: Lightning's word for it.
+        generator: the generator, whose activations fill the memory.
+        num_samples: the number of samples of each reference, K.
+        device: the device of the search.
+        precision: the precision, by Lightning's name for it.
     """
     limits, there = LIMITS[device.type], memory_bytes(device)
     kept = num_samples * kept_bytes(generator.architecture, 8 if precision == "64-true" else 4)
@@ -77,23 +77,23 @@ def references_per_group(generator: Generator, num_samples: int, device: torch.d
 
 
 def search_bytes(generator: Generator, kept: float) -> float:
-    """The estimated peak of a process that searches with `generator`, of whose activations autograd keeps `kept`."""
+    """Estimates the peak memory, in bytes, of a search in which autograd keeps `kept` bytes of activations."""
     weights = sum(weight.numel() * weight.element_size() for weight in generator.parameters())
     return PROGRAM_BYTES + PER_WEIGHT * weights + PEAK_PER_KEPT * kept
 
 
 def kept_bytes(architecture: Architecture, element_size: int = 4) -> int:
-    """What autograd keeps of one image from the forward to the backward pass through the synthesis network.
+    """Returns the bytes that autograd keeps of one image from the forward to the backward pass of the synthesis.
 
-    Of each layer these are its input times the style, the result of its convolution (before and after the low-pass
-    filter, where it doubles the resolution) and its output; of each ToRGB layer its input times the style. Styles,
-    noise maps and what has no more than the image's channels are left out.
+    For each layer it keeps the input times the style, the result of the convolution (before and after the low-pass
+    filter, where the layer doubles the resolution) and the output; for each ToRGB layer the input times the style.
+    Styles, noise maps and tensors with only the image's channels are not counted.
 
     Args:
-        architecture: of the generator.
-        element_size: bytes of a number.
+        architecture: the generator's architecture.
+        element_size: the bytes of one number.
     """
-    outputs = 1 if architecture.conv_clamp is None else 2  # the clamp keeps what it was given as well
+    outputs = 1 if architecture.conv_clamp is None else 2  # the clamp also keeps its input
     elements = 0
     for resolution in architecture.block_resolutions:
         channels = architecture.channels(resolution)
@@ -108,11 +108,11 @@ def kept_bytes(architecture: Architecture, element_size: int = 4) -> int:
     return elements * element_size
 
 
-# --- what there is -----------------------------------------------------------------------------------------------
+# --- the memory of the machine -----------------------------------------------------------------------------------
 
 
 def memory_bytes(device: torch.device) -> int:
-    """The memory of a device: a GPU's own, or what this process may have of the machine's."""
+    """Returns the bytes of a GPU's memory, or the bytes of the machine's memory that this process may use."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -120,11 +120,11 @@ def memory_bytes(device: torch.device) -> int:
 
 
 def control_group_limits(membership: Path, root: Path) -> Iterator[int]:
-    """The limits in bytes that a container or a batch system has set on this process; none without control groups.
+    """Yields the memory limits, in bytes, that a container or batch system has set on this process; none elsewhere.
 
     Args:
-        membership: a line "number:controllers:path" for each hierarchy, version 2's with no controller named.
-        root: where the hierarchies are mounted.
+        membership: a file with a line "number:controllers:path" per hierarchy; version 2 names no controller.
+        root: the folder where the hierarchies are mounted.
     """
     try:
         lines = membership.read_text(encoding="utf-8").splitlines()
@@ -138,7 +138,7 @@ def control_group_limits(membership: Path, root: Path) -> Iterator[int]:
             top, name = root / "memory", "memory.limit_in_bytes"
         else:
             continue
-        # A limit holds for all groups below. Inside a container the path may be the host's, and only the top is there.
+        # A limit holds for all groups below. Inside a container the path may be the host's, and only the top exists.
         folder = top / path.lstrip("/")
         for group in (folder, *folder.parents[: len(folder.parts) - len(top.parts)]):
             try:
@@ -150,7 +150,7 @@ def control_group_limits(membership: Path, root: Path) -> Iterator[int]:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most memory that this process has had so far: of a GPU its own, else the machine's."""
+    """Returns the peak memory of this process so far, in bytes: GPU memory on CUDA, else the machine's memory."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""What is kept of a search while it runs: an iterate of each sample, the fidelity trace, and the film."""
+"""What a running search keeps: one iterate of each sample, the fidelity trace, and the frames of the film."""
 
 from collections.abc import Mapping
 
@@ -7,37 +7,37 @@ from torch import Tensor
 
 
 class BestIterate:
-    """Keeps each sample's iterate of the lowest unclamped fidelity to its own target.
+    """Keeps, for each sample, the iterate with the lowest unclamped fidelity against its own target.
 
-    Nothing here waits for the device, but for the film.
+    Only the film waits for the device.
 
     Args:
-        steps: of the search.
-        film_frames: how many iterates to keep as pictures, evenly spaced from the first step to the last; 0: none.
+        steps: the number of steps of the search.
+        film_frames: the number of iterates kept as pictures, evenly spaced from the first step to the last; 0: none.
     """
 
     def __init__(self, steps: int, film_frames: int = 0):
         spread = torch.linspace(0, steps - 1, min(film_frames, steps))
         self.film_steps: list[int] = spread.round().int().tolist()
         self.variables: dict[str, Tensor] = {}
-        """What is kept of everything the search moves, [B, ...] each."""
+        """The kept values of all variables of the search, [B, ...] each."""
         self._trace: list[Tensor] = []
         self._film: list[Tensor] = []
         self._lowest: Tensor
         self._step: Tensor
 
     def begin_stage(self) -> None:
-        """Forgets the iterate that is kept: what a stage moves cannot be mixed with what the next one moves."""
+        """Forgets the kept iterate, since the next stage may have other variables."""
         self.variables = {}
 
     @torch.no_grad()
     def observe(self, step: int, fidelity: Tensor, variables: Mapping[str, Tensor], images: Tensor) -> None:
-        """Takes note of the iterate before the optimiser's step number `step` (from 0).
+        """Records the iterate before the optimiser's step number `step` (from 0).
 
         Args:
-            fidelity: [B], of this iterate.
-            variables: what the search moves, [B, ...] each.
-            images: [B, 3, R, R] of this iterate.
+            fidelity: the fidelity of each sample, [B].
+            variables: the variables of the search, [B, ...] each.
+            images: the generated images, [B, 3, R, R].
         """
         fidelity = fidelity.detach()
         if not self.variables:
@@ -56,27 +56,27 @@ class BestIterate:
             self._film.append(images.detach().clamp(0, 1).cpu())
 
     def _wanted(self, fidelity: Tensor) -> Tensor:
-        """For which samples this iterate takes the place of the one that is kept, bool [B]."""
+        """Returns for which samples this iterate replaces the kept one, bool [B]."""
         return fidelity < self._lowest
 
     @property
     def fidelity_trace(self) -> Tensor:
-        """[steps, B]."""
+        """The fidelity of every sample before each step, [steps, B]."""
         return torch.stack(self._trace)
 
     @property
     def step(self) -> Tensor:
-        """For each sample the step of the iterate that is kept, int64 [B]."""
+        """The step of each sample's kept iterate, int64 [B]."""
         return self._step
 
     @property
     def film(self) -> Tensor | None:
-        """[F, B, 3, R, R] in [0, 1] on the CPU, or None where no film was asked for."""
+        """The film frames, [F, B, 3, R, R] in [0, 1] on the CPU; None without a film."""
         return torch.stack(self._film) if self._film else None
 
 
 class LastIterate(BestIterate):
-    """Keeps each sample's last iterate, whatever its fidelity: a sampler's draw is where its chain ends."""
+    """Keeps each sample's last iterate, whatever its fidelity: the draw of a sampler is the end of its chain."""
 
     def _wanted(self, fidelity: Tensor) -> Tensor:
         return torch.ones_like(fidelity, dtype=torch.bool)

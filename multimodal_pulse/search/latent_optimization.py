@@ -1,9 +1,9 @@
 """The search: latents are moved until the generated images, downsampled, match the reference.
 
-One `fit` of Lightning does all references. An epoch is a group of M references with K samples each, a batch of
+One `fit` of Lightning searches all references. An epoch is a group of M references with K samples each, a batch of
 B = M * K, reference-major; a training step is one step of the search. Nothing is checkpointed: a group is the unit of
-work, and what is finished is handed to a recorder. Where memory does not suffice for a group, that fit is over and the
-next one goes on with the halves of the group.
+work, and finished outcomes are handed to a recorder. If a group does not fit into memory, that `fit` ends, and a new
+one continues with the halves of the group.
 """
 
 import logging
@@ -38,7 +38,7 @@ from multimodal_pulse.search.keep import BestIterate
 from multimodal_pulse.search.objective import Iterate, Objective, squared_error
 from multimodal_pulse.search.outcome import Outcome
 from multimodal_pulse.search.stages import Stage, by_first_step
-from multimodal_pulse.search.trainer import as_a_guest, make_trainer, out_of_memory
+from multimodal_pulse.search.trainer import make_trainer, out_of_memory, quiet_lightning
 from multimodal_pulse.search.variables import Variable, all_parameters
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ Recorder = Callable[[Outcome], None]
 
 
 class ReferenceList(Protocol):
-    """References by index, each made when it is asked for."""
+    """References by index; each is made when it is requested."""
 
     def __len__(self) -> int: ...
 
@@ -58,30 +58,31 @@ class LatentOptimization(pl.LightningModule):
     """The search for K samples of each reference.
 
     Args:
-        references: the references, by index.
-        groups: which of them are searched together, in this order.
-        generator: frozen; moved to the trainer's device and precision.
-        degradation: A, of the generator's pictures to the references'.
-        stages: the latent spaces to search in one after the other, each with its steps, optimiser and schedule.
+        references: all references.
+        groups: the indices of the references that are searched together, group by group, in this order.
+        generator: the frozen generator; it is moved to the trainer's device and precision.
+        degradation: A, from the generator's pictures to LR pictures.
+        stages: the stages of the search in order, each with its latent space, steps, optimiser and schedule.
         latent_resampling, lr_noise, synthesis_noise, batch_diversity: the four mechanisms, or their null objects.
         objective: the terms of the loss and their weights.
         after_step: what follows a step of the optimiser.
-        keep: makes what remembers an iterate of each sample, from the number of steps and of film frames.
-        consistency: applied to the samples found.
+        keep: a factory, from the number of steps and the number of film frames, of the object that keeps an iterate
+            of each sample.
+        consistency: what is applied to the samples after the search.
         num_samples: K, at least 1.
-        seed: of all random draws; any integer.
-        film_frames: iterates to keep as pictures; 0: none.
+        seed: the seed of all random draws; any integer.
+        film_frames: the number of iterates to keep as pictures; 0: none.
 
     Raises:
-        UserError: no sample.
+        UserError: `num_samples` is less than 1.
 
     Attributes:
-        steps: of the search, all stages together.
-        groups: as given; a group that did not fit into memory has been replaced by its halves.
-        position: of the current group in `groups`.
+        steps: the steps of all stages together.
+        groups: the given groups; one that did not fit into memory is replaced by its halves.
+        position: the index of the current group in `groups`.
         group: the references of the current group.
-        stage: the current one.
-        outcomes: those of the group that ended last.
+        stage: the current stage.
+        outcomes: the outcomes of the last finished group.
     """
 
     def __init__(
@@ -122,13 +123,13 @@ class LatentOptimization(pl.LightningModule):
         self.recorder: Recorder = lambda outcome: None
         self.group: list[Reference] = []
         self.outcomes: list[Outcome] = []
-        # Lightning asks for an optimiser before the first group exists; this stands in until then.
+        # Lightning asks for an optimiser before the first group exists; this is a placeholder until then.
         self.variables = {"latent": Variable(torch.zeros(1, 1, 1))}
 
     # --- the algorithm -------------------------------------------------------------------------------------------
 
     def on_train_epoch_start(self) -> None:
-        """Begins a group: its targets, noise maps and initial latents."""
+        """Begins a group: makes its targets, noise maps and initial latents."""
         self.started = time.perf_counter()
         self.group = [self.references[index] for index in self.groups[self.position]]
         k, seed, like = self.num_samples, self.seed, next(self.generator.parameters())
@@ -143,7 +144,7 @@ class LatentOptimization(pl.LightningModule):
         self.kept = self.keep(self.steps, self.film_frames)
 
     def on_train_batch_start(self, batch: int, step: int) -> None:
-        """Begins a stage at its first step: its variables, and a fresh optimiser and schedule."""
+        """Begins a stage at its first step: makes its variables, optimiser and schedule."""
         if step not in self.stages:
             return
         if step > 0:
@@ -154,7 +155,7 @@ class LatentOptimization(pl.LightningModule):
         self.trainer.strategy.setup_optimizers(self.trainer)
 
     def training_step(self, step: int) -> dict[str, Tensor]:
-        """One step of the search, for all samples of the group at once."""
+        """Does one step of the search for all samples of the group at once; returns the loss and its terms by name."""
         variables = {name: variable.stack() for name, variable in self.variables.items()}
         w_plus, images = self.stage.latent_space.synthesise(variables, self.noise_maps.maps(variables))
         with self.full_precision():
@@ -174,7 +175,7 @@ class LatentOptimization(pl.LightningModule):
 
     @torch.no_grad()
     def on_train_epoch_end(self) -> None:
-        """Ends a group: draws the iterates that were kept again, outside autocast, and hands the outcomes over."""
+        """Ends a group: draws the kept iterates again, outside autocast, and hands the outcomes to the recorder."""
         found, noise_maps = self.kept.variables, self.noise_maps.maps(self.kept.variables)
         w_plus, images = self.stage.latent_space.synthesise(found, noise_maps)
         latents = found | {"w_plus": w_plus} | {noise_name(layer): maps for layer, maps in enumerate(noise_maps)}
@@ -190,13 +191,13 @@ class LatentOptimization(pl.LightningModule):
 
     @torch.no_grad()
     def _hand_over(self, before: Space, after: Space) -> dict[str, Tensor]:
-        """Where the stage in the space `after` begins, from the iterates that were kept of the one in `before`."""
+        """Returns the initial variables of a stage in space `after`, from the iterates kept in space `before`."""
         found = self.kept.variables
         w_plus, _ = before.synthesise(found, self.noise_maps.maps(found))
         return after.begin_from(found, w_plus) | {name: found[name] for name in self.noise_maps.initial}
 
     def _outcome(self, index: int, samples: Tensor, latents: dict[str, Tensor], seconds: float) -> Outcome:
-        """The outcome of the group's reference number `index`, on the CPU."""
+        """Returns the outcome of the group's reference number `index`, on the CPU."""
         rows = slice(index * self.num_samples, (index + 1) * self.num_samples)
         film = self.kept.film
         return Outcome(
@@ -216,10 +217,10 @@ class LatentOptimization(pl.LightningModule):
             halved=self._halved[self.position],
         )
 
-    # --- what Lightning asks for ---------------------------------------------------------------------------------
+    # --- what Lightning calls ---------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[LambdaLR]]:
-        """A fresh optimiser and schedule for the Parameters there are now."""
+        """Makes a new optimiser and schedule for the current Parameters."""
         stage = self.stage
         optimizer = stage.optimizer(
             all_parameters(self.variables.values()),
@@ -229,24 +230,25 @@ class LatentOptimization(pl.LightningModule):
         return [optimizer], [LambdaLR(optimizer, lambda step: stage.schedule(step, stage.steps))]
 
     def train_dataloader(self) -> Iterable[int]:
-        """The steps of one group."""
+        """Returns the steps of one group."""
         return range(self.steps)
 
     def full_precision(self) -> torch.autocast:
-        """Mixed precision is for the generator; 8 bits of mantissa in the loss would end the search at 45 dB."""
+        """Returns a context without autocast: with 8 bits of mantissa in the loss the search would stop at 45 dB."""
         return torch.autocast(self.device.type, enabled=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The generator is a file of its own, not part of a state."""
+        """Empties the state: the generator has its own file."""
         checkpoint["state_dict"] = {}
 
     def run(self, recorder: Recorder, **trainer_options: Any) -> None:
         """Searches all groups, one after the other; `recorder` gets each outcome when its group has ended.
 
-        A group that does not fit into memory is searched in halves, each of them in halves again if need be.
+        A group that does not fit into memory is searched in halves, which are halved again if necessary.
 
         Args:
-            trainer_options: of `pl.Trainer`, such as accelerator, precision and callbacks.
+            recorder: what receives each outcome.
+            trainer_options: arguments of `pl.Trainer`, such as accelerator, precision and callbacks.
 
         Raises:
             UserError: a single reference does not fit into memory.
@@ -255,15 +257,15 @@ class LatentOptimization(pl.LightningModule):
         self.position, self._halved = 0, [False] * len(self.groups)
         dtype = next(self.generator.parameters()).dtype
         try:
-            with as_a_guest():
+            with quiet_lightning():
                 while not self._fits(**trainer_options):
                     self._halve()
         finally:
-            # 64-true leaves the generator in float64, and its next user would search in it.
+            # Precision 64-true leaves the generator in float64, and the next search would run in it.
             self.to(dtype=dtype)
 
     def _fits(self, **trainer_options: Any) -> bool:
-        """Searches the groups from `position` on; False: the memory did not suffice for the one at `position`."""
+        """Searches the groups from `position` on; returns False if the one at `position` does not fit into memory."""
         try:
             make_trainer(len(self.groups) - self.position, **trainer_options).fit(self)
         except (RuntimeError, MemoryError) as error:
@@ -273,9 +275,9 @@ class LatentOptimization(pl.LightningModule):
         return True
 
     def _halve(self) -> None:
-        """Puts halves in the place of the group at `position`.
+        """Replaces the group at `position` by its halves.
 
-        Where this is called the error is gone, and with its traceback nothing holds the activations any more.
+        Call it after the error has been handled: its traceback holds the activations in memory.
         """
         garbage_collection_cuda()
         group = self.groups[self.position]

@@ -1,7 +1,7 @@
 """What the search minimises: a weighted sum of terms.
 
-Three terms are always there, the report's: fidelity to the LR target, PULSE's geodesic term, batch diversity. An option
-file may add others.
+It always has the three terms of the report: fidelity to the LR target, PULSE's geodesic term and batch diversity. An
+option file may add others.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDi
 
 @dataclass(frozen=True)
 class Iterate:
-    """One iterate of a search, as the terms of its objective see it. B = M * K samples, reference-major.
+    """One iterate of a search, the input of every term. It has B = M * K samples, reference-major.
 
     Attributes:
-        variables: what the search moves, [B, ...] each.
-        initial: the same at the start of the stage.
-        w_plus: [B, num_ws, w_dim].
-        images: [M, K, 3, R, R], not clamped.
-        fidelity: mean squared error of each sample against its own target, [B], not clamped.
+        variables: the variables of the search, [B, ...] each.
+        initial: their values at the start of the stage.
+        w_plus: the generator's input, [B, num_ws, w_dim].
+        images: the generated images, [M, K, 3, R, R], not clamped.
+        fidelity: the LR mean squared error of each sample against its own target, [B], not clamped.
     """
 
     variables: Mapping[str, Tensor]
@@ -35,33 +35,34 @@ class Iterate:
 
 
 class Term(Protocol):
-    """A further term of an objective.
+    """An additional term of an objective.
 
     Attributes:
-        weight: of the term in the sum.
+        weight: the weight of the term in the sum.
     """
 
     weight: float
 
     def __call__(self, iterate: Iterate, /) -> Tensor:
-        """The term of each sample, [B], or a scalar for all of them; not yet weighted."""
+        """Returns the unweighted term of each sample, [B], or a scalar for all of them."""
         ...
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The weighted sum of the terms; a sum over samples, so that no sample's gradient depends on how many there are.
+    """The weighted sum of the terms. It sums over samples, so no sample's gradient depends on their number.
 
     Attributes:
-        l2_weight: of the fidelity. PULSE: 100; the report: 405.
-        geodesic_weight: of the geodesic term. PULSE: 0.05; the report: 0.058.
-        diversity_weight: of the batch-diversity term. The report: 0.02.
-        eps: LR mean squared error below which a sample's fidelity is not improved further. PULSE: 2e-3; the report: 0.
-        geodesic: the vectors of the geodesic term: "w_plus", PULSE's code, or "sphere", PULSE's paper (the latents).
-        terms: further ones, by name.
+        l2_weight: the weight of the fidelity term. PULSE: 100; the report: 405.
+        geodesic_weight: the weight of the geodesic term. PULSE: 0.05; the report: 0.058.
+        diversity_weight: the weight of the batch-diversity term. The report: 0.02.
+        eps: the LR mean squared error below which the fidelity term is constant. PULSE: 2e-3; the report: 0.
+        geodesic: the vectors of the geodesic term: "w_plus" as in PULSE's code, or "sphere", the latents, as in PULSE's
+            paper.
+        terms: additional terms, by name.
 
     Raises:
-        UserError: a negative number, or another word for `geodesic`.
+        UserError: a weight or `eps` is negative, or `geodesic` is another word.
     """
 
     l2_weight: float
@@ -83,7 +84,7 @@ class Objective:
     def __call__(
         self, iterate: Iterate, batch_diversity: NoBatchDiversity | BatchDiversity
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, a scalar, and its terms by name, not weighted: [B] each, or a scalar for all samples."""
+        """Returns the loss, a scalar, and its unweighted terms by name: [B] each, or a scalar for all samples."""
         vectors = iterate.w_plus if self.geodesic == "w_plus" else iterate.variables["latent"]
         terms = {
             "fidelity": iterate.fidelity,
@@ -99,7 +100,7 @@ class Objective:
 
 
 def squared_error(generated_lr: Tensor, targets: Tensor) -> Tensor:
-    """The fidelity of each sample: mean squared error against its own target, two times [B, 3, h, w] -> [B].
+    """Returns each sample's fidelity, its mean squared error against its target: twice [B, 3, h, w] -> [B].
 
     Raises:
         ValueError: the shapes differ.
@@ -110,17 +111,17 @@ def squared_error(generated_lr: Tensor, targets: Tensor) -> Tensor:
 
 
 def geocross(vectors: Tensor) -> Tensor:
-    """PULSE's pairwise geodesic distance between the layers' vectors (Menon et al. 2020, section 3.3).
+    """Computes PULSE's pairwise geodesic distance between the layers' vectors (Menon et al. 2020, section 3.3).
 
     The angle of a pair is 2 atan2(|x - y|, |x + y|); its square, times w_dim / 8, is averaged over all ordered pairs,
-    each vector with itself included.
+    including the pair of each vector with itself.
 
     Args:
-        vectors: [B, num_ws, w_dim].
-    Returns: [B].
+        vectors: one vector per layer, [B, num_ws, w_dim].
+    Returns: the term of each sample, [B].
     """
     x, y = vectors[:, :, None], vectors[:, None, :]
-    # Where x = y the root has no derivative without the epsilon.
+    # Without the epsilon the root would have no derivative at x = y.
     difference = ((x - y).square().sum(dim=-1) + 1e-9).sqrt()
     total = ((x + y).square().sum(dim=-1) + 1e-9).sqrt()
     angle = 2 * torch.atan2(difference, total)

@@ -1,7 +1,7 @@
 """The optimisers of the search, each built the same way from one Parameter per sample.
 
-All take `num_iterations` (steps of the search) and `built_in_schedule` (whether a schedule of the optimiser's own is
-on); Ranger21 is the one that has use for them.
+All take `num_iterations` (the steps of the stage) and `built_in_schedule` (whether the optimiser's own schedule is on);
+only Ranger21 uses them.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 
 class MakeOptimizer(Protocol):
-    """An optimiser with its numbers chosen, still without Parameters: a `functools.partial` of a function below."""
+    """A factory of an optimiser from its Parameters: a `functools.partial` of one of the functions below."""
 
     def __call__(
         self, parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_schedule: bool
@@ -24,10 +24,10 @@ class MakeOptimizer(Protocol):
 def ranger21(
     parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_schedule: bool, lr: float
 ) -> Optimizer:
-    """Ranger21 (Wright & Demeure 2021), the report's optimiser. `lr` is its learning rate.
+    """Makes Ranger21 (Wright & Demeure 2021), the report's optimiser. `lr` is its learning rate.
 
-    No weight decay: its strength is normalised over all Parameters, and one sample must not feel another; the spheres
-    fix the norms anyway. Gradient normalisation and clipping act inside one Parameter, that is, one sample.
+    Weight decay is off, since it is normalised over all Parameters and would couple the samples; the spheres fix the
+    norms anyway. Gradient normalisation and clipping act within one Parameter, that is, within one sample.
     """
     return Ranger21(
         list(parameters),
@@ -39,7 +39,7 @@ def ranger21(
 
 
 def adam(parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_schedule: bool, lr: float) -> Optimizer:
-    """Adam (Kingma & Ba 2015), PULSE's optimiser. `lr` is its learning rate."""
+    """Makes Adam (Kingma & Ba 2015), PULSE's optimiser. `lr` is its learning rate."""
     return torch.optim.Adam(list(parameters), lr=lr)
 
 
@@ -51,5 +51,5 @@ def sgd(
     lr: float,
     momentum: float = 0.0,
 ) -> Optimizer:
-    """Stochastic gradient descent. `lr` is its learning rate."""
+    """Makes stochastic gradient descent. `lr` is its learning rate."""
     return torch.optim.SGD(list(parameters), lr=lr, momentum=momentum)

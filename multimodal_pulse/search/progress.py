@@ -1,4 +1,4 @@
-"""The progress bar of a run: references done, step, fidelity, time left."""
+"""The progress bar of a run: finished references, step, fidelity, remaining time."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ import pytorch_lightning as pl
 from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.search.latent_optimization import LatentOptimization
 
-# Reading the fidelity waits for the device, so it is read this seldom.
+# Reading the fidelity waits for the device, so it is read only every so many steps.
 _STEPS_PER_READING = 10
 
 
 class SearchProgress(pl.Callback):
-    """One line on stderr for the whole run; where stderr is no terminal, a line every few seconds."""
+    """Shows one line on stderr for the whole run; if stderr is not a terminal, a new line every few seconds."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Opens the bar, where the search goes on after an error at the group that has been halved."""
+        """Opens the bar; a search that continues with a halved group starts at that group."""
         search = _search(pl_module)
         self._references = sum(len(group) for group in search.groups)
         self._bar = progress_bar(
@@ -26,7 +26,7 @@ class SearchProgress(pl.Callback):
         )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Counts the references done."""
+        """Shows the number of finished references."""
         self._describe(self._done(_search(pl_module)))
 
     def on_train_batch_end(
@@ -37,7 +37,7 @@ class SearchProgress(pl.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Counts the step, and now and then reads the fidelity, its mean over the group's samples."""
+        """Counts the step; every tenth step it also reads the fidelity, the mean over the group's samples."""
         step, steps = batch_idx + 1, _search(pl_module).steps
         if batch_idx % _STEPS_PER_READING == 0 or step == steps:
             self._fidelity = outputs["fidelity"].mean().item()
@@ -50,7 +50,7 @@ class SearchProgress(pl.Callback):
         self._bar.close()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Closes the bar where it stands, so that a message does not land in its line."""
+        """Closes the bar, so that an error message begins on its own line."""
         if hasattr(self, "_bar"):
             self._bar.close()
 

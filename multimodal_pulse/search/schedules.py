@@ -1,43 +1,43 @@
-"""How the learning rate goes through a search: PULSE's schedules, as factors of the optimiser's learning rate."""
+"""Schedules of the learning rate during a search, as factors of the optimiser's learning rate; PULSE's and others."""
 
 
 class NoSchedule:
-    """The optimiser's own course: a schedule built into it (Ranger21's warm-up and warm-down) stays on."""
+    """Leaves the learning rate to the optimiser: a built-in schedule (Ranger21's warm-up and warm-down) stays on."""
 
     keeps_built_in = True
 
     def __call__(self, step: float, steps: float) -> float:
-        """1 at every step."""
+        """Returns 1."""
         return 1.0
 
 
 class FixedSchedule:
-    """The same learning rate at every step, with any optimiser."""
+    """Keeps the learning rate the same at every step, with any optimiser."""
 
     keeps_built_in = False
 
     def __call__(self, step: float, steps: float) -> float:
-        """1 at every step."""
+        """Returns 1."""
         return 1.0
 
 
 class Linear1Cycle:
-    """Up from 0.1 to 1 at half time and down to 0.1 again."""
+    """Raises the factor from 0.1 to 1 at half time and lowers it to 0.1 again (PULSE)."""
 
     keeps_built_in = False
 
     def __call__(self, step: float, steps: float) -> float:
-        """The factor at `step` (from 0) of `steps`."""
+        """Returns the factor at `step` (from 0) of `steps`."""
         return (9 * (1 - abs(step / steps - 1 / 2) * 2) + 1) / 10
 
 
 class Linear1CycleDrop:
-    """PULSE's default: `Linear1Cycle` over the first nine tenths, then down from 0.1 to 0.001."""
+    """Follows `Linear1Cycle` for the first nine tenths, then falls from 0.1 to 0.001: PULSE's default."""
 
     keeps_built_in = False
 
     def __call__(self, step: float, steps: float) -> float:
-        """The factor at `step` (from 0) of `steps`."""
+        """Returns the factor at `step` (from 0) of `steps`."""
         cycle = 0.9 * steps
         if step < cycle:
             return Linear1Cycle()(step, cycle)

@@ -1,4 +1,4 @@
-"""The stages of a search: each has a space, steps, an optimiser and a schedule, and begins where the last one ended."""
+"""The stages of a search: each has its latent space, steps, optimiser and schedule, and starts where the last ended."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ class Stage:
     """A part of a search.
 
     Attributes:
-        latent_space: what moves in it.
-        steps: how many, at least 1.
+        latent_space: the space in which the latents move.
+        steps: the number of steps, at least 1.
         optimizer: makes the optimiser of a group.
-        schedule: of its learning rate.
+        schedule: the schedule of the learning rate.
 
     Raises:
-        UserError: no step.
+        UserError: `steps` is less than 1.
     """
 
     latent_space: Space
@@ -34,7 +34,7 @@ class Stage:
 
 
 def by_first_step(stages: Sequence[Stage]) -> dict[int, Stage]:
-    """The stages by the step of the search, from 0, at which each begins."""
+    """Returns the stages by the step of the search, from 0, at which each begins."""
     first_steps, step = {}, 0
     for stage in stages:
         first_steps[step] = stage

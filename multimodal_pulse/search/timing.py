@@ -1,4 +1,4 @@
-"""What a whole run will take, from a few steps of its first group: the clock of `dry_run=true`."""
+"""Estimates the time of a whole run from a few steps of its first group, for `dry_run=true`."""
 
 import time
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from multimodal_pulse.search.latent_optimization import LatentOptimization, Reco
 from multimodal_pulse.search.outcome import Outcome
 
 STEPS = 20
-"""Of a trial; fewer where the run has fewer."""
+"""Steps of a trial; fewer if the run has fewer."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a run's wall time is made of, in seconds.
+    """The parts of a run's wall time, in seconds.
 
     Attributes:
-        once: before the first step, and what only the first step and the first scores of a process take.
-        step: of one step, for each reference of its group.
-        reference: what each reference takes besides steps: its draws, scores and files.
+        once: the time before the first step, and the extra time of the first step and the first scores of a process.
+        step: the time of one step, per reference of its group.
+        reference: the time of each reference besides its steps: draws, scores and files.
     """
 
     once: float
@@ -29,19 +29,20 @@ class Timing:
     reference: float
 
     def seconds(self, references: int, steps: int) -> float:
-        """Of a run of `references` in groups like the measured one."""
+        """Estimates the seconds of a run of `references` references, in groups like the measured one."""
         return self.once + references * (steps * self.step + self.reference)
 
 
 @dataclass(frozen=True)
 class Lap:
-    """A group's steps.
+    """The measured steps of one group.
 
     Attributes:
-        references: in the group.
-        seconds: of all steps.
-        step: of a step, the first one left out (unless there is no other), for it prepares what the others use.
-        first: what the first step took more than that.
+        references: the number of references in the group.
+        seconds: the time of all steps.
+        step: the mean time of a step without the first one, which also prepares the others (of the first if it is
+            the only one).
+        first: the extra time of the first step.
     """
 
     references: int
@@ -51,9 +52,9 @@ class Lap:
 
 
 class Stopwatch(pl.Callback):
-    """Times the steps of each group; one that did not fit into memory is forgotten.
+    """Times the steps of each group, except groups that did not fit into memory.
 
-    It has to stand behind a callback that waits for the device at the first and the last step (`SearchProgress`).
+    It must come after a callback that waits for the device at the first and the last step (`SearchProgress`).
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,7 @@ class Stopwatch(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Reads the clock when a group's first step begins."""
+        """Reads the clock at the start of a group's first step."""
         if batch_idx == 0:
             self._begun, self._ends = time.perf_counter(), []
 
@@ -75,11 +76,11 @@ class Stopwatch(pl.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Reads the clock when a step has ended."""
+        """Reads the clock at the end of a step."""
         self._ends.append(time.perf_counter())
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Sums a group up."""
+        """Stores the times of a finished group."""
         assert isinstance(pl_module, LatentOptimization)
         first, last, further = self._ends[0] - self._begun, self._ends[-1], len(self._ends) - 1
         step = (last - self._ends[0]) / further if further else first
@@ -94,15 +95,15 @@ def time_search(
     *callbacks: pl.Callback,
     **trainer_options: Any,
 ) -> Timing:
-    """Runs a search and times its parts.
+    """Runs a search and measures the parts of its time.
 
     Args:
-        search: of one group, with the steps of the trial.
-        once: seconds that a run takes before it.
-        rehearsal: takes each outcome before the recorder does: the first scores of a process take longer.
-        recorder: is timed.
-        callbacks: of the search, `SearchProgress` among them.
-        trainer_options: as for `search.run`.
+        search: the search of one group, with the steps of the trial.
+        once: the seconds that a run takes before the search.
+        rehearsal: gets each outcome before the recorder, since the first scores of a process take longer.
+        recorder: the recorder to be timed.
+        callbacks: callbacks of the search, including `SearchProgress`.
+        trainer_options: the arguments of `search.run`.
     """
     watch = Stopwatch()
     outcomes = 0

@@ -1,4 +1,4 @@
-"""Lightning's trainer as this program uses it: one device, no files, no words, and Ctrl-C means what it says."""
+"""Lightning's trainer as this program uses it: one device, no files, no messages, and Ctrl-C interrupts."""
 
 import logging
 import signal
@@ -13,16 +13,16 @@ from pytorch_lightning.utilities.memory import is_oom_error
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an allocator, Python's or that of one of PyTorch's devices, has nothing left to give."""
+    """Returns whether the error means that memory ran out, in Python or on one of PyTorch's devices."""
     return (
         isinstance(error, MemoryError | torch.OutOfMemoryError)
-        or is_oom_error(error)  # the processor's and cuDNN's, which are told by their words alone
+        or is_oom_error(error)  # the errors of the processor and of cuDNN, known by their messages only
         or (isinstance(error, RuntimeError) and "MPS backend out of memory" in str(error))
     )
 
 
 def make_trainer(num_groups: int, **options: Any) -> pl.Trainer:
-    """A trainer for `num_groups` groups on a single device. `options` are Lightning's and win over what is set here."""
+    """Makes a trainer for `num_groups` groups on a single device; `options` of Lightning replace the defaults here."""
     return pl.Trainer(
         **{
             "devices": 1,
@@ -38,11 +38,11 @@ def make_trainer(num_groups: int, **options: Any) -> pl.Trainer:
 
 
 @contextmanager
-def as_a_guest() -> Iterator[None]:
-    """Keeps Lightning's notes and warnings to itself, and gives Ctrl-C its meaning back.
+def quiet_lightning() -> Iterator[None]:
+    """Hides Lightning's notes and warnings, and makes Ctrl-C raise KeyboardInterrupt as usual.
 
-    Lightning sets its logger's level when it is imported, after Hydra has configured logging; it turns Ctrl-C into an
-    exit and ignores it from then on.
+    Lightning sets its logger's level when it is imported, after Hydra has configured logging. It also turns Ctrl-C into
+    an exit and ignores further ones.
     """
     logger = logging.getLogger("pytorch_lightning")
     level, handler = logger.level, signal.getsignal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What the optimiser moves: one Parameter per sample."""
+"""The variables that the optimiser moves: one Parameter per sample."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 class Variable:
     """One variable of the search for a whole batch, as B Parameters.
 
-    Each sample has a Parameter of its own, because some optimisers (Ranger21) normalise over everything inside one.
+    Each sample has its own Parameter, because some optimisers (Ranger21) normalise over a whole Parameter.
 
     Args:
-        initial: [B, ...], where the search begins; copied. Its device and dtype are the Parameters'.
+        initial: the initial values, [B, ...]; copied. The Parameters have its device and dtype.
     """
 
     def __init__(self, initial: Tensor):
@@ -20,16 +20,16 @@ class Variable:
         self.parameters = [nn.Parameter(sample.clone()) for sample in initial]
 
     def stack(self) -> Tensor:
-        """[B, ...], with gradients to the Parameters."""
+        """Returns the values of all samples, [B, ...], with gradients to the Parameters."""
         return torch.stack(list[Tensor](self.parameters))
 
     @torch.no_grad()
     def set(self, values: Tensor) -> None:
-        """Moves the Parameters to `values`, [B, ...]."""
+        """Sets the Parameters to `values`, [B, ...]."""
         for parameter, value in zip(self.parameters, values, strict=True):
             parameter.copy_(value)
 
 
 def all_parameters(variables: Iterable[Variable]) -> list[nn.Parameter]:
-    """Every Parameter of some variables, for an optimiser."""
+    """Returns every Parameter of the given variables, for an optimiser."""
     return [parameter for variable in variables for parameter in variable.parameters]

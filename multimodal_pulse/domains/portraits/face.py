@@ -17,9 +17,9 @@ IRIS = colours(
 )
 RIMS = colours((0.07, 0.07, 0.08), (0.30, 0.17, 0.09), (0.46, 0.12, 0.12), (0.72, 0.58, 0.32))
 SHADOW_FALL = torch.tensor([0.82, 1.0, 1.10]).view(1, 3, 1, 1)
-"""How fast each channel darkens in skin shadows: red light travels through skin, so shadows turn warm."""
+"""How fast each channel darkens in skin shadows; red light passes through skin, so shadows are warm."""
 EYE_DISTANCE = 0.12
-"""Half the distance between the eye centres."""
+"""Half the distance between the centres of the eyes."""
 
 
 def _eye_offset(f: FactorView) -> Tensor:
@@ -27,7 +27,7 @@ def _eye_offset(f: FactorView) -> Tensor:
 
 
 def _mouth(f: FactorView, pose: Pose) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Centre x, centre y, half width and opening of the mouth."""
+    """Returns the centre x, centre y, half width and opening of the mouth."""
     opened = f.above("mouth_open", 0.4) * (0.45 + 0.55 * f["smile"])
     half = f.span("mouth_width", 0.072, 0.090) + 0.020 * f["smile"]
     centre_y = pose.eye_y + 0.222 + 0.25 * (pose.chin - 0.86)
@@ -35,13 +35,13 @@ def _mouth(f: FactorView, pose: Pose) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _nose(f: FactorView, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
-    """Tip x, base y and half width of the nose."""
+    """Returns the tip x, base y and half width of the nose."""
     base_y = pose.eye_y + f.span("nose_length", 0.122, 0.148)
     return pose.centre + pose.turn * 0.016, base_y, f.span("nose_width", 0.036, 0.052)
 
 
 def outline(w: Window, f: FactorView, pose: Pose) -> Tensor:
-    """Signed distance of the face: an ellipse above the cheek bones, a tapered, more or less square jaw below."""
+    """Computes the signed distance of the face: an ellipse above the cheek bones, a tapered jaw below."""
     x, y = w.x - pose.head_x, w.y - 0.50 - (pose.eye_y - 0.475)
     square = (0.35 * f["jaw"] + 0.65 * f["jaw"] * (1 - f["presentation"])) * 0.75 + 0.15
     down = y.clamp(min=0) / (pose.chin - 0.50)
@@ -54,7 +54,7 @@ def outline(w: Window, f: FactorView, pose: Pose) -> Tensor:
 
 
 def ears(w: Window, canvas: Tensor, f: FactorView, pose: Pose) -> None:
-    """Both ears; the hair may cover them later."""
+    """Paints both ears; the hair may cover them later."""
     lx = pose.light[0]
     for sign in (-1.0, 1.0):
         x = sign * (w.x - pose.head_x) - pose.half_width - 0.002
@@ -68,7 +68,7 @@ def ears(w: Window, canvas: Tensor, f: FactorView, pose: Pose) -> None:
 
 
 def skin(w: Window, canvas: Tensor, f: FactorView, pose: Pose, shadow: Tensor, fine: Tensor, spots: Tensor) -> None:
-    """The face's skin with all of its relief, on the window's part of the canvas."""
+    """Paints the face's skin with its relief on the window's part of the canvas."""
     lx, ly = pose.light[0], pose.light[1]
     x, y = w.x - pose.head_x, w.y
     distance = outline(w, f, pose)
@@ -81,7 +81,7 @@ def skin(w: Window, canvas: Tensor, f: FactorView, pose: Pose, shadow: Tensor, f
     ny = (y - 0.52) / 0.47
     light = pose.lambert(nx.clamp(-0.97, 0.97), ny.clamp(-0.8, 0.8))
 
-    # relief: each hill adds its slope along the light
+    # Relief: each hill adds its slope along the light.
     ridge = (w.x - nose_x) / (0.45 * nose_half + 0.016 + 0.030 * ((y - pose.eye_y) * 4).clamp(0, 0.6))
     length = ((y - pose.eye_y + 0.075) * 11).clamp(0, 1) * ((nose_y + 0.012 - y) * 30).clamp(0, 1)
     light.add_(bump((ridge / 1.7).square()) * ridge * (lx * 0.95) * length)
@@ -134,7 +134,7 @@ def skin(w: Window, canvas: Tensor, f: FactorView, pose: Pose, shadow: Tensor, f
 
 
 def nostrils(w: Window, canvas: Tensor, f: FactorView, pose: Pose) -> None:
-    """Nostrils and the wings of the nose."""
+    """Paints the nostrils and the wings of the nose."""
     nose_x, nose_y, half = _nose(f, pose)
     y = w.y - nose_y
     side = (w.x - nose_x).abs()
@@ -146,10 +146,10 @@ def nostrils(w: Window, canvas: Tensor, f: FactorView, pose: Pose) -> None:
 
 
 def eye(w: Window, canvas: Tensor, f: FactorView, pose: Pose, sign: float) -> None:
-    """One eye (sign -1: the picture's left); u runs outwards from the nose."""
+    """Paints one eye (sign -1: the one on the picture's left)."""
     size = f.span("eye_size", 0.90, 1.12)
     centre = pose.centre + sign * _eye_offset(f)
-    u = sign * (w.x - centre)
+    u = sign * (w.x - centre)  # outwards from the nose
     v = w.y - pose.eye_y + u * f.span("eye_tilt", -0.07, 0.16)
     half = 0.056 * size
     opened = f.span("eye_openness", 0.78, 1.08) - 0.10 * f["smile"]
@@ -187,7 +187,7 @@ def eye(w: Window, canvas: Tensor, f: FactorView, pose: Pose, sign: float) -> No
 
 
 def brow(w: Window, canvas: Tensor, f: FactorView, pose: Pose, sign: float, strands: Tensor) -> None:
-    """One eyebrow, combed outwards."""
+    """Paints one eyebrow, combed outwards."""
     u = sign * (w.x - pose.centre) - _eye_offset(f)
     feminine = f["presentation"]
     height = f.span("brow_height", 0.060, 0.074) + 0.006 * feminine
@@ -204,7 +204,7 @@ def brow(w: Window, canvas: Tensor, f: FactorView, pose: Pose, sign: float, stra
 
 
 def mouth(w: Window, canvas: Tensor, f: FactorView, pose: Pose) -> None:
-    """Lips, and teeth where the mouth is open."""
+    """Paints the lips, and the teeth of an open mouth."""
     centre_x, centre_y, half, opened = _mouth(f, pose)
     smile = f["smile"]
     x = w.x - centre_x
@@ -248,7 +248,7 @@ def mouth(w: Window, canvas: Tensor, f: FactorView, pose: Pose) -> None:
 
 
 def beard(w: Window, canvas: Tensor, f: FactorView, pose: Pose, strands: Tensor) -> None:
-    """Stubble to full beard; the mouth is painted over it."""
+    """Paints a beard, from stubble to full; the mouth is painted over it."""
     amount = ((0.5 - f["beard"]) * 3.2).clamp(0, 1) * ((0.5 - f["presentation"]) * 8).clamp(0, 1)
     centre_x, centre_y, half, _ = _mouth(f, pose)
     x, y = w.x - pose.head_x, w.y
@@ -275,7 +275,7 @@ def beard(w: Window, canvas: Tensor, f: FactorView, pose: Pose, strands: Tensor)
 
 
 def glasses(w: Window, canvas: Tensor, f: FactorView, pose: Pose) -> None:
-    """Spectacles on about 23 % of the faces: two lenses, bridge and temples."""
+    """Paints glasses on about 23 % of the faces: two lenses, bridge and temples."""
     worn = ((f["glasses"] - 0.77) * 200 + 0.5).clamp(0, 1)
     size = f.above("glasses", 0.77)
     square = f["glasses_shape"]

@@ -1,4 +1,4 @@
-"""The factors of a portrait: what each entry of a parameter vector means, and which seeds belong to which split."""
+"""The factors of a portrait: the meaning of each entry of a parameter vector, and the seeds of each split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Factor:
-    """One entry of a parameter vector, uniform in [0, 1]; `meaning` says what 0 and 1 look like."""
+    """One entry of a parameter vector, uniform in [0, 1]; `meaning` describes the range from 0 to 1."""
 
     name: str
     meaning: str
@@ -77,13 +77,14 @@ SPLITS: dict[str, range] = {
     "validation": range(100_000_000, 101_000_000),
     "test": range(200_000_000, 201_000_000),
 }
-"""Disjoint ranges of portrait seeds. All stay below 2**32, the part of a seed that torch's CPU generator uses."""
+"""Disjoint ranges of portrait seeds. All are below 2**32, since torch's CPU generator uses 32 bits of a seed."""
 
 
 def split_seeds(split: str, count: int, start: int = 0) -> range:
-    """`count` seeds of `split` from its `start`-th one on.
+    """Returns `count` seeds of `split`, from number `start` on.
 
-    Raises ValueError for an unknown split and for more seeds than the split holds.
+    Raises:
+        ValueError: the split is unknown, or has fewer seeds.
     """
     if split not in SPLITS:
         raise ValueError(f"unknown portrait split {split!r}: choose one of {', '.join(SPLITS)}")
@@ -94,14 +95,14 @@ def split_seeds(split: str, count: int, start: int = 0) -> range:
 
 
 def sample_factors(seeds: Sequence[int]) -> Tensor:
-    """Parameter vectors [N, NUM_FACTORS], uniform in [0, 1); row i depends on seeds[i] only (a CPU stream per seed)."""
+    """Draws parameter vectors [N, NUM_FACTORS], uniform in [0, 1); row i depends on seeds[i] only (one CPU stream)."""
     generator = torch.Generator()
     rows = [torch.rand(NUM_FACTORS, generator=generator.manual_seed(int(seed))) for seed in seeds]
     return torch.stack(rows) if rows else torch.empty(0, NUM_FACTORS)
 
 
 class FactorView:
-    """Named access to a batch of parameter vectors: `view["smile"]` is [N, 1, 1, 1]."""
+    """Gives access to a batch of parameter vectors by name: `view["smile"]` is [N, 1, 1, 1]."""
 
     _INDEX = {factor.name: index for index, factor in enumerate(FACTORS)}
 
@@ -112,9 +113,9 @@ class FactorView:
         return self._columns[self._INDEX[name]]
 
     def span(self, name: str, low: float, high: float) -> Tensor:
-        """The factor stretched from [0, 1] to [low, high]."""
+        """Returns the factor, scaled from [0, 1] to [low, high]."""
         return self[name] * (high - low) + low
 
     def above(self, name: str, threshold: float) -> Tensor:
-        """0 up to the threshold, then a straight line to 1 at 1."""
+        """Returns 0 up to the threshold and a linear rise above it, to 1 at 1."""
         return ((self[name] - threshold) / (1 - threshold)).clamp(min=0)

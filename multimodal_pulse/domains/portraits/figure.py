@@ -42,7 +42,7 @@ HAIR = colours(
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is, how it is lit and coloured; every entry is [N,1,1,1], colours are [N,3,1,1]."""
+    """The position, lighting and colours of the head; every entry is [N,1,1,1], colours are [N,3,1,1]."""
 
     centre: Tensor
     eye_y: Tensor
@@ -57,18 +57,18 @@ class Pose:
 
     @property
     def head_x(self) -> Tensor:
-        """The middle of the head's outline: it moves against the features when the head turns."""
+        """The middle of the head's outline, which moves opposite to the features when the head turns."""
         return self.centre - self.turn * 0.010
 
     def lambert(self, nx: Tensor, ny: Tensor) -> Tensor:
-        """Diffuse light, about 1 facing the light and 0 away from it, of a surface with normal (nx, ny, nz > 0)."""
+        """Computes diffuse light on a surface with normal (nx, ny, nz > 0): about 1 facing the light, 0 away."""
         nz = (1 - nx.square() - ny.square()).clamp_(min=0.02).sqrt_()
         lx, ly, lz = self.light
         return nz.mul_(lz).add_(nx * lx).add_(ny * ly)
 
 
 def make_pose(f: FactorView) -> Pose:
-    """The pose of a batch of parameter vectors."""
+    """Makes the pose of a batch of parameter vectors."""
     lx = f.span("light_direction", -0.72, 0.72)
     ly = -f.span("light_elevation", 0.12, 0.5)
     lz = torch.full_like(lx, 0.85)
@@ -94,7 +94,7 @@ def make_pose(f: FactorView) -> Pose:
 
 
 def background(w: Window, f: FactorView, pose: Pose, fine: Tensor) -> Tensor:
-    """The backdrop [N, 3, R, R]: a gradient of two tones, a soft pool of light on the lit side, a little canvas."""
+    """Draws the backdrop [N, 3, R, R]: a two-tone gradient, a soft light on the lit side, some canvas texture."""
     hue, contrast = f["background_hue"], f["background_contrast"]
     value = f.span("background_lightness", 0.30, 0.88)
     first = hsv(hue, 0.08 + 0.24 * contrast, value)
@@ -108,7 +108,7 @@ def background(w: Window, f: FactorView, pose: Pose, fine: Tensor) -> Tensor:
 
 
 def body(w: Window, canvas: Tensor, f: FactorView, pose: Pose, fine: Tensor) -> None:
-    """Neck, shoulders and clothes painted on the window's part of the canvas."""
+    """Paints neck, shoulders and clothes on the window's part of the canvas."""
     x, y = w.x - pose.head_x, w.y
     side = x.abs()
     lx = pose.light[0]
@@ -142,7 +142,7 @@ def body(w: Window, canvas: Tensor, f: FactorView, pose: Pose, fine: Tensor) -> 
 
 @dataclass(frozen=True)
 class Hair:
-    """The hair's picture [N,3,R,R], its masks [N,1,R,R] behind and in front of the face, and its cast shadow."""
+    """The hair: its picture [N,3,R,R], its masks [N,1,R,R] behind and in front of the face, and its shadow."""
 
     colour: Tensor
     behind: Tensor
@@ -152,7 +152,7 @@ class Hair:
 
 
 def hair(w: Window, f: FactorView, pose: Pose, strands: Tensor) -> Hair:
-    """Hair from its strand lattice [N, 2, A, B]: strands follow the head's outline and fall straight below the ears."""
+    """Draws hair from its strand lattice [N, 2, A, B]: strands follow the head and fall straight below the ears."""
     x, y = w.x - pose.head_x, w.y - pose.eye_y + 0.475
     side = x.abs()
     lx = pose.light[0]

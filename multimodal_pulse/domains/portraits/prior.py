@@ -1,4 +1,4 @@
-"""The trained prior of the built-in domain, as it is shipped; `experiments/portraits_prior` made it."""
+"""The trained generator of the built-in domain, made by `experiments/portraits_prior`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ WEIGHTS = Path(__file__).with_name("prior.safetensors")
 
 
 def load_prior() -> Generator:
-    """The 128 x 128 generator of portraits, on the CPU.
+    """Loads the 128 x 128 generator of portraits, on the CPU.
 
     Raises:
         CheckpointError: the weights file of the package is missing or damaged.

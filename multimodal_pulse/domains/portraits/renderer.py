@@ -1,8 +1,8 @@
-"""Procedural portraits, aligned as FFHQ is: parameter vectors in, pictures out, no asset files.
+"""Procedural portraits, aligned like FFHQ: pictures are drawn from parameter vectors, without asset files.
 
-A portrait has a parameter vector (`factors.FACTORS`) and fine random detail with a seed of its own: hair strands,
-beard, brows, pores, freckles, cloth and film grain. The detail lies mostly beyond what an 8x downsampled picture can
-show, so one low-resolution portrait really has many originals.
+A portrait has a parameter vector (`factors.FACTORS`) and fine random detail with its own seed: hair strands, beard,
+brows, pores, freckles, cloth and film grain. An 8x downsampled picture shows almost nothing of the detail, so one
+low-resolution portrait really has many originals.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,9 +38,10 @@ __all__ = [
 ]
 
 CHUNK = 8
-"""Portraits drawn at a time: few enough that the working set stays in the processor's cache."""
+"""Portraits drawn at a time; few enough for the processor's cache."""
 DRAWING_RESOLUTION = 128
-"""Smaller pictures are drawn at least this large and averaged down: their pixels could not hold the fine detail."""
+"""Smaller pictures are drawn at this resolution or more and averaged down, since their pixels are too coarse for the
+fine detail."""
 GRAIN_STD = 0.012
 """Standard deviation of the film grain."""
 STRAND_CELLS = (64, 64)
@@ -50,7 +51,7 @@ SURFACE_CELLS = 64
 
 
 def _detail(seeds: Sequence[int], resolution: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Strand [N,2,A,B] and surface [N,2,C,C] lattices in [-1, 1] and film grain [N,1,R,R], a CPU stream per row."""
+    """Draws lattices of strands [N,2,A,B] and surface [N,2,C,C] in [-1, 1], and grain [N,1,R,R]; a stream per row."""
     generator = torch.Generator()
     strand_size, surface_size = 2 * STRAND_CELLS[0] * STRAND_CELLS[1], 2 * SURFACE_CELLS**2
     lattices = torch.empty(len(seeds), strand_size + surface_size)
@@ -65,7 +66,7 @@ def _detail(seeds: Sequence[int], resolution: int) -> tuple[Tensor, Tensor, Tens
 
 @torch.no_grad()
 def _draw(factors: Tensor, detail_seeds: Sequence[int], resolution: int) -> Tensor:
-    """One chunk of portraits at a resolution of at least DRAWING_RESOLUTION."""
+    """Draws one chunk of portraits at a resolution of at least DRAWING_RESOLUTION."""
     f = FactorView(factors)
     pose = figure.make_pose(f)
     strands, surface, grain = _detail(detail_seeds, resolution)
@@ -102,10 +103,10 @@ def _draw(factors: Tensor, detail_seeds: Sequence[int], resolution: int) -> Tens
 
 
 def _in_parallel(task: Callable[[int], None], arguments: Sequence[int]) -> None:
-    """Run the task for every argument on as many threads as torch may use, each operation on one thread only.
+    """Runs the task for every argument on as many threads as torch may use, each operation on one thread only.
 
-    The operations are too small to share: splitting each of them would spend more time waiting than computing,
-    up to ten times as long where the processor is also busy with something else.
+    The operations are too small to be split over threads: the threads would wait more than compute, and drawing would
+    take up to ten times as long on a busy processor.
     """
     threads = torch.get_num_threads()
     try:
@@ -116,12 +117,13 @@ def _in_parallel(task: Callable[[int], None], arguments: Sequence[int]) -> None:
 
 
 def render(factors: Tensor, detail_seeds: Sequence[int], resolution: int = 128) -> Tensor:
-    """Portraits [N, 3, R, R] in [0, 1] of parameter vectors [N, NUM_FACTORS] in [0, 1], with one detail seed each.
+    """Draws portraits [N, 3, R, R] in [0, 1] from parameter vectors [N, NUM_FACTORS] in [0, 1] and a detail seed each.
 
-    Row i depends on row i's inputs only. At every resolution from 16 to 1024 it is the same portrait, sampled more or
-    less finely, except for the film grain, which belongs to the pixels.
+    Row i depends on row i's inputs only. A portrait is the same at every resolution from 16 to 1024, except for its
+    film grain, which is drawn per pixel.
 
-    Raises ValueError for wrong shapes or resolutions.
+    Raises:
+        ValueError: a shape or the resolution is wrong.
     """
     if factors.ndim != 2 or factors.shape[1] != NUM_FACTORS:
         raise ValueError(f"factors must be [N, {NUM_FACTORS}], got {list(factors.shape)}")
@@ -142,18 +144,18 @@ def render(factors: Tensor, detail_seeds: Sequence[int], resolution: int = 128) 
 
 
 def render_seeds(seeds: Sequence[int], resolution: int = 128) -> Tensor:
-    """Portraits [N, 3, R, R] in [0, 1] whose parameters and detail both follow from their seeds."""
-    # multiplying by an odd number permutes the 32-bit seeds: no two portraits share their detail
+    """Draws portraits [N, 3, R, R] in [0, 1] whose parameters and detail both come from their seeds."""
+    # Multiplying by an odd number permutes the 32-bit seeds, so no two portraits have the same detail.
     detail_seeds = [(int(seed) * 2654435761 + 97) % 2**32 for seed in seeds]
     return render(sample_factors(seeds), detail_seeds, resolution)
 
 
 MOUTH_BOX = (0.34, 0.60, 0.66, 0.82)
-"""Left, top, right and bottom of the region in which every portrait's mouth lies."""
+"""Left, top, right and bottom of the region that contains every portrait's mouth."""
 
 
 def mouth_mask(resolution: int) -> Tensor:
-    """Mask [1, 1, R, R] in [0, 1], white over the region in which every portrait's mouth lies, with a soft edge."""
+    """Returns a mask [1, 1, R, R] in [0, 1], white with a soft edge over the region that contains every mouth."""
     whole = window(resolution)
     left, top, right, bottom = MOUTH_BOX
     x = (whole.x - (left + right) / 2) / ((right - left) / 2)

@@ -1,7 +1,7 @@
 """Drawing primitives: pixel windows, anti-aliased masks of signed distances, bumps, colour ramps, lattice noise.
 
-Coordinates run from 0 to 1 across the picture, y downwards. Only elementary operations are used on pixels, so that a
-pixel's value does not depend on which other portraits share the batch.
+Coordinates run from 0 to 1 across the picture, y downwards. Pixels are computed with elementwise operations
+only, so a pixel's value does not depend on the other portraits of the batch.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ class Window:
     pixel: float
 
     def of(self, image: Tensor) -> Tensor:
-        """The window's part of [..., R, R], as a view."""
+        """Returns the window's part of [..., R, R], as a view."""
         return image[..., self.rows, self.columns]
 
 
 def window(resolution: int, left: float = 0.0, top: float = 0.0, right: float = 1.0, bottom: float = 1.0) -> Window:
-    """The window that covers [left, right] x [top, bottom], rounded outwards to whole groups of four pixels."""
+    """Makes the window of [left, right] x [top, bottom], rounded outwards to whole groups of four pixels."""
 
     def bounds(low: float, high: float) -> tuple[int, int]:
         return floor(low * resolution / 4) * 4, min(ceil(high * resolution / 4) * 4, resolution)
@@ -41,38 +41,38 @@ def window(resolution: int, left: float = 0.0, top: float = 0.0, right: float = 
 
 
 def inside(distance: Tensor, width: float | Tensor) -> Tensor:
-    """Mask of a signed distance (negative inside): a straight edge of `width`, one pixel for anti-aliasing."""
+    """Makes the mask of a signed distance (negative inside), with a linear edge of `width`; one pixel anti-aliases."""
     return (distance * (-1 / width) + 0.5).clamp_(0, 1)
 
 
 def soft(distance: Tensor, width: float | Tensor) -> Tensor:
-    """Like `inside`, with a smooth (cubic) edge: for shadows and painted transitions."""
+    """Does the same as `inside` with a smooth (cubic) edge, for shadows and painted transitions."""
     t = inside(distance, width)
     return t * t * (3 - 2 * t)
 
 
 def bump(radius_squared: Tensor) -> Tensor:
-    """A smooth hill (1 - r^2)^2 on r < 1, zero outside."""
+    """Computes the smooth hill (1 - r^2)^2 for r < 1, zero outside."""
     return (1 - radius_squared).clamp_(min=0).square_()
 
 
 def hill(x: Tensor, y: Tensor, width: float | Tensor, height: float | Tensor) -> Tensor:
-    """`bump` over an ellipse of the given half axes."""
+    """Computes `bump` over an ellipse with the given half axes."""
     return bump((x / width).square() + (y / height).square())
 
 
 def paint(canvas: Tensor, colour: Tensor, mask: Tensor) -> None:
-    """Blend `colour` [N, 3, ...] over `canvas` [N, 3, h, w] in place where `mask` [N, 1, h, w] is 1."""
+    """Blends `colour` [N, 3, ...] over `canvas` [N, 3, h, w] in place where `mask` [N, 1, h, w] is 1."""
     canvas.add_((colour - canvas).mul_(mask))
 
 
 def colours(*rgb: Sequence[float]) -> Tensor:
-    """Colour stops [K, 3]."""
+    """Makes colour stops, [K, 3]."""
     return torch.tensor(rgb)
 
 
 def ramp(position: Tensor, stops: Tensor) -> Tensor:
-    """Piecewise linear colour ramp: position [N,1,1,1] in [0, 1] and K evenly spaced stops [K, 3] give [N,3,1,1]."""
+    """Interpolates K evenly spaced colour stops [K, 3] linearly at position [N,1,1,1] in [0, 1], to [N,3,1,1]."""
     scaled = position.flatten().clamp(0, 1) * (len(stops) - 1)
     index = scaled.floor().long().clamp(max=len(stops) - 2)
     fraction = (scaled - index)[:, None]
@@ -80,14 +80,14 @@ def ramp(position: Tensor, stops: Tensor) -> Tensor:
 
 
 def hsv(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """Colours [N,3,1,1] of hue (a turn per unit), saturation and value, each [N,1,1,1]."""
+    """Converts hue (a turn per unit), saturation and value, each [N,1,1,1], to RGB colours [N,3,1,1]."""
     offset = torch.tensor([0.0, 4.0, 2.0]).view(1, 3, 1, 1)
     pure = (((hue * 6 + offset) % 6 - 3).abs() - 1).clamp(0, 1)
     return value * (1 - saturation * (1 - pure))
 
 
 def lookup(lattice: Tensor, across: Tensor, along: Tensor) -> Tensor:
-    """Lattice noise [N, 1, h, w] at continuous coordinates, in lattice cells from the centre: bilinear, mirrored."""
+    """Interpolates lattice noise [N, 1, h, w] at coordinates in lattice cells from the centre: bilinear, mirrored."""
     height, width = lattice.shape[-2:]
     grid = torch.stack(torch.broadcast_tensors(along * (2 / width), across * (2 / height)), dim=-1)
     return F.grid_sample(lattice, grid[:, 0], mode="bilinear", padding_mode="reflection", align_corners=False)

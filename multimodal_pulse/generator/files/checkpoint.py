@@ -1,7 +1,7 @@
-"""Generator files: our `safetensors`, official pickles and rosinality's files are read, ours are written.
+"""Generator files: reads our `safetensors`, official pickles and rosinality's files; writes `safetensors`.
 
-Whatever the kind, reading ends the same way: an architecture and tensors that are still in the file, compared with each
-other before anything is copied.
+Reading a file of any kind gives an architecture and tensors that are still in the file. Their shapes are compared
+before any tensor is copied.
 """
 
 import dataclasses
@@ -30,66 +30,69 @@ from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.stylegan2 import Architecture, StyleGAN2
 
 FORMAT = "multimodal-pulse stylegan2"
-OWN_DTYPES = ("F64", "F32", "F16", "BF16")  # as safetensors names them
+OWN_DTYPES = ("F64", "F32", "F16", "BF16")  # the names in safetensors
 
 MAX_FILE = 8 * 2**30
-"""Bytes of a file; a training state of twice the official width, optimisers included, has about 4 GiB."""
+"""The most bytes of a file; a training state of twice the official width, with optimisers, has about 4 GiB."""
 
 MAX_HEADER = 2**20
-"""Bytes of a safetensors header; that of the largest network has about 20 kB."""
+"""The most bytes of a safetensors header; the largest network's has about 20 kB."""
 
 NO_WEIGHTS = {
     b"<": "it is a web page, as a server sends it in place of a file (a quota, a login): download it again",
     b"version https://git-lfs": "it is a Git LFS pointer in place of a file: fetch the file with `git lfs pull`",
     b"(dp": "it is a pickle of protocol 0, in which no such checkpoint is written",
 }
-"""What files that are no weights begin with."""
+"""The first bytes of files that hold no weights, and the message for each."""
 
 
 class CheckpointError(UserError):
-    """A generator file that cannot be used; the message names the file and what is wrong with it."""
+    """A generator file cannot be used; the message names the file and the reason."""
 
 
 class TensorInFile(Protocol):
-    """A tensor that is not read yet."""
+    """A tensor that has not been read yet."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
 
     def read(self) -> Tensor:
-        """A float32 copy."""
+        """Returns a float32 copy."""
         ...
 
 
 def save_generator(network: StyleGAN2, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write the weights and the architecture to `path`, whole or not at all; the same network gives the same bytes.
+    """Writes the weights and the architecture to `path`, atomically; the same network always gives the same bytes.
 
     Args:
-        dtype: stored precision; loading always gives float32.
+        network: the network.
+        path: the file.
+        dtype: the stored precision; loading always gives float32.
 
     Raises:
         OSError: `path` cannot be written.
     """
     tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in network.state_dict().items()}
-    header = {FORMAT: json.dumps(network.architecture.as_dict())}  # one key: safetensors has no order among several
+    header = {FORMAT: json.dumps(network.architecture.as_dict())}  # one key: the order of several is not fixed
     write_atomic(path, save(tensors, metadata=header))
 
 
 def load_generator(path: str | Path, device: str | torch.device = "cpu", domain: str | None = None) -> Generator:
-    """Read a generator: an official `.pkl`, rosinality's `.pt`, or our own `.safetensors`.
+    """Reads a generator: an official `.pkl`, rosinality's `.pt`, or our own `.safetensors`.
 
-    The content decides which it is, not the name. It is data from the first byte to the last: nothing in it is
-    imported, called or compiled, and what it declares is compared with what is there before memory is spent on it.
+    The content decides the kind, not the file's name. The file is treated as data: nothing in it is imported, called or
+    compiled, and the sizes it declares are compared with its contents before memory is allocated.
 
     Args:
-        device: where the generator goes.
-        domain: what its pictures show, see `Generator`; no file says so.
+        path: the file.
+        device: the device of the generator.
+        domain: the content of its pictures, see `Generator`; files do not contain it.
 
     Raises:
-        CheckpointError: the file is missing, damaged, of another kind, or holds something that is refused; its network
-            is not supported, or its tensors contradict it.
+        CheckpointError: the file is missing, damaged, of another kind, or contains something that is refused; its
+            network is not supported, or does not match its tensors.
     """
-    path = Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
+    path = Path(os.path.expanduser(path))  # unlike pathlib's, it does not raise for an unknown user
     try:
         if not path.is_file():
             raise CheckpointError(f"generator file '{path}' {'is not a file' if path.exists() else 'does not exist'}")
@@ -106,7 +109,7 @@ def load_generator(path: str | Path, device: str | torch.device = "cpu", domain:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except RefusedError as error:
         raise CheckpointError(f"'{path}' cannot be used: {error}") from error
-    except ValueError as error:  # what Architecture says of unusable sizes, which may be numbers of any length
+    except ValueError as error:  # from Architecture, for unusable sizes, which may be numbers of any length
         raise CheckpointError(f"'{path}' cannot be used: {printable(str(error))}") from error
     except OSError as error:
         raise CheckpointError(f"'{path}' cannot be read: {error.strerror or error}") from error
@@ -122,9 +125,9 @@ def untrained(
     channel_base: int = 2048,
     channel_max: int = 128,
 ) -> Generator:
-    """A generator with random weights, as a baseline and for tests: the same `seed` always gives the same one.
+    """Makes a generator with random weights, as a baseline and for tests; the same `seed` gives the same weights.
 
-    Noise strengths are 0.1, so that noise maps show.
+    Noise strengths are 0.1, so that noise maps have an effect.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -135,9 +138,9 @@ def untrained(
 
 
 def _read(path: Path, descriptor: int, content: memoryview) -> tuple[Architecture, Mapping[str, TensorInFile]]:
-    """Architecture and tensors of a file of any kind; the first bytes tell which."""
+    """Returns architecture and tensors of a file; its first bytes show the kind."""
     beginning, allowance = bytes(content[:64]), Allowance()
-    if beginning[6:9] == b"\0\0{":  # safetensors: after the length of the header, which may look like any text
+    if beginning[6:9] == b"\0\0{":  # safetensors: the length of the header comes first and may look like any text
         return _read_own(path, header_size=int.from_bytes(beginning[:8], "little"))
     for sign, what in NO_WEIGHTS.items():
         if beginning.lstrip().startswith(sign):
@@ -162,7 +165,7 @@ class _OwnTensor:
         return tuple(self.file.get_slice(self.name).get_shape())
 
     def read(self) -> Tensor:
-        """A copy, where safetensors gives a view of the file, which would change with it."""
+        """Returns a float32 copy; safetensors itself gives a view, which would change with the file."""
         dtype = self.file.get_slice(self.name).get_dtype()
         if dtype not in OWN_DTYPES:
             raise RefusedError(f"its tensor {self.name} holds numbers of the kind {printable(dtype)}")
@@ -178,7 +181,7 @@ def _read_own(path: Path, header_size: int) -> tuple[Architecture, dict[str, _Ow
         names = list(file.keys())
     except SafetensorError as error:
         raise RefusedError("it is not a readable safetensors file") from error
-    if header.get("format") == FORMAT:  # as the shipped prior was written
+    if header.get("format") == FORMAT:  # the form in which the shipped prior was written
         header[FORMAT] = header.get("architecture", "")
     if FORMAT not in header:
         raise RefusedError("it is a safetensors file, but not a generator of this program")
@@ -201,10 +204,12 @@ def _own_architecture(text: str) -> Architecture:
 
 
 def _network(architecture: Architecture, tensors: Mapping[str, TensorInFile], available: int) -> StyleGAN2:
-    """The network with its weights.
+    """Builds the network with its weights.
 
     Args:
-        available: bytes of the file; each number takes at least one.
+        architecture: the architecture that the file declares.
+        tensors: the tensors in the file.
+        available: the bytes of the file; each number needs at least one.
     """
     if architecture.img_channels != 3:
         raise RefusedError(f"its images have {architecture.img_channels} channels, not the 3 of RGB")

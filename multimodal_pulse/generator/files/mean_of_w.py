@@ -1,4 +1,4 @@
-"""The mean of W for files that lack it: estimated from the mapping network."""
+"""The mean of W for files without it, estimated with the mapping network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from multimodal_pulse.generator.files.torch_files import StoredTensor
 from multimodal_pulse.generator.stylegan2 import Architecture, MappingNetwork
 
 MEAN_DRAWS = 4096
-"""Random z from which the mean is estimated; as many as rosinality's scripts draw."""
+"""The number of random z from which the mean is estimated, as in rosinality's scripts."""
 
 _AT_ONCE = 64  # a file may declare a z of many thousand components
 
 
 @dataclass(frozen=True)
 class MeanOfW:
-    """Stands for the tensor `mapping.w_avg` that a file lacks: reading it draws z, always the same, and maps them."""
+    """Replaces the missing tensor `mapping.w_avg` of a file; reading it maps random z, always the same."""
 
     architecture: Architecture
-    layers: Mapping[str, StoredTensor]  # of the mapping network, by their names there
+    layers: Mapping[str, StoredTensor]  # the mapping network's tensors, by their names in it
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -28,7 +28,7 @@ class MeanOfW:
 
     @torch.no_grad()
     def read(self) -> Tensor:
-        """float32 [w_dim]."""
+        """Returns the mean of W, float32 [w_dim]."""
         a = self.architecture
         with torch.device("meta"):
             mapping = MappingNetwork(a.z_dim, a.w_dim, a.mapping_layers)
@@ -40,7 +40,7 @@ class MeanOfW:
 
 
 def mean_of_w(architecture: Architecture, tensors: Mapping[str, StoredTensor]) -> MeanOfW:
-    """For the network that these tensors, by their dotted names, belong to."""
+    """Makes the mean of W for the network that has these tensors, given by their dotted names."""
     prefix = "mapping."
     layers = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     return MeanOfW(architecture, layers)

@@ -1,8 +1,8 @@
-"""Official checkpoints: the pickles of stylegan2-ada-pytorch, and of stylegan3's code for its StyleGAN2 networks.
+"""Official checkpoints: the pickles of stylegan2-ada-pytorch, and of stylegan3 for its StyleGAN2 networks.
 
 Such a file is a dict with the networks `G`, `D` and `G_ema`. Each module of a network is a record: the source code of
-its class, the arguments of its constructor, and its state. The source code is text here and never looked at; what the
-network computes follows from the arguments and the tensors.
+its class, the arguments of its constructor, and its state. The source code is plain text here and never used; the
+arguments and the tensors determine what the network computes.
 """
 
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ from multimodal_pulse.generator.ops import blur_filter
 from multimodal_pulse.generator.stylegan2 import MAPPING_LEARNING_RATE_MULTIPLIER, Architecture, is_positive_number
 
 MAX_PARTS = 10_000
-"""Modules and tensors of a network; that for 1024 x 1024 has about 300."""
+"""The most modules and tensors of a network; the one for 1024 x 1024 has about 300."""
 
 MAX_DEPTH = 8
 MAX_PART_NAME = 64
 
 REQUIRED = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
 POSITIONAL = (*REQUIRED, "mapping_kwargs", "synthesis_kwargs")
-"""The constructor's arguments that may be given without a name, in their order."""
+"""The constructor's arguments that may be positional, in their order."""
 
 FIXED_IN_SYNTHESIS: Mapping[str, tuple[Any, ...]] = {
     "architecture": ("skip",),
@@ -43,26 +43,26 @@ FIXED_IN_SYNTHESIS: Mapping[str, tuple[Any, ...]] = {
     "kernel_size": (3,),
 }
 FIXED_IN_MAPPING: Mapping[str, tuple[Any, ...]] = {"activation": ("lrelu",)}
-"""Arguments that may have these values only, because the network here has no others."""
+"""Arguments that may have only these values, since the network here supports no others."""
 
 READ_IN_SYNTHESIS = {"channel_base", "channel_max", "conv_clamp"}
 READ_IN_MAPPING = {"num_layers", "layer_features", "lr_multiplier"}
-WITHOUT_EFFECT = {  # on float32 inference: half precision, memory layout, training, labels
+WITHOUT_EFFECT = {  # without effect on float32 inference: half precision, memory layout, training, labels
     *("num_fp16_res", "use_fp16", "fp16_channels_last", "channels_last", "fused_modconv_default"),
     *("embed_features", "w_avg_beta"),
 }
 
 
 NUMPY_NUMBERS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
-"""NumPy's kinds of numbers that may stand for an argument; the digit is the number of bytes."""
+"""The NumPy number types that an argument may have; the digit is the number of bytes."""
 
 
 def read_official(data: memoryview, allowance: Allowance) -> tuple[Architecture, dict[str, StoredTensor | MeanOfW]]:
-    """Architecture and tensors of the network `G_ema`.
+    """Returns architecture and tensors of the network `G_ema`.
 
     Raises:
-        RefusedError: the file is damaged, holds something that could run, or a network that is not supported.
-        ValueError: sizes that no such network has.
+        RefusedError: the file is damaged, contains something that could run, or its network is not supported.
+        ValueError: the network's sizes are impossible.
     """
     checkpoint, end = read_pickle(data, 0, _names(allowance), allowance)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("G_ema"), dict):
@@ -85,7 +85,7 @@ def read_official(data: memoryview, allowance: Allowance) -> tuple[Architecture,
     return architecture, {**tensors}
 
 
-# --- what the pickle may name
+# --- the names that the pickle may use
 
 
 def _names(allowance: Allowance) -> Mapping[tuple[str, str], Any]:
@@ -142,7 +142,7 @@ def _state(record: Any) -> dict:
 
 
 def _modules(network: dict) -> dict[str, dict]:
-    """The states of all modules by their dotted names; that of the network itself is empty."""
+    """Returns the states of all modules by their dotted names; the network's own name is empty."""
     found: dict[str, dict] = {}
     pending: list[tuple[str, int, Any]] = [("", 0, network)]
     parts = 0
@@ -165,7 +165,7 @@ def _modules(network: dict) -> dict[str, dict]:
 
 
 def _tensors(modules: dict[str, dict]) -> dict[str, StoredTensor]:
-    """All parameters and buffers by their dotted names."""
+    """Returns all parameters and buffers by their dotted names."""
     found: dict[str, StoredTensor] = {}
     for name, state in modules.items():
         for part, entry in (state["_parameters"] | state["_buffers"]).items():
@@ -181,7 +181,7 @@ def _dotted(name: str, part: str) -> str:
 
 
 def _constructor_arguments(network: dict) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Those of the generator, of its synthesis and of its mapping network."""
+    """Returns the constructor arguments of the generator, its synthesis network and its mapping network."""
     state = _state(network)
     positional, named = state.get("_init_args", ()), state.get("_init_kwargs")
     if not isinstance(named, dict) or not isinstance(positional, tuple):
@@ -194,7 +194,7 @@ def _constructor_arguments(network: dict) -> tuple[dict[str, Any], dict[str, Any
         if name not in arguments:
             raise RefusedError(f"its constructor arguments lack {name}")
     generator = {name: value for name, value in arguments.items() if name in POSITIONAL}
-    # stylegan3's code gives what is meant for the synthesis network to the generator
+    # stylegan3 passes the arguments of the synthesis network to the generator
     synthesis = {name: value for name, value in arguments.items() if name not in POSITIONAL}
     return generator, {**synthesis, **nested[0]}, nested[1]
 
@@ -202,7 +202,7 @@ def _constructor_arguments(network: dict) -> tuple[dict[str, Any], dict[str, Any
 def _check_kind(
     generator: dict[str, Any], synthesis: dict[str, Any], mapping: dict[str, Any], tensors: Mapping[str, StoredTensor]
 ) -> None:
-    """Refuses what the network here cannot compute."""
+    """Refuses networks that this program does not support."""
     if any(name.startswith("synthesis.input.") for name in tensors):
         raise RefusedError("it is a StyleGAN3 network; this program knows StyleGAN2")
     if generator["c_dim"] != 0:
@@ -231,10 +231,9 @@ def _check_kind(
 
 
 def _conv_clamp(synthesis: dict[str, Any], modules: dict[str, dict]) -> float | None:
-    """The bound on activations.
+    """Returns the bound on activations.
 
-    Where the arguments do not name it, None is meant in stylegan2-ada-pytorch's code and 256 in stylegan3's; the layers
-    keep what they were built with.
+    Its default is None in stylegan2-ada-pytorch and 256 in stylegan3, so the value that the layers store comes first.
     """
     kept = [state["conv_clamp"] for state in modules.values() if "conv_clamp" in state]
     clamp = kept[0] if kept else synthesis.get("conv_clamp")
@@ -249,7 +248,7 @@ def _conv_clamp(synthesis: dict[str, Any], modules: dict[str, dict]) -> float | 
 def _architecture(
     generator: dict[str, Any], synthesis: dict[str, Any], mapping: dict[str, Any], conv_clamp: float | None
 ) -> Architecture:
-    """What the arguments say; a missing one has the default of the official constructors."""
+    """Makes the architecture from the arguments; missing ones have the defaults of the official constructors."""
     return Architecture(
         resolution=generator["img_resolution"],
         z_dim=generator["z_dim"],
@@ -263,7 +262,7 @@ def _architecture(
 
 
 def _with_multiplier(tensors: dict[str, StoredTensor], mapping: dict) -> dict[str, StoredTensor]:
-    """The mapping layers as if trained with our learning-rate multiplier: it scales weights and biases when used."""
+    """Rescales the mapping layers to our learning-rate multiplier, which scales weights and biases when used."""
     multiplier = mapping.get("lr_multiplier", MAPPING_LEARNING_RATE_MULTIPLIER)
     if not is_positive_number(multiplier):
         raise RefusedError(f"its mapping network has the unusable lr_multiplier={_shown(multiplier)}")
@@ -272,5 +271,5 @@ def _with_multiplier(tensors: dict[str, StoredTensor], mapping: dict) -> dict[st
 
 
 def _shown(value: Any) -> str:
-    """A value from the file for a message; of containers, which may be endless, only their kind."""
+    """Formats a value from the file for a message; of a container, which may be endless, only the type."""
     return printable(str(value)) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""What `generator=file` and `generator=ffhq256` and its siblings name: weights from a file, held to their sha256."""
+"""The loaders of `generator=file`, `generator=ffhq256` and the like: weights from a file with a checked sha256."""
 
 import re
 from contextlib import suppress
@@ -12,15 +12,16 @@ from multimodal_pulse.generator.frozen import Generator
 
 
 def load_file(path: str | Path, sha256: str | None = None, domain: str | None = None) -> Generator:
-    """The generator in a file of any kind that `load_generator` reads.
+    """Loads the generator in a file of any kind that `load_generator` reads.
 
     Args:
-        sha256: the one that the file must have; None: any.
-        domain: what its pictures show, such as "photographs/faces"; None: nobody knows.
+        path: the file.
+        sha256: the sha256 that the file must have; None: any.
+        domain: the content of its pictures, such as "photographs/faces"; None: unknown.
 
     Raises:
-        CheckpointError: it cannot be used.
-        UserError: it has another sha256.
+        CheckpointError: the file cannot be used.
+        UserError: the file has another sha256.
     """
     pinned = _pinned(sha256)
     generator = load_generator(path, domain=domain)
@@ -29,23 +30,23 @@ def load_file(path: str | Path, sha256: str | None = None, domain: str | None = 
 
 
 def load_official(name: str, sha256: str | None = None) -> Generator:
-    """An official network, fetched on first use.
+    """Loads an official network, which is fetched on first use.
 
     Args:
-        name: in `multimodal_pulse.generator.files.weights.NETWORKS`.
-        sha256: the one that the file must have; None: the one that was recorded when it was fetched.
+        name: a name in `multimodal_pulse.generator.files.weights.NETWORKS`.
+        sha256: the sha256 that the file must have; None: the one recorded when the file was fetched.
 
     Raises:
-        CheckpointError: the file is not usable, or holds a network of another resolution.
-        UserError: there is no such network, it cannot be fetched, or it has another sha256.
+        CheckpointError: the file cannot be used, or has a network of another resolution.
+        UserError: the name is unknown, or the network cannot be fetched or has another sha256.
     """
     pinned = _pinned(sha256)
     path = present(name)
     try:
-        generator = load_generator(path, domain="photographs/faces")  # which computes the sha256 while it reads
+        generator = load_generator(path, domain="photographs/faces")  # it also computes the sha256
     except CheckpointError as error:
-        with suppress(OSError):  # it cannot even be read
-            check_record(path, file_sha256(path))  # that the file has changed says more than what is wrong with it
+        with suppress(OSError):  # the file cannot be read at all
+            check_record(path, file_sha256(path))  # a changed file is the better explanation
         raise CheckpointError(f"{error}; {remedy(path)}") from error
     check_record(path, generator.sha256)
     _check_pin(path, generator.sha256, pinned)
@@ -59,10 +60,10 @@ def load_official(name: str, sha256: str | None = None) -> Generator:
 
 
 def _pinned(sha256: str | None) -> str | None:
-    """In lower case.
+    """Returns the sha256 in lower case.
 
     Raises:
-        UserError: it is no sha256.
+        UserError: it is not a sha256.
     """
     if sha256 is None or re.fullmatch("[0-9a-f]{64}", sha256.lower()):
         return sha256 and sha256.lower()

@@ -1,10 +1,9 @@
-"""A reader of pickles in which no step can run anything.
+"""A reader of pickles that cannot run any code from the file.
 
-A pickle is a program for a small stack machine. Python's own machine imports the names it meets, calls them, and sets
-attributes of what comes out. The machine here has the instructions alone that files of tensors consist of. A name is
-looked up in a table of exact (module, name) pairs and stands for what this program put there; what a name is called
-with goes to that entry as plain data; state given to an object is dropped. There is nothing else it can do, and what
-it may cost is counted.
+A pickle is a program for a small stack machine. Python's own machine imports the names in it, calls them, and sets
+attributes of the results. The machine here has only the instructions that files of tensors need. A name is looked up in
+a table of exact (module, name) pairs and stands for the entry of this program; the entry gets the arguments of a call
+as plain data; the state of an object is dropped. The machine can do nothing else, and its cost is limited.
 """
 
 import pickle
@@ -15,30 +14,30 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 MAX_OPCODES = 500_000
-"""Instructions in one file, nested pickles included; the largest official checkpoint has about a tenth of it."""
+"""The most instructions of one file with its nested pickles; the largest official checkpoint has about a tenth."""
 
 MAX_TEXT = 16 * 2**20
-"""Bytes of text in one file, which may take four times as many in memory; official ones hold 0.1 MB of source code."""
+"""The most bytes of text in one file (four times as many in memory); official ones have 0.1 MB of source code."""
 
 MAX_NAME = 256
-"""Characters of one line of text, where a name of a module stands."""
+"""The most characters of one line of text, which holds the name of a module."""
 
 Builder = Callable[[tuple], Any]
-"""What a call of an allowed name does: plain data from the arguments in the file, RefusedError if they do not suit."""
+"""The call of an allowed name: it makes plain data from the file's arguments, or raises RefusedError."""
 
 NO_PICKLE = "it is neither a pickle nor any other kind of generator file that this program knows"
-"""What is said of damage where no protocol is named first, as all pickles do that people write today."""
+"""The message for damage in a file that does not begin with a protocol, as all pickles of today do."""
 
 _OPCODE_NAMES = {opcode.code: opcode.name for opcode in pickletools.opcodes}
 
 
 class RefusedError(ValueError):
-    """The content of a file cannot be used; the message says why, and leaves it to the caller to name the file."""
+    """The content of a file cannot be used; the message has the reason, and the caller adds the file's name."""
 
 
 @dataclass
 class Allowance:
-    """What reading one file may still cost."""
+    """The remaining cost allowed for reading one file."""
 
     opcodes: int = MAX_OPCODES
     text: int = MAX_TEXT
@@ -56,7 +55,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Name:
-    """An allowed name that was met in a pickle, and what it stands for: a builder where it may be called."""
+    """An allowed name in a pickle and its meaning; the meaning is a builder if the name may be called."""
 
     name: str
     meaning: Any
@@ -64,30 +63,30 @@ class Name:
 
 @dataclass(frozen=True)
 class Opaque:
-    """Stands for an object of which nothing is kept but, where somebody needs it, what `kind` it is."""
+    """Replaces an object that is not kept; at most its `kind` is."""
 
     kind: str | None = None
 
 
 def refuse_persistent(identifier: Any) -> NoReturn:
-    """What a pickle outside PyTorch's own files gets for a reference to something stored elsewhere."""
+    """Refuses persistent identifiers, which only PyTorch's own files need."""
     raise RefusedError("its pickle refers to persistent objects, as no such checkpoint does")
 
 
 def ignored(arguments: tuple) -> Any:
-    """Builder for what nobody needs, such as hooks and arrays."""
+    """Builds a placeholder for objects that are not needed, such as hooks and arrays."""
     return Opaque()
 
 
 def empty_dict(arguments: tuple) -> dict:
-    """Builder for the kinds of dict that are made empty and filled by later instructions."""
+    """Builds a dict for types that are made empty and filled by later instructions."""
     if arguments:
         raise RefusedError("its pickle makes a dict from arguments, as no such checkpoint does")
     return {}
 
 
 def printable(text: str) -> str:
-    """Text from a file in one short line without control characters."""
+    """Shortens text from a file to one line without control characters."""
     shown = "".join(character if character.isprintable() else "?" for character in text)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
@@ -99,16 +98,19 @@ def read_pickle(
     allowance: Allowance,
     persistent: Callable[[Any], Any] = refuse_persistent,
 ) -> tuple[Any, int]:
-    """The value of the pickle that begins at `start`, and the position after its end.
+    """Returns the value of the pickle that begins at `start`, and the position after its end.
 
-    Bytes in it come out as views of `data`, so that they cost nothing.
+    Byte strings become views of `data`, so they need no memory.
 
     Args:
-        names: what each (module, qualified name) stands for; a callable is a `Builder`.
-        persistent: from the identifier of a persistent object to what it stands for.
+        data: the bytes of the file.
+        start: the position of the pickle.
+        names: the meaning of each (module, qualified name); a callable is a `Builder`.
+        allowance: the remaining cost allowed.
+        persistent: maps the identifier of a persistent object to its meaning.
 
     Raises:
-        RefusedError: the pickle is damaged, or holds what no checkpoint needs.
+        RefusedError: the pickle is damaged, or contains something that no checkpoint needs.
     """
     machine = _Machine(data, start, names, allowance, persistent)
     return machine.run(), machine.position
@@ -144,7 +146,7 @@ class _Machine:
                 if instruction is None:
                     self.refuse_opcode(opcode, with_protocol)
                 instruction(self)
-        except (IndexError, KeyError, UnicodeDecodeError) as error:  # of these an empty stack or an unset memo
+        except (IndexError, KeyError, UnicodeDecodeError) as error:  # raised for an empty stack or an unset memo
             what = "has damaged text" if isinstance(error, UnicodeDecodeError) else "is damaged"
             said = f"its pickle {what} before byte {self.position}" if with_protocol else NO_PICKLE
             raise RefusedError(said) from error
@@ -215,7 +217,7 @@ class _Machine:
         self.stack.pop()
         return value
 
-    # --- containers; keys are text and integers, whose hashes are cheap however they are nested
+    # --- containers; keys are text and integers only, whose hashes are always cheap
 
     def key(self, value: Any) -> str | int:
         if type(value) is not str and not (type(value) is int and abs(value) < 2**63):
@@ -317,4 +319,4 @@ INSTRUCTIONS: dict[int, Callable[[_Machine], None]] = {
         pickle.BINPERSID: lambda m: m.push(m.persistent(m.stack.pop())),
     }.items()
 }
-"""Every instruction there is; all others (EXT, INST, OBJ, NEWOBJ_EX, PERSID, LONG4, ...) are refused by name."""
+"""All supported instructions; others (EXT, INST, OBJ, NEWOBJ_EX, PERSID, LONG4, ...) are refused by name."""

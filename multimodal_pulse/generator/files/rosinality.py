@@ -1,8 +1,8 @@
-"""Checkpoints in the format of rosinality's StyleGAN2: state dicts, whose sizes say what the network is.
+"""Checkpoints in the format of rosinality's StyleGAN2: state dicts, whose shapes determine the network.
 
-The network is the official one, with names of its own. Two things differ in the numbers: the mean of W stands beside
-the state dict, or nowhere; and the weights of a modulated convolution are scaled by 1 / sqrt(fan-in) before the
-demodulation, which shows where they are so small that the demodulation's epsilon counts.
+The network is the official one with other names. Two things differ in the numbers: the mean of W is outside the state
+dict, or missing; and the weights of a modulated convolution are scaled by 1 / sqrt(fan-in) before the demodulation,
+which matters if they are so small that the demodulation's epsilon has an effect.
 """
 
 import math
@@ -18,10 +18,10 @@ from multimodal_pulse.generator.ops import blur_filter
 from multimodal_pulse.generator.stylegan2 import Architecture
 
 BLUR_GAIN = 4.0
-"""Filters are stored with the gain that makes up for the zeros which upsampling inserts."""
+"""The gain of the stored filters, which compensates the zeros that upsampling inserts."""
 
 MAX_LEVELS = 16
-"""Doublings of the resolution that are counted; far more than any network has."""
+"""The most doublings of the resolution that are counted; far more than any network has."""
 
 CONV_PARTS = {
     "conv.weight": "weight",
@@ -39,14 +39,14 @@ TORGB_PARTS = {
 
 
 def read_rosinality(checkpoint: Any) -> tuple[Architecture, dict[str, StoredTensor | MeanOfW]]:
-    """Architecture of the state dict `g_ema`, and its tensors by our names.
+    """Returns the architecture of the state dict `g_ema`, and its tensors by our names.
 
     Args:
-        checkpoint: the value in a file that `torch.save` wrote.
+        checkpoint: the value in a file written by `torch.save`.
 
     Raises:
-        RefusedError: the file holds something else, or a network that is not supported.
-        ValueError: sizes that no such network has.
+        RefusedError: the file has no such state dict, or its network is not supported.
+        ValueError: the network's sizes are impossible.
     """
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("g_ema"), dict):
         raise RefusedError("PyTorch wrote it, but it has no StyleGAN2 state dict g_ema")
@@ -99,7 +99,7 @@ def _size(stored: dict[str, StoredTensor], name: str, dim: int) -> int:
 
 
 def _names(architecture: Architecture) -> Iterator[tuple[str, str]]:
-    """Pairs of a name in this format and ours."""
+    """Yields pairs of a name in this format and our name."""
     for index in range(architecture.mapping_layers):
         for part in ("weight", "bias"):
             yield f"style.{index + 1}.{part}", f"mapping.fc{index}.{part}"
@@ -117,10 +117,10 @@ def _names(architecture: Architecture) -> Iterator[tuple[str, str]]:
 
 
 def _in_our_form(name: str, tensor: StoredTensor) -> StoredTensor:
-    """Without the format's dimensions of size 1, and scaled to the same network."""
+    """Removes the format's dimensions of size 1 and scales the tensor for our network."""
     if name.endswith("conv.weight"):
         tensor = tensor.squeezed(0)
-        if "to_rgb" not in name:  # no demodulation there, and our layer does the scaling
+        if "to_rgb" not in name:  # ToRGB has no demodulation, and our layer scales
             tensor = tensor.scaled(1 / math.sqrt(max(math.prod(tensor.shape[1:]), 1)))
         return tensor
     if name.startswith("noises."):

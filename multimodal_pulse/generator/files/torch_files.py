@@ -1,7 +1,7 @@
-"""Tensors in the files that PyTorch writes: their records in pickles, and the two containers of `torch.save`.
+"""Tensors in PyTorch's files: their descriptions in pickles, and the two containers of `torch.save`.
 
-Only what is needed of a file is read: a tensor stays a record (where its numbers lie, and in which order) until
-`StoredTensor.read` copies it. Every record is checked against the bytes that are really there.
+Only the needed parts of a file are read: a tensor is only described (the place and order of its numbers) until
+`StoredTensor.read` copies it. Every description is checked against the bytes in the file.
 """
 
 import io
@@ -30,12 +30,12 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 MAX_DIMENSIONS = 8
 MAX_DIRECTORY = 4 * 2**20
-"""Bytes of a zip archive's directory; about a hundred per tensor are usual."""
+"""The most bytes of a zip archive's directory; it usually has about a hundred per tensor."""
 
 
 @dataclass
 class Storage:
-    """A row of numbers in a file; `data` is filled in where the container holds it apart from the pickle."""
+    """A row of numbers in a file; `data` is filled in later if the container stores it outside the pickle."""
 
     dtype: torch.dtype
     numel: int
@@ -49,12 +49,14 @@ class Storage:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor in a file, not read yet.
+    """A tensor in a file that has not been read yet.
 
-    Args:
-        offset: where in the storage it begins, in numbers.
-        stride: steps in the storage from one index to the next, one per dimension.
-        scale: factor that reading applies.
+    Attributes:
+        storage: the storage with its numbers.
+        offset: the index of its first number in the storage.
+        shape: the size of each dimension.
+        stride: the step in the storage from one index to the next, for each dimension.
+        scale: the factor that reading applies.
     """
 
     storage: Storage
@@ -69,15 +71,15 @@ class StoredTensor:
 
     @property
     def span(self) -> int:
-        """Numbers in the storage from the first to the last."""
+        """The count of numbers in the storage from the first to the last."""
         return 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
 
     def read(self) -> Tensor:
-        """A float32 copy, in memory of its own.
+        """Returns a float32 copy.
 
         Raises:
-            RefusedError: the numbers do not lie side by side, so that the copy could be larger than the file, or are
-                of a kind that no weights are.
+            RefusedError: the numbers are not contiguous, so that the copy could be larger than the file, or are not
+                floating-point numbers.
         """
         if not self.storage.dtype.is_floating_point:
             raise RefusedError(f"a tensor of shape {self.shape} holds numbers of the kind {self.storage.dtype}")
@@ -90,7 +92,7 @@ class StoredTensor:
         return tensor if self.scale == 1.0 else tensor * self.scale
 
     def squeezed(self, dim: int) -> "StoredTensor":
-        """Without the dimension `dim`, which must have size 1; a tensor that has none there stays as it is."""
+        """Returns the tensor without dimension `dim` if that has size 1, else unchanged."""
         if not -len(self.shape) <= dim < len(self.shape) or self.shape[dim] != 1:
             return self
         keep = [index for index in range(len(self.shape)) if index != dim % len(self.shape)]
@@ -102,7 +104,7 @@ class StoredTensor:
         return replace(self, scale=self.scale * scale)
 
     def equals(self, expected: Tensor) -> bool:
-        """Whether this is `expected`, up to rounding; nothing is read where the shapes differ."""
+        """Returns whether this equals `expected`, up to rounding; if the shapes differ, nothing is read."""
         return self.shape == expected.shape and torch.allclose(self.read(), expected)
 
 
@@ -149,11 +151,11 @@ TENSOR_NAMES: Mapping[tuple[str, str], Any] = {
 }
 
 STATE_NAMES: Mapping[tuple[str, str], Any] = {**TENSOR_NAMES, ("argparse", "Namespace"): ignored}
-"""A training state may hold the arguments of its command line besides tensors."""
+"""The names for a training state, which may also contain the arguments of its command line."""
 
 
 def _identified_storage(identifier: Any) -> tuple[str, Storage]:
-    """Key and storage of a persistent identifier as `torch.save` writes it."""
+    """Returns key and storage of a persistent identifier as written by `torch.save`."""
     match identifier:
         case ("storage", Name(meaning=torch.dtype() as dtype), str() as key, str(), int() as numel, *view):
             if 0 <= numel < 2**63 and view in ([], [None]):
@@ -161,19 +163,19 @@ def _identified_storage(identifier: Any) -> tuple[str, Storage]:
     raise RefusedError("its pickle refers to a storage in a way that PyTorch does not")
 
 
-# --- the container of PyTorch before 1.6, which still is the form of a storage inside another pickle
+# --- the container of PyTorch before 1.6; a storage inside another pickle still has this form
 
 
 def is_legacy(data: memoryview) -> bool:
-    """Whether `data` begins like the older of the two containers: with its magic number, pickled."""
+    """Returns whether `data` begins with the pickled magic number of the older container."""
     return bytes(data[:2]) == b"\x80\x02" and bytes(data[2:14]) == b"\x8a\x0a" + LEGACY_MAGIC.to_bytes(10, "little")
 
 
 def read_legacy(data: memoryview, allowance: Allowance) -> Any:
-    """The value in the older container: a few pickles, then the storages one after the other.
+    """Returns the value in the older container: a few pickles, then the storages one after the other.
 
     Raises:
-        RefusedError: it is damaged, or holds something else than tensors and plain data.
+        RefusedError: it is damaged, or contains more than tensors and plain data.
     """
     storages: dict[str, Storage] = {}
 
@@ -204,7 +206,7 @@ def read_legacy(data: memoryview, allowance: Allowance) -> Any:
 
 
 def storage_from_bytes(allowance: Allowance) -> Callable[[tuple], Storage]:
-    """Builder for a storage that is nested in another pickle as a string of bytes."""
+    """Makes a builder for a storage that is nested in another pickle as a string of bytes."""
 
     def build(arguments: tuple) -> Storage:
         match arguments:
@@ -217,11 +219,11 @@ def storage_from_bytes(allowance: Allowance) -> Callable[[tuple], Storage]:
     return build
 
 
-# --- the container of PyTorch since 1.6: a zip archive, nothing in it compressed
+# --- the container of PyTorch since 1.6: an uncompressed zip archive
 
 
 class _ShortReads(io.FileIO):
-    """A file for `zipfile` that refuses to bring an endless directory into memory."""
+    """A file for `zipfile` that refuses to read an endless directory into memory."""
 
     def read(self, size: int | None = -1) -> bytes:
         if size is not None and size > MAX_DIRECTORY:
@@ -230,14 +232,15 @@ class _ShortReads(io.FileIO):
 
 
 def read_zip(descriptor: int, data: memoryview, allowance: Allowance) -> Any:
-    """The value in the newer container.
+    """Returns the value in the newer container.
 
     Args:
-        descriptor: of the open file.
-        data: all of the same file.
+        descriptor: the descriptor of the open file.
+        data: all bytes of the same file.
+        allowance: the remaining cost allowed.
 
     Raises:
-        RefusedError: it is damaged, or holds something else than tensors and plain data.
+        RefusedError: it is damaged, or contains more than tensors and plain data.
     """
     records = _zip_records(descriptor, data)
     pickles = [name for name in records if name.endswith("/data.pkl") and name.count("/") == 1]
@@ -262,11 +265,11 @@ def read_zip(descriptor: int, data: memoryview, allowance: Allowance) -> Any:
 
 
 def _zip_records(descriptor: int, data: memoryview) -> dict[str, memoryview]:
-    """The content of each file in the archive."""
+    """Returns the content of each file in the archive."""
     try:
         with _ShortReads(descriptor, closefd=False) as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-            if sum(entry.compress_size for entry in entries) > len(data):  # each is read once for its checksum
+            if sum(entry.compress_size for entry in entries) > len(data):  # each entry is read once for its checksum
                 raise RefusedError("it is a zip archive whose entries overlap")
             return {entry.filename: _zip_record(entry, data) for entry in entries}
     except (zipfile.BadZipFile, NotImplementedError, struct.error, OSError, EOFError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""The official StyleGAN2 networks: where they come from, and where they are kept.
+"""The official StyleGAN2 networks: their addresses, and the folder where they are kept.
 
-Nothing heavy is imported here, so that `multimodal-pulse weights` answers at once.
+This module does not import PyTorch, so that `multimodal-pulse weights` answers at once.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import CACHE_VARIABLE, cache_folder, write_atomic
 
 SOURCE = "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan2/versions/1/files"
-"""As the README of NVlabs/stylegan3 gives it."""
+"""The address in the README of NVlabs/stylegan3."""
 
 MIRROR_VARIABLE = "MULTIMODAL_PULSE_MIRROR"
 LICENCE = (
@@ -23,7 +23,7 @@ LICENCE = (
     " (https://github.com/NVlabs/stylegan3/blob/main/LICENSE.txt)"
 )
 
-_PICKLE = b"\x80"  # the opcode that names the protocol, from which every pickle since 2003 starts
+_PICKLE = b"\x80"  # the opcode of the protocol, with which every pickle since 2003 begins
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Network:
     """An official network.
 
     Attributes:
-        name: ours.
+        name: our name of the network.
         file: NVIDIA's name of the file.
-        what: what it makes, in a few words.
+        what: the content of its pictures, in a few words.
         conditional: whether its pictures depend on a class that must be given.
     """
 
@@ -44,22 +44,22 @@ class Network:
 
     @property
     def address(self) -> str:
-        """Where it is fetched from: NVIDIA's server, or the folder that `MULTIMODAL_PULSE_MIRROR` names."""
+        """The URL of the file, on NVIDIA's server or on the server that `MULTIMODAL_PULSE_MIRROR` names."""
         return f"{(os.environ.get(MIRROR_VARIABLE) or SOURCE).rstrip('/')}/{self.file}"
 
     @property
     def resolution(self) -> int:
-        """Of its pictures, in pixels, as the file's name says."""
+        """The side of its pictures, in pixels, from the file's name."""
         return int(self.file.removesuffix(".pkl").rpartition("x")[2])
 
     @property
     def path(self) -> Path:
-        """Where it is kept."""
+        """The path of the file in the cache."""
         return weights_folder() / self.file
 
     @property
     def state(self) -> str:
-        """How much of it is there, in words."""
+        """How much of the file has been fetched, in words."""
         if self.path.exists():
             return megabytes(self.path.stat().st_size)
         begun = partial_size(self.path)
@@ -86,19 +86,21 @@ NETWORKS = {
         Network("cifar10-32", "stylegan2-cifar10-32x32.pkl", "CIFAR-10; conditional, not supported", conditional=True),
     )
 }
-"""By name, those of the StyleGAN2 list in the README of NVlabs/stylegan3."""
+"""The networks of the StyleGAN2 list in the README of NVlabs/stylegan3, by name."""
 
 
 def weights_folder() -> Path:
-    """Where the networks are kept."""
+    """Returns the folder of the networks."""
     return cache_folder() / "weights"
 
 
 def present(name: str, patience: Patience = PATIENCE) -> Path:
-    """A network's file, fetched if it is not there, and not checked: whoever reads it uses `check_record` and `record`.
+    """Returns a network's file, fetched if it is missing.
+
+    The file is not checked; after reading it, call `check_record` and `record`.
 
     Raises:
-        UserError: there is no such network, it is not supported, it cannot be fetched, or the cache cannot be written.
+        UserError: the network is unknown, not supported or cannot be fetched, or the cache cannot be written.
     """
     network = _known(name)
     try:
@@ -117,10 +119,10 @@ def present(name: str, patience: Patience = PATIENCE) -> Path:
 
 
 def check_record(path: Path, sha256: str) -> None:
-    """Compares a file's sha256 with the one in `<file>.sha256`, if that is there.
+    """Compares a file's sha256 with the one in `<file>.sha256`, if that exists.
 
     Raises:
-        UserError: it is another one.
+        UserError: they differ.
     """
     recorded = _recorded(path)
     if recorded not in (None, sha256):
@@ -131,25 +133,26 @@ def check_record(path: Path, sha256: str) -> None:
 
 
 def remedy(path: Path) -> str:
-    """What to do about a file that cannot be used, in words: its sha256, if that was recorded, would refuse another."""
+    """Says what to do about an unusable file: delete it, and its recorded sha256, which would refuse another file."""
     both = f"it and {_record_of(path).name}" if _recorded(path) else "it"
     return f"delete {both} to fetch it again"
 
 
 def record(path: Path, sha256: str) -> None:
-    """Writes a file's sha256 to `<file>.sha256`, as `sha256sum -c` reads it, unless one is there.
+    """Writes a file's sha256 to `<file>.sha256`, in the format of `sha256sum -c`, unless that exists.
 
-    For a file that has been read: what is no network must not have one, which would refuse the right file.
+    Call it only after the file has been read successfully: the sha256 of a bad file would refuse the right one.
     """
     if _recorded(path) is None:
-        with suppress(OSError):  # a cache that somebody else filled, and that may only be read
+        with suppress(OSError):  # the cache may be read-only
             write_atomic(_record_of(path), f"{sha256}  {path.name}\n")
 
 
 def _known(name: str) -> Network:
-    """
+    """Returns the network called `name`.
+
     Raises:
-        UserError: there is no such network, or it is not supported.
+        UserError: the name is unknown, or the network is not supported.
     """
     network = NETWORKS.get(name)
     if network is None:
@@ -182,7 +185,7 @@ def _record_of(path: Path) -> Path:
 
 
 def _recorded(path: Path) -> str | None:
-    """The first word of `<file>.sha256`; None where there is none."""
+    """Returns the first word of `<file>.sha256`; None if there is none."""
     try:
         words = _record_of(path).read_text(encoding="utf-8", errors="replace").split()
     except OSError:

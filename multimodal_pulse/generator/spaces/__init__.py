@@ -1,1 +1,1 @@
-"""Latent spaces: what the optimiser moves, and its way to a picture."""
+"""Latent spaces: each maps the latents that the optimiser moves to the generator's input w_plus."""

@@ -1,4 +1,4 @@
-"""What a latent space is: what the optimiser moves, and its way to a picture."""
+"""The interface of a latent space, which maps the variables of a search to pictures."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,14 +9,14 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.generator.frozen import Generator
 
 Variables = dict[str, Tensor]
-"""What the search moves, by name, one row per sample. Every space so far has a single one, `latent`."""
+"""The variables of a search by name, one row per sample. Every space so far has one variable, `latent`."""
 
 
 class Space(nn.Module):
-    """A latent space of one generator. A space of your own needs `initial` and `to_w_plus`.
+    """A latent space of one generator. A space of your own must define `initial` and `to_w_plus`.
 
     Args:
-        generator: whose inputs it makes; frozen.
+        generator: the frozen generator.
     """
 
     def __init__(self, generator: Generator):
@@ -24,19 +24,19 @@ class Space(nn.Module):
         self.generator = generator
 
     def initial(self, rng: torch.Generator) -> Variables:
-        """Where the search for one sample begins: float32 on the CPU, without a batch axis.
+        """Draws the initial variables of one sample: float32 on the CPU, without a batch axis.
 
         Args:
-            rng: the sample's own stream; all that is random comes from it.
+            rng: the sample's own random stream; all random numbers must come from it.
         """
         raise NotImplementedError
 
     def to_w_plus(self, latent: Tensor) -> Tensor:
-        """latent [B, ...] -> w_plus [B, num_ws, w_dim]."""
+        """Maps latent [B, ...] to w_plus [B, num_ws, w_dim]."""
         raise NotImplementedError
 
     def from_w_plus(self, w_plus: Tensor) -> Tensor:
-        """The latent of a given w_plus [B, num_ws, w_dim], for a stage that begins where another one has ended.
+        """Returns the latent of a given w_plus [B, num_ws, w_dim], for a stage that starts where another has ended.
 
         Raises:
             UserError: this space does not contain every w_plus.
@@ -44,23 +44,24 @@ class Space(nn.Module):
         raise UserError(f"{type(self).__name__} cannot begin where another space has ended: make it the first stage.")
 
     def begin_from(self, variables: Variables, w_plus: Tensor) -> Variables:
-        """Where a stage in this space begins, from what the stage before it found: its variables and their w_plus."""
+        """Returns the initial variables of a stage in this space, from the variables and w_plus of the stage before."""
         return {"latent": self.from_w_plus(w_plus)}
 
     def synthesise(self, variables: Mapping[str, Tensor], noise_maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """What moves -> w_plus [B, num_ws, w_dim] and images [B, 3, R, R] in its dtype, not clamped.
+        """Maps the variables to w_plus [B, num_ws, w_dim] and images [B, 3, R, R] in its dtype, not clamped.
 
         Args:
-            noise_maps: one per synthesis layer, [B or 1, 1, r, r].
+            variables: the variables of the search.
+            noise_maps: one map per synthesis layer, [B or 1, 1, r, r].
         """
         w_plus = self.to_w_plus(variables["latent"])
         return w_plus, self.generator.synthesis(w_plus, noise_maps).to(w_plus.dtype)
 
     def retract(self, moved: Tensor, initial: Tensor) -> Tensor:
-        """Where a variable [B, ...] that a step has moved belongs, given where it began: here, where it is."""
+        """Returns a variable [B, ...] to the space after a step, given its initial value; by default unchanged."""
         return moved
 
     @staticmethod
     def redraw(generator: Generator, latents: Mapping[str, Tensor], noise_maps: Sequence[Tensor] | None) -> Tensor:
-        """The images [K, 3, R, R] of a finished search again, from the tensors in its `latents.safetensors`."""
+        """Draws the images [K, 3, R, R] of a finished search again, from the tensors in its `latents.safetensors`."""
         return generator.synthesis(latents["w_plus"], noise_maps)

@@ -10,11 +10,11 @@ from multimodal_pulse.generator.statistics import GAUSSIANISING_SLOPE, WStatisti
 
 
 class Sphere(Space):
-    """One unit-Gaussian vector per style input, which keeps its length (Menon et al. 2020, section 3.2).
+    """PULSE's space: one unit-Gaussian vector of constant length per style input (Menon et al. 2020, section 3.2).
 
     Args:
-        generator: frozen.
-        statistics: of its W; None: computed once per weights and kept in a cache.
+        generator: the frozen generator.
+        statistics: the statistics of its W; None: computed once per generator and cached.
     """
 
     mean: Tensor
@@ -27,25 +27,25 @@ class Sphere(Space):
         self.register_buffer("std", statistics.std.clone(), persistent=False)
 
     def initial(self, rng: torch.Generator) -> Variables:
-        """A random latent, [num_ws, w_dim], unit normal."""
+        """Draws a random latent, [num_ws, w_dim], unit normal."""
         return {"latent": torch.randn(self.generator.num_ws, self.generator.w_dim, generator=rng)}
 
     def to_w_plus(self, latent: Tensor) -> Tensor:
-        """latent [..., num_ws, w_dim] -> w_plus of the same shape; undoes the Gaussianisation of `WStatistics`."""
+        """Maps latent [..., num_ws, w_dim] to w_plus of the same shape; undoes the Gaussianisation of `WStatistics`."""
         return F.leaky_relu(latent * self.std + self.mean, 1 / GAUSSIANISING_SLOPE)
 
     def from_w_plus(self, w_plus: Tensor) -> Tensor:
-        """w_plus [..., num_ws, w_dim] -> its latent, at whatever radius that has."""
+        """Maps w_plus [..., num_ws, w_dim] to its latent, of any length."""
         return (F.leaky_relu(w_plus, GAUSSIANISING_SLOPE) - self.mean) / self.std
 
     def retract(self, moved: Tensor, initial: Tensor) -> Tensor:
-        """PULSE's return to the sphere: each vector [B, n, ...] of a variable at the length it began with.
+        """Scales each vector of a variable [B, n, ...] to its initial length: PULSE's return to the sphere.
 
-        A vector is all that follows the first two axes: one style input of a latent, or one noise map.
+        A vector is everything after the first two axes: one style input of a latent, or one noise map.
         """
         return moved * (_norms(initial) / _norms(moved))
 
 
 def _norms(stacked: Tensor) -> Tensor:
-    """[B, n, ...] -> [B, n, 1, ...]; the epsilon keeps a vector of zeros where it is."""
+    """Computes norms, [B, n, ...] -> [B, n, 1, ...]; the epsilon keeps a zero vector zero."""
     return (stacked.square().sum(dim=tuple(range(2, stacked.ndim)), keepdim=True) + 1e-9).sqrt()
