@@ -1,14 +1,55 @@
 import errno
 import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import tiny_run
+import torch
 
 from multimodal_pulse.generator import save_generator, untrained
+from multimodal_pulse.references.pixels import save_png
 
 
 def pytest_addoption(parser):
     parser.addoption("--regenerate", action="store_true", help="write tests/golden anew from what the code does now")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_and_one_cache(tmp_path_factory) -> Iterator[None]:
+    """The statistics of W are computed once for all tests, and one thread is faster for networks as small as these.
+
+    The folder of pytest-xdist's workers is shared by all of them.
+    """
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "multimodal-pulse-cache"
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MULTIMODAL_PULSE_CACHE", str(cache))
+        patch.setenv("OMP_NUM_THREADS", "1")  # of the processes that tests start
+        yield
+
+
+@pytest.fixture
+def command(capsys) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command with a tiny generator in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments: str, base: Sequence[str] = tiny_run.OVERRIDES) -> tuple[int, str, str]:
+        flags = [argument for argument in arguments if argument.startswith("-")]
+        status = tiny_run.run(*flags, *base, *(argument for argument in arguments if argument not in flags))
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """A folder of two originals of 32 x 32 pixels."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, seed in (("ada", 0), ("grace", 1)):
+        save_png(torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(seed)), folder / f"{name}.png")
+    return folder
 
 
 @pytest.fixture

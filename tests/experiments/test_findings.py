@@ -1,11 +1,9 @@
 """The seven findings: measures of pictures made by hand and of real runs of a tiny generator, intervals, verdicts."""
 
 import csv
-import importlib
 import json
 import math
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -13,32 +11,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from places import ROOT
+from scripts import scripts as scripts_of
+from tiny_run import OVERRIDES
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.references.pixels import load_rgb
 
-FOLDER = ROOT / "experiments" / "findings"
 NAMES = ("points", "measures", "curves", "verdicts", "plots", "findings", "run_findings")
-TINY = [
-    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "metrics.lpips_net=null", "references.limit=2", "steps=2",
-]  # fmt: skip
+TINY = [*OVERRIDES, "references.limit=2", "steps=2"]
 
 
 @pytest.fixture(scope="module")
-def scripts() -> Iterator[Mapping[str, ModuleType]]:
-    """The scripts of the folder; other experiments may have some of the same names."""
-    hidden = {name: sys.modules.pop(name) for name in NAMES if name in sys.modules}
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield {name: importlib.import_module(name) for name in NAMES}
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in NAMES:
-            sys.modules.pop(name, None)
-        sys.modules.update(hidden)
+def scripts() -> Mapping[str, ModuleType]:
+    """The scripts of the folder, by their names."""
+    return dict(zip(NAMES, scripts_of("findings", *NAMES), strict=True))
 
 
 def test_points_compose_and_lie_in_places_of_their_own(scripts, tmp_path) -> None:

@@ -1,19 +1,10 @@
 """The measurement of flat time and memory: a short run, and verdicts on numbers written by hand."""
 
-import importlib.util
-import sys
-
 import pytest
-import torch
 from PIL import Image
-from places import ROOT
+from scripts import scripts
 
-FOLDER = ROOT / "experiments" / "flat_time"
-_SPEC = importlib.util.spec_from_file_location("flat_time", FOLDER / "flat_time.py")
-assert _SPEC is not None and _SPEC.loader is not None
-flat_time = importlib.util.module_from_spec(_SPEC)
-sys.modules["flat_time"] = flat_time  # dataclasses look their module up
-_SPEC.loader.exec_module(flat_time)
+[flat_time] = scripts("flat_time", "flat_time")
 
 
 def groups(cpu_seconds, megabytes, count: int = 400):
@@ -34,12 +25,8 @@ def test_what_stays_is_flat_and_what_grows_is_not():
 
 
 @pytest.fixture
-def short_run(tmp_path, monkeypatch):
-    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def short_run(tmp_path):
     flat_time.main(["--references", "14", "--trackings", "none", "--runs", str(tmp_path), "--out", str(tmp_path)])
-    torch.set_num_threads(threads)
     return tmp_path
 
 

@@ -1,29 +1,19 @@
 """The measurement of a group's memory: one point of it, and its table."""
 
 import csv
-import importlib.util
 import json
 import subprocess
-import sys
 
 import pytest
-import torch
 from places import ROOT
+from scripts import scripts
 
 FOLDER = ROOT / "experiments" / "group_size"
-_SPEC = importlib.util.spec_from_file_location("group_size", FOLDER / "group_size.py")
-assert _SPEC is not None and _SPEC.loader is not None
-group_size = importlib.util.module_from_spec(_SPEC)
-sys.modules["group_size"] = group_size  # dataclasses look their module up
-_SPEC.loader.exec_module(group_size)
+[group_size] = scripts("group_size", "group_size")
 
 
-def test_a_point_is_a_run_of_the_program(tmp_path, monkeypatch):
-    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def test_a_point_is_a_run_of_the_program():
     row = group_size.measure("tiny", 1, 2)
-    torch.set_num_threads(threads)
     assert (row.generator, row.references, row.num_samples, row.images) == ("tiny", 1, 2, 2)
     assert row.kept_mb == pytest.approx(0.636, rel=0.01)
     assert 850 < row.estimated_mb < 860 and row.measured_mb > 100

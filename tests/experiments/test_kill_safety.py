@@ -1,50 +1,25 @@
 """The experiment that kills runs, small: a random generator of 32 x 32, 24 references, real SIGKILLs."""
 
-import importlib.util
 import random
 import sys
-from types import ModuleType
 
 import pytest
-import torch
-from places import ROOT
+from scripts import scripts
+from tiny_run import OVERRIDES
 
 import multimodal_pulse
 import multimodal_pulse.interface.api
 
-FOLDER = ROOT / "experiments" / "kill_safety"
-TINY = [
-    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=3", "num_samples=1",
-    "trainer.references_per_group=2",
-]  # fmt: skip
+TINY = [*OVERRIDES, "num_samples=1", "trainer.references_per_group=2"]
 
 
-@pytest.fixture(scope="module")
-def kill_safety() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("kill_safety", FOLDER / "kill_safety.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up
-        patch.syspath_prepend(str(FOLDER))
-        spec.loader.exec_module(module)
-    return module
+[kill_safety] = scripts("kill_safety", "kill_safety")
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-def test_a_run_that_was_killed_ends_as_one_that_was_not(kill_safety, tmp_path):
+def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path):
     """Two kills, one of them inside a write."""
     overrides = [*kill_safety.SETTINGS, *TINY, "references.limit=24"]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     multimodal_pulse.interface.api.run_overrides(overrides, tmp_path / "whole")
-    torch.set_num_threads(threads)
     run_dir = tmp_path / "killed"
     command = [sys.executable, "run.py", *overrides, f"hydra.run.dir={run_dir}"]
     trial = kill_safety.Trial(command, run_dir, tmp_path / "log")
@@ -56,7 +31,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(kill_safety, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_whole_experiment(kill_safety, tmp_path, capsys):
+def test_the_whole_experiment(tmp_path, capsys):
     """Two kills, and one in a merge: nine processes, a minute."""
     arguments = ["--kills", "2", "--in-write", "1", "--out", str(tmp_path / "out"), *TINY, "references.limit=24"]
     with pytest.raises(SystemExit) as ended:
@@ -67,7 +42,7 @@ def test_the_whole_experiment(kill_safety, tmp_path, capsys):
     assert ".partial-" in said
 
 
-def test_what_differs_or_is_left_is_named(kill_safety, tmp_path):
+def test_what_differs_or_is_left_is_named(tmp_path):
     one, other = tmp_path / "one", tmp_path / "other"
     for run_dir in (one, other):
         (run_dir / "references" / "a").mkdir(parents=True)
@@ -87,7 +62,7 @@ def test_what_differs_or_is_left_is_named(kill_safety, tmp_path):
     assert kill_safety.leftovers(tmp_path) == [partial]
 
 
-def test_a_folder_with_something_in_it_is_not_used(kill_safety, tmp_path):
+def test_a_folder_with_something_in_it_is_not_used(tmp_path):
     (tmp_path / "precious").write_text("")
     with pytest.raises(SystemExit, match="is not empty: remove it"):
         kill_safety.main(["--out", str(tmp_path)])

@@ -1,60 +1,35 @@
 """The README's table: from run directories, real ones of a random 32 x 32 generator and ones written by hand."""
 
 import csv
-import importlib.util
 import json
 import shutil
-import sys
 from pathlib import Path
 from statistics import fmean, median
-from types import ModuleType
 
 import pytest
-import torch
 import yaml
 from page_pixels import enlarged, places
 from PIL import Image
-from places import CONF, ROOT
+from places import CONF
+from scripts import scripts
+from tiny_run import OVERRIDES
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config
 from multimodal_pulse.references.pixels import load_rgb, save_png
 
-FOLDER = ROOT / "experiments" / "methods"
-TINY = [
-    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "metrics.lpips_net=null", "references.limit=2", "steps=2",
-]  # fmt: skip
+TINY = [*OVERRIDES, "references.limit=2", "steps=2"]
 
 
-def script(name: str) -> ModuleType:
-    """A script of the folder as a module; other experiments may have one of the same name."""
-    spec = importlib.util.spec_from_file_location(f"methods_{name}", FOLDER / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    sys.path.insert(0, str(FOLDER))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(FOLDER))
-    return module
-
-
-method_rows, run_methods, table, figure = map(script, ("method_rows", "run_methods", "table", "figure"))
+method_rows, run_methods, table, figure = scripts("methods", "method_rows", "run_methods", "table", "figure")
 REAL_ROWS = ("bicubic", "resampling", "resampling_exact")
 
 
 @pytest.fixture(scope="module")
 def real_runs(tmp_path_factory) -> Path:
     """Some rows at two seeds, made by the driver."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     runs = tmp_path_factory.mktemp("methods")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        run_methods.main(["--runs", str(runs), "--rows", ",".join(REAL_ROWS), *TINY])
-    torch.set_num_threads(threads)
+    run_methods.main(["--runs", str(runs), "--rows", ",".join(REAL_ROWS), *TINY])
     return runs
 
 
@@ -137,7 +112,6 @@ def test_the_configuration_agrees_with_what_was_found(real_runs):
 
 
 def test_started_again_it_does_only_what_is_missing(copied_runs, monkeypatch, tmp_path):
-    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
     kept = copied_runs / "bicubic" / "seed-0" / "references" / "test_000000" / "record.json"
     before = kept.stat().st_mtime_ns
     shutil.rmtree(copied_runs / "bicubic" / "seed-1" / "references" / "test_000001")

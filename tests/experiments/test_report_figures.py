@@ -1,43 +1,23 @@
 """The report's figures: their configurations, and one drawn with a random 32 x 32 generator."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from page_pixels import enlarged, places
 from PIL import Image
-from places import CONF, ROOT
+from places import CONF
+from scripts import scripts
+from tiny_run import OVERRIDES, run
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config, compose_job
-from multimodal_pulse.interface.cli import main
 from multimodal_pulse.references.pixels import load_rgb
 
-SCRIPT = ROOT / "experiments" / "figures" / "draw.py"
-TINY = [
-    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "steps=2",
-]  # fmt: skip
+TINY = [*OVERRIDES, "steps=2"]
 
-spec = importlib.util.spec_from_file_location("report_figures", SCRIPT)
-assert spec is not None and spec.loader is not None
-draw = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = draw  # dataclasses look their module up
-spec.loader.exec_module(draw)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-    torch.set_num_threads(threads)
+[draw] = scripts("figures", "draw")
 
 
 def test_there_is_an_experiment_for_every_figure():
@@ -96,10 +76,9 @@ def test_a_swept_knob_may_be_given_other_values_and_the_runs_another_place():
     assert compose_config(runs[0].overrides).generator.name == "ffhq256"
 
 
-def test_what_the_command_line_has_searched_is_drawn_in_order_and_not_searched_again(tmp_path, monkeypatch, capsys):
+def test_what_the_command_line_has_searched_is_drawn_in_order_and_not_searched_again(tmp_path, capsys):
     place = f"hydra.sweep.dir={tmp_path / 'runs'}"
-    monkeypatch.setattr(sys, "argv", ["run.py", "-m", *TINY, "experiment=figure3", "noise.lr_std=0.3", place])
-    main()
+    assert run("-m", *TINY, "experiment=figure3", "noise.lr_std=0.3", place) == 0
     [record] = (tmp_path / "runs").glob("*/references/*/record.json")
     before = record.stat().st_mtime_ns
 

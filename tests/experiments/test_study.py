@@ -1,45 +1,28 @@
 """The study with Optuna: a real one of a random 32 x 32 generator, and quick ones whose runs are made up."""
 
 import csv
-import importlib.util
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from omegaconf import OmegaConf
 from PIL import Image
-from places import ROOT
+from scripts import scripts
+from tiny_run import OVERRIDES
 
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.interface.sweeps import Choices, Interval
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed: pip install 'multimodal-pulse[study]'")
 
-FOLDER = ROOT / "experiments" / "study"
-TINY = [
-    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "references.limit=1",
-    "num_samples=2", "steps=1",
-]  # fmt: skip
+TINY = [*OVERRIDES, "references.limit=1", "num_samples=2", "steps=1"]
 
 
-def script(name: str) -> ModuleType:
-    """A script of the folder as a module."""
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-pareto, study = map(script, ("pareto", "study"))
+pareto, study = scripts("study", "pareto", "study")
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -105,12 +88,8 @@ def conduct(folder: Path, trials: int, *overrides: str) -> None:
 # --- a real one
 
 
-def test_each_trial_is_a_run_directory_and_the_table_says_what_is_in_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def test_each_trial_is_a_run_directory_and_the_table_says_what_is_in_it(tmp_path):
     conduct(tmp_path / "study", 2, *TINY, "noise.lr_std=interval(0,0.2)")
-    torch.set_num_threads(threads)
     table = rows(tmp_path / "study")
     assert [row["trial"] for row in table] == ["0", "1"]
     assert float(table[0]["noise.lr_std"]) == 0.108  # what the configuration has by itself

@@ -1,12 +1,12 @@
 """The report's Table I: its configuration, and small runs with a random 32 x 32 generator."""
 
-import importlib.util
 import json
 
 import pytest
 import torch
 from PIL import Image
-from places import ROOT
+from scripts import scripts
+from tiny_run import GENERATOR, overrides
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_job
@@ -14,28 +14,11 @@ from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.metrics import lpips as module
 from multimodal_pulse.metrics.lpips import Lpips
 
-SCRIPT = ROOT / "experiments" / "table1" / "table.py"
-TINY = [
-    "experiment=table1", "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "steps=2", "tracking=none",
-]  # fmt: skip
+TINY = ["experiment=table1", *overrides(GENERATOR), "steps=2", "tracking=none"]
 PORTRAITS = [*TINY, "references=portraits", "references.limit=2"]
 WITHOUT_LPIPS = ["metrics.lpips_net=null", "metrics.lpips_required=false"]
 
-spec = importlib.util.spec_from_file_location("table1", SCRIPT)
-assert spec is not None and spec.loader is not None
-table = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(table)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-    torch.set_num_threads(threads)
+[table] = scripts("table1", "table")
 
 
 def test_the_settings_are_those_of_the_report():
@@ -105,7 +88,7 @@ def test_a_small_release_of_celeba_hq_runs(tmp_path):
     rows = [f"{index} {int(name[:6]) - 1} {name}" for index, name in enumerate(originals)]
     (release / "CelebA-HQ-to-CelebA-mapping.txt").write_text("\n".join(["idx orig_idx orig_file", *rows]) + "\n")
     (release / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg 2\n000003.jpg 2\n")
-    overrides = [*TINY, *WITHOUT_LPIPS, f"references.path={release}", "references.expected=null"]
-    found = run_overrides(overrides, tmp_path / "run")
+    arguments = [*TINY, *WITHOUT_LPIPS, f"references.path={release}", "references.expected=null"]
+    found = run_overrides(arguments, tmp_path / "run")
     assert [entry["reference"].lstrip("0") or "0" for entry in found.entries] == ["0", "2"]
     assert found.metrics["num_records"] == 8

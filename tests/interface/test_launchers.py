@@ -1,6 +1,5 @@
 """Two shards by each of Hydra's launchers, as a user starts them, and then the merge: what one process would find."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -10,60 +9,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from hydra import compose, initialize_config_dir
 from places import CONF, ROOT
+from scripts import scripts
+from tiny_run import OVERRIDES, run
 
-from multimodal_pulse.interface.cli import main
-
-TINY = [
-    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=3", "num_samples=2",
-    "metrics.lpips_net=null", "tracking=none", "references.limit=5", "trainer.references_per_group=2",
-]  # fmt: skip
+TINY = [*OVERRIDES, "num_samples=2", "references.limit=5", "trainer.references_per_group=2"]
 SHARDS = ["shard.count=2", "shard.index=range(2)"]
 SECONDS = 300
 """Before a launcher counts as stuck; on an idle machine each takes 10 to 20."""
 RAY_ATTEMPTS = 3
 
 
-def _module(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-compare = _module(ROOT / "experiments" / "kill_safety" / "compare.py")
-
-
-def run(*arguments: object) -> int:
-    """Runs the command in this process and returns its exit status."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["multimodal-pulse", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stopped:
-            return int(stopped.code or 0)
-    return 0
+[compare] = scripts("kill_safety", "compare")
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Iterator[Path]:
-    """The statistics of W, computed once; and one thread, in this process as in those that are started."""
-    folder = tmp_path_factory.mktemp("cache")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MULTIMODAL_PULSE_CACHE", str(folder))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield folder
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def whole(cache, tmp_path_factory) -> Path:
+def whole(tmp_path_factory) -> Path:
     """The run of one process."""
     folder = tmp_path_factory.mktemp("one") / "whole"
     assert run(*TINY, f"hydra.run.dir={folder}") == 0

@@ -1,69 +1,38 @@
 """The shards of one evaluation, run through the command line in this process, and what `merge` makes of them."""
 
-import importlib.util
 import json
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from killing import killed_at
-from places import ROOT
+from scripts import scripts
+from tiny_run import OVERRIDES, run
 
 from multimodal_pulse.base.files import PARTIAL, only_writer
-from multimodal_pulse.interface.cli import main
 from multimodal_pulse.results.merge import merge as merge_folders
 
-TINY = [
-    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=3", "num_samples=2",
-    "metrics.lpips_net=null", "tracking=none", "references.limit=5", "trainer.references_per_group=2",
-]  # fmt: skip
+TINY = [*OVERRIDES, "num_samples=2", "references.limit=5", "trainer.references_per_group=2"]
 COUNT = 2
 NAMES = [f"test_{number:06d}" for number in range(5)]
 OF_SHARD = {0: [NAMES[0], NAMES[1], NAMES[4]], 1: [NAMES[2], NAMES[3]]}
 
 
-def _module(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-compare = _module(ROOT / "experiments" / "kill_safety" / "compare.py")
-
-
-def run(*arguments: object) -> int:
-    """Runs the command in this process and returns its exit status."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["multimodal-pulse", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stopped:
-            return int(stopped.code or 0)
-    return 0
+[compare] = scripts("kill_safety", "compare")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     """`whole`, the run of one process, and `shard-0` and `shard-1` of the same evaluation."""
     folder = tmp_path_factory.mktemp("made")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MULTIMODAL_PULSE_CACHE", str(folder / "cache"))
-        assert run(*TINY, f"hydra.run.dir={folder / 'whole'}") == 0
-        for index in range(COUNT):
-            shard = (f"shard.count={COUNT}", f"shard.index={index}", f"hydra.run.dir={folder / f'shard-{index}'}")
-            assert run(*TINY, *shard) == 0
-    torch.set_num_threads(threads)
+    assert run(*TINY, f"hydra.run.dir={folder / 'whole'}") == 0
+    for index in range(COUNT):
+        shard = (f"shard.count={COUNT}", f"shard.index={index}", f"hydra.run.dir={folder / f'shard-{index}'}")
+        assert run(*TINY, *shard) == 0
     return folder
 
 

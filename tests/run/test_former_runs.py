@@ -25,8 +25,7 @@ def pixels(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("sr_*.png"))}
 
 
-def test_it_is_resumed(former, monkeypatch, tmp_path):
-    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
+def test_it_is_resumed(former):
     overrides = [line[2:] for line in (former / "overrides.yaml").read_text().splitlines()]
     before = pixels(former / "references" / "test_000000")
     cfg, job = compose_job(overrides, former)

@@ -1,52 +1,29 @@
 """A run that is killed anywhere, from its first file to its last, is finished by the same command."""
 
-import importlib.util
 import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-import torch
 from killing import killed_at
-from places import ROOT
+from scripts import scripts
+from tiny_run import OVERRIDES
 
 from multimodal_pulse.configuration.compose import compose_job
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.results.records import Records, finished
 from multimodal_pulse.run.run import run
 
-TINY = [
-    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "steps=2", "num_samples=1",
-    "metrics.lpips_net=null", "trainer.references_per_group=2",
-]  # fmt: skip
+TINY = [*OVERRIDES, "steps=2", "num_samples=1", "trainer.references_per_group=2"]
 
 
-def _module(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-compare = _module(ROOT / "experiments" / "kill_safety" / "compare.py")
-
-
-@pytest.fixture(autouse=True)
-def _own_cache_and_one_thread(tmp_path, monkeypatch):
-    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+[compare] = scripts("kill_safety", "compare")
 
 
 def test_every_file_survives_a_kill_at_any_moment(tmp_path, monkeypatch):
     """Between two files of the beginning, within a reference, between records.jsonl and metrics.json, ..."""
     monkeypatch.setattr("multimodal_pulse.results.provenance._commit", lambda: None)  # a process, for nothing
-    cfg, job = compose_job([*TINY, "references.limit=2", "method=bicubic", "tracking=none"], "")
+    cfg, job = compose_job([*TINY, "references.limit=2", "method=bicubic"], "")
 
     def run_in(name: str) -> Path:
         run(cfg, replace(job, run_dir=tmp_path / name))

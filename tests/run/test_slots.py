@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from places import ROOT
+from tiny_run import GENERATOR, overrides
 
 CODE = """
 import torch
@@ -50,11 +51,9 @@ before:
     schedule: {_target_: multimodal_pulse.search.FixedSchedule}
 """,
 }
-TINY = (
-    "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-    "generator.mapping_layers=1", "generator.channel_max=8", "metrics.lpips_net=null", "tracking=none", "steps=3",
-    "method=resampling", "num_samples=2",
-)  # fmt: skip
+TINY = [
+    *overrides(GENERATOR), "metrics.lpips_net=null", "tracking=none", "steps=3", "method=resampling", "num_samples=2",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -69,15 +68,11 @@ def mine(tmp_path_factory) -> Path:
     return folder
 
 
-def run(mine: Path, *overrides: str) -> Path:
+def run(mine: Path, *arguments: str) -> Path:
     """The folder of the only reference of a run."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{mine}{os.pathsep}{ROOT}",
-        "MULTIMODAL_PULSE_CACHE": str(mine / "cache"),
-    }
-    run_dir = mine / "-".join(overrides).replace("=", "-")
-    command = [sys.executable, ROOT / "run.py", f"hydra.searchpath=[file://{mine / 'conf'}]", *TINY, *overrides]
+    environment = os.environ | {"PYTHONPATH": f"{mine}{os.pathsep}{ROOT}"}
+    run_dir = mine / "-".join(arguments).replace("=", "-")
+    command = [sys.executable, ROOT / "run.py", f"hydra.searchpath=[file://{mine / 'conf'}]", *TINY, *arguments]
     done = subprocess.run([*command, f"hydra.run.dir={run_dir}"], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return run_dir / "references" / "test_000000"

@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+import tiny_run
 import torch
 import wandb
 import yaml
@@ -21,7 +22,6 @@ from PIL import Image
 from wandb.proto.wandb_internal_pb2 import Record
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.interface.cli import main
 from multimodal_pulse.metrics import Diversity, SampleRecord, Scores
 from multimodal_pulse.results.tracking.trackers import CsvTracker, NullTracker, WandbTracker
 
@@ -161,14 +161,9 @@ def test_offline_jobs_need_nothing_and_keep_everything_apart(
 
 def test_the_file_of_an_offline_run_has_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     forget_wandb_settings(monkeypatch, tmp_path)
-    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
-    tiny = [
-        "generator=untrained", "generator.resolution=32", "generator.z_dim=4", "generator.w_dim=4",
-        "generator.mapping_layers=1", "generator.channel_max=8", "degradation.factor=4", "metrics.lpips_net=null",
-        "references.limit=3", "trainer.references_per_group=2", "num_samples=2", "steps=12", "tracking.limit=2",
-    ]  # fmt: skip
-    monkeypatch.setattr("sys.argv", ["run.py", "-m", "seed=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", *tiny])
-    main()
+    tiny = [*tiny_run.overrides(tiny_run.GENERATOR), "degradation.factor=4", "metrics.lpips_net=null"]
+    tiny += ["references.limit=3", "trainer.references_per_group=2", "num_samples=2", "steps=12", "tracking.limit=2"]
+    assert tiny_run.run("-m", "seed=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", *tiny) == 0
     [folder] = (tmp_path / "sweep").glob("0-combined*")
     [run] = (folder / "wandb").glob("offline-run-*")
     content = read_run(next(run.glob("*.wandb")))
