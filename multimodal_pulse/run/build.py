@@ -33,6 +33,7 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.load_file",
     "multimodal_pulse.generator.load_official",
     "multimodal_pulse.generator.untrained",
+    "multimodal_pulse.generator.Gaussian",
     "multimodal_pulse.generator.Sphere",
     "multimodal_pulse.degradation.Bicubic",
     "multimodal_pulse.search.NoConsistency",

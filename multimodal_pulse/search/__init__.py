@@ -18,8 +18,8 @@ from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate, LastIterate
 from multimodal_pulse.search.latent_optimization import LatentOptimization
-from multimodal_pulse.search.objective import Iterate, Objective, Term
-from multimodal_pulse.search.optimizers import adam, ranger21, sgd
+from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, Term
+from multimodal_pulse.search.optimizers import adam, lbfgs, ranger21, sgd
 from multimodal_pulse.search.schedules import FixedSchedule, Linear1Cycle, Linear1CycleDrop, NoSchedule
 from multimodal_pulse.search.stages import Stage
 
@@ -33,6 +33,7 @@ __all__ = [
     "LatentOptimization",
     "Linear1Cycle",
     "Linear1CycleDrop",
+    "MapObjective",
     "MeanImageSearch",
     "NoAfterStep",
     "NoConsistency",
@@ -42,6 +43,7 @@ __all__ = [
     "Stage",
     "Term",
     "adam",
+    "lbfgs",
     "ranger21",
     "sgd",
 ]

@@ -19,8 +19,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity
-from multimodal_pulse.diversity.latent_resampling import IndependentLatents, SharedLatent
+from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity, Repulsion
+from multimodal_pulse.diversity.latent_resampling import InitialLatents
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise, MaskedLrNoise, NoLrNoise
 from multimodal_pulse.diversity.synthesis_noise import (
     GaussianSynthesisNoise,
@@ -35,11 +35,11 @@ from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.after_step import AfterStep
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate
-from multimodal_pulse.search.objective import Iterate, Objective, squared_error
+from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, squared_error
 from multimodal_pulse.search.outcome import Outcome
 from multimodal_pulse.search.stages import Stage, by_first_step
 from multimodal_pulse.search.trainer import make_trainer, out_of_memory, quiet_lightning
-from multimodal_pulse.search.variables import Variable, all_parameters
+from multimodal_pulse.search.variables import Variable, by_problem
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +93,11 @@ class LatentOptimization(pl.LightningModule):
         generator: Generator,
         degradation: Degradation,
         stages: Sequence[Stage],
-        latent_resampling: IndependentLatents | SharedLatent,
+        latent_resampling: InitialLatents,
         lr_noise: NoLrNoise | GaussianLrNoise | MaskedLrNoise,
         synthesis_noise: NoSynthesisNoise | GaussianSynthesisNoise | PulseNoise,
-        batch_diversity: NoBatchDiversity | BatchDiversity,
-        objective: Objective,
+        batch_diversity: NoBatchDiversity | BatchDiversity | Repulsion,
+        objective: Objective | MapObjective,
         after_step: AfterStep,
         keep: Callable[[int, int], BestIterate],
         consistency: NoConsistency | ExactConsistency,
@@ -124,7 +124,7 @@ class LatentOptimization(pl.LightningModule):
         self.group: list[Reference] = []
         self.outcomes: list[Outcome] = []
         # Lightning asks for an optimiser before the first group exists; this is a placeholder until then.
-        self.variables = {"latent": Variable(torch.zeros(1, 1, 1))}
+        self.variables = {"latent": Variable(torch.zeros(num_samples, 1, 1))}
 
     # --- the algorithm -------------------------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class LatentOptimization(pl.LightningModule):
             self.generator, [self.synthesis_noise.draw(self.generator, seed, r.name, k) for r in self.group]
         )
         space = self.stages[0].latent_space
-        drawn = [self.latent_resampling.draw(space, seed, r.name, k) for r in self.group]
+        drawn = [self.latent_resampling.draw(space, self.degradation, r.lr, seed, r.name, k) for r in self.group]
         self.initial = {name: torch.cat([draw[name] for draw in drawn]).to(like) for name in drawn[0]}
         self.initial |= self.noise_maps.initial
         self.kept = self.keep(self.steps, self.film_frames)
@@ -161,17 +161,19 @@ class LatentOptimization(pl.LightningModule):
         with self.full_precision():
             fidelity = squared_error(self.degradation(images), self.targets)
             of_references = images.unflatten(0, (len(self.group), self.num_samples))
-            iterate = Iterate(variables, self.initial, w_plus, of_references, fidelity)
-            loss, terms = self.objective(iterate, self.batch_diversity)
+            iterate = Iterate(variables, self.initial, w_plus, of_references, fidelity, self.targets[0].numel())
+            coupling = self.batch_diversity(of_references, self.degradation)
+            losses, terms = self.objective(iterate, coupling)
         self.kept.observe(step, fidelity, variables, images)
 
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
+        self.manual_backward(losses.sum())
+        optimizer.step(lambda: losses)
         self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
         self.after_step(self.stage.latent_space, self.variables, step)
-        return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
+        logged = {"loss": losses.sum(), "batch_diversity": coupling.sum()} | terms
+        return {name: term.detach() for name, term in logged.items()}
 
     @torch.no_grad()
     def on_train_epoch_end(self) -> None:
@@ -222,8 +224,9 @@ class LatentOptimization(pl.LightningModule):
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[LambdaLR]]:
         """Makes a new optimiser and schedule for the current Parameters."""
         stage = self.stage
+        problems = self.batch_diversity.problems(max(1, len(self.group)), self.num_samples)
         optimizer = stage.optimizer(
-            all_parameters(self.variables.values()),
+            by_problem(self.variables.values(), problems),
             num_iterations=stage.steps,
             built_in_schedule=stage.schedule.keeps_built_in,
         )

@@ -54,7 +54,7 @@ class LBFGS(Optimizer):
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """Judges the trial points and moves the Parameters to the next ones. Returns the values, [P]."""
         values = closure().detach()
-        gradient = self._gather(lambda parameter: parameter.grad)
+        gradient = self._gather(lambda parameter: parameter.grad)  # type: ignore[arg-type, return-value]
         first = torch.isinf(self.value)
         accepted = values <= self.value + SUFFICIENT_DECREASE * self.length * self.slope  # eq. (3.4); false for NaN
         self._remember(accepted & ~first, gradient)
