@@ -25,7 +25,7 @@ from multimodal_pulse.base.files import write_atomic
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.references.pixels import load_rgb
-from multimodal_pulse.results.records import read_records
+from multimodal_pulse.results.records import read_entries
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _refuse_incomparable(runs: Runs) -> None:
     for row, of_row in runs.items():
         for run in of_row if row != "untrained_generator" else []:
             # As each reference recorded it: provenance.json knows only who took the run up last.
-            for entry in read_records(run.folder, run.references):
+            for entry in read_entries(run.folder, run.references):
                 weights.setdefault(entry["weights_sha256"], run.folder)
     if len(weights) > 1:
         one, other, *_ = weights.values()

@@ -1,4 +1,4 @@
-"""The scores of one reference's samples, taken of the pictures as they are saved: rounded to 8 bits."""
+"""The scores of the samples of one reference, which are the saved 8-bit pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ from multimodal_pulse.metrics.functional import (
     psnr,
     ssim,
 )
-from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.search.outcome import Outcome
 
 Status = Literal["ok", "loose", "failed"]
@@ -99,28 +98,25 @@ def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: P
     """Scores the samples of one reference.
 
     Args:
-        outcome: what the search found; its samples may hold non-finite values.
+        outcome: the result of the search; a failed sample has NaN.
         degradation: A.
         lpips: from `build_lpips`.
     """
-    reference = outcome.reference
-    finite = outcome.samples.isfinite().flatten(1).all(dim=1)
-    # Rounding has no answer for NaN, so the failed samples are taken out first and put back afterwards.
-    saved = quantise(outcome.samples.float().nan_to_num(0.0, 0.0, 0.0))
-    failed_as_nan = torch.where(finite[:, None, None, None], saved, torch.nan)
-    pictures = saved[finite]
-    lr = reference.lr.to(saved.device)
-    # An original that nobody knows is a picture of NaN: so are all scores against it.
-    hr = torch.full_like(saved[0], torch.nan) if reference.hr is None else reference.hr.to(saved.device)
-    features, of_original = lpips.features(failed_as_nan), lpips.features(hr[None])
+    reference, samples = outcome.reference, outcome.samples
+    finite = samples.isfinite().flatten(1).all(dim=1)
+    pictures = samples[finite]
+    lr = reference.lr.to(samples.device)
+    # An unknown original is a picture of NaN, and so are all scores against it.
+    hr = torch.full_like(samples[0], torch.nan) if reference.hr is None else reference.hr.to(samples.device)
+    features, of_original = lpips.features(samples), lpips.features(hr[None])
 
     columns = zip(
-        _numbers(psnr(failed_as_nan, hr)),
-        _numbers(ssim(failed_as_nan, hr)),
+        _numbers(psnr(samples, hr)),
+        _numbers(ssim(samples, hr)),
         _numbers(features.distance(of_original)),
-        _numbers(lr_psnr(failed_as_nan, lr, degradation)),
-        _numbers(lr_psnr(outcome.samples, lr, degradation)),
-        _numbers(lr_psnr_ntire(failed_as_nan, lr)),
+        _numbers(lr_psnr(samples, lr, degradation)),
+        _numbers(psnr(outcome.lr_before_rounding, lr)),
+        _numbers(lr_psnr_ntire(samples, lr)),
         outcome.best_step,
         strict=True,
     )
@@ -134,7 +130,7 @@ def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: P
             lr_psnr=faithful,
             steps=outcome.steps,
             best_step=int(best_step),
-            seconds=outcome.seconds / len(saved),
+            seconds=outcome.seconds / len(samples),
             status=status_of(faithful),
             lr_psnr_float=before_rounding,
             lr_psnr_ntire=as_ntire,

@@ -10,7 +10,7 @@ from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import short
 from multimodal_pulse.configuration.overrides import as_argument
 from multimodal_pulse.references import References
-from multimodal_pulse.results.records import read_records
+from multimodal_pulse.results.records import read_entries
 from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measures, table1_row, table1_samples
 from multimodal_pulse.search.timing import Timing
 
@@ -130,7 +130,7 @@ def duration(seconds: float) -> str:
 
 def report(run_dir: Path, title: str, names: Sequence[str], metrics: Mapping[str, Any]) -> Report:
     """The report on the references of `names` that are finished."""
-    return Report(run_dir, title, read_records(run_dir, names), metrics)
+    return Report(run_dir, title, read_entries(run_dir, names), metrics)
 
 
 def say_begun(run_dir: Path) -> None:

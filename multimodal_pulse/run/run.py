@@ -15,7 +15,7 @@ from multimodal_pulse.metrics import build_lpips
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.results.plan import refuse_another_run, settle_plan
 from multimodal_pulse.results.provenance import write_provenance
-from multimodal_pulse.results.records import Records, derive, finished
+from multimodal_pulse.results.records import ReferenceFolders, derive, finished
 from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
 from multimodal_pulse.results.tracking.curves import Curves
 from multimodal_pulse.results.tracking.trackers import NullTracker
@@ -71,13 +71,13 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     )
 
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
-        records = Records(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256)
+        folders = ReferenceFolders(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256)
 
-        def record(outcome: Outcome) -> None:
-            score(outcome, parts.degradation, lpips, records, tracker)
+        def score_and_write(outcome: Outcome) -> None:
+            score(outcome, parts.degradation, lpips, folders, tracker)
             notices.say()
 
-        return record
+        return score_and_write
 
     if cfg.dry_run:
         return dry_run(cfg, job, search, parts.device, plan, groups, partial(recorder, NullTracker(job.run_dir)))

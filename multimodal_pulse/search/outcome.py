@@ -1,10 +1,12 @@
 """The result of a search for one reference."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from multimodal_pulse.references.base import Reference
+from multimodal_pulse.references.pixels import quantise
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,10 @@ class Outcome:
         targets: [K, 3, h, w], the LR picture that each sample was fitted to; without LR noise it equals `reference.lr`.
             Not clamped: LR noise may leave [0, 1].
         mask: [1, h, w] in [0, 1], 1 where LR noise was allowed; None if the whole picture or no part of it had noise.
-        samples: [K, 3, R, R] in [0, 1], each sample's kept iterate after the consistency step, not yet rounded.
+        samples: [K, 3, R, R], each sample's kept iterate after the consistency step, rounded to 8 bits: every value is
+            n / 255, exactly as in the saved file. Not uint8, because a failed sample has NaN and every score needs
+            float pictures.
+        lr_before_rounding: [K, 3, h, w], the samples downsampled before they were rounded.
         latents: the tensors that draw the samples again, as stored in `latents.safetensors`: `latent` and `w_plus`
             [K, num_ws, w_dim] and `noise.<layer>` [K or 1, 1, r, r] for each layer, in order. Empty for a method
             without a generator.
@@ -34,6 +39,7 @@ class Outcome:
     targets: Tensor
     mask: Tensor | None
     samples: Tensor
+    lr_before_rounding: Tensor
     latents: dict[str, Tensor]
     fidelity_trace: Tensor
     best_step: list[int]
@@ -43,3 +49,15 @@ class Outcome:
     film_steps: list[int] = field(default_factory=list)
     group: list[str] = field(default_factory=list)
     halved: bool = False
+
+
+def round_samples(found: Tensor, degradation: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Rounds the found pictures to 8 bits. Files, scores and pictures are all made from the rounded samples.
+
+    Args:
+        found: [K, 3, R, R] in [0, 1], after the consistency step; NaN where a search failed.
+        degradation: A.
+
+    Returns: `samples` and `lr_before_rounding` of an `Outcome`.
+    """
+    return quantise(found).float(), degradation(found)

@@ -109,7 +109,7 @@ def time_search(
     outcomes = 0
     searching = rehearsing = recording = 0.0
 
-    def record(outcome: Outcome) -> None:
+    def record_timed(outcome: Outcome) -> None:
         nonlocal outcomes, searching, rehearsing, recording
         begun = time.perf_counter()
         rehearsal(outcome)
@@ -118,7 +118,7 @@ def time_search(
         rehearsing, recording = rehearsing + rehearsed - begun, recording + time.perf_counter() - rehearsed
         outcomes, searching = outcomes + 1, searching + outcome.seconds
 
-    search.run(record, callbacks=[*callbacks, watch], **trainer_options)
+    search.run(record_timed, callbacks=[*callbacks, watch], **trainer_options)
     stepping = sum(lap.seconds for lap in watch.laps)
     timed = sum(lap.references for lap in watch.laps)
     return Timing(

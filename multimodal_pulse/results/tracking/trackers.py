@@ -28,7 +28,7 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import atomic_file
 from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
-from multimodal_pulse.references.pixels import to_uint8
+from multimodal_pulse.references.pixels import to_pil
 
 Mode = Literal["offline", "online", "disabled"]
 
@@ -240,10 +240,9 @@ class WandbTracker(NullTracker):
             return
         self._galleries += 1
         name = scores.records[0].reference
-        pixels = to_uint8(samples.nan_to_num(0.0, 0.0, 0.0)).cpu().permute(0, 2, 3, 1).numpy()
         gallery = [
-            self._wandb.Image(Image.fromarray(image), caption=_caption(record))
-            for image, record in zip(pixels, scores.records, strict=True)
+            self._wandb.Image(to_pil(sample), caption=_caption(record))
+            for sample, record in zip(samples, scores.records, strict=True)
         ]
         self.run.log({f"grid/{name}": self._wandb.Image(grid), f"samples/{name}": gallery})
 
