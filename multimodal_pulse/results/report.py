@@ -11,7 +11,7 @@ from multimodal_pulse.base.files import short
 from multimodal_pulse.configuration.overrides import as_argument
 from multimodal_pulse.references import References
 from multimodal_pulse.results.records import read_entries
-from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measures, table1_row, table1_samples
+from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measures
 from multimodal_pulse.search.timing import Timing
 
 MOST_ROWS = 10
@@ -61,8 +61,6 @@ class Report:
         faithful, samples = self.metrics["status"]["ok"], self.metrics["num_records"]
         verdict = f"faithful: {faithful} of {samples} samples (LR-PSNR of at least {OK_LR_PSNR_DB:.0f} dB)"
         lines = [line(self.title, COLUMNS, width), *table, LEGEND, verdict]
-        if self.metrics["num_scored"] > 1:
-            lines += [f"Table I: {table1_row(self.metrics)}", f"         {table1_samples(self.metrics)}"]
         run_dir = short(self.run_dir)
         if self.entries:
             others = f", the others: {run_dir}/references/*/grid.png" if len(self.entries) > 1 else ""
