@@ -13,8 +13,7 @@ from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.sphere import Sphere
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.search.latent_optimization import Recorder, ReferenceList
-from multimodal_pulse.search.outcome import Outcome, round_samples
+from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
 
 
 class BicubicSearch:

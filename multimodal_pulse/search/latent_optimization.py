@@ -9,7 +9,7 @@ one continues with the halves of the group.
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -36,22 +36,12 @@ from multimodal_pulse.search.after_step import AfterStep
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate
 from multimodal_pulse.search.objective import Iterate, Objective, squared_error
-from multimodal_pulse.search.outcome import Outcome, round_samples
+from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
 from multimodal_pulse.search.stages import Stage, by_first_step
 from multimodal_pulse.search.trainer import make_trainer, out_of_memory, quiet_lightning
 from multimodal_pulse.search.variables import Variable, all_parameters
 
 log = logging.getLogger(__name__)
-
-Recorder = Callable[[Outcome], None]
-
-
-class ReferenceList(Protocol):
-    """References by index; each is made when it is requested."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Reference: ...
 
 
 class LatentOptimization(pl.LightningModule):

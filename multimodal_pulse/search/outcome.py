@@ -1,12 +1,21 @@
-"""The result of a search for one reference."""
+"""What a search gets and gives: references, and the outcome of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.references.pixels import quantise
+
+
+class ReferenceList(Protocol):
+    """References by index; each is made when it is requested."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Reference: ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,18 @@ class Outcome:
     film_steps: list[int] = field(default_factory=list)
     group: list[str] = field(default_factory=list)
     halved: bool = False
+
+
+Recorder = Callable[[Outcome], None]
+"""What receives the outcome of each reference."""
+
+
+class Search(Protocol):
+    """What finds the samples of references: `LatentOptimization` or a baseline."""
+
+    def run(self, recorder: Recorder, /, **trainer_options: Any) -> None:
+        """Hands the outcome of each reference to the recorder."""
+        ...
 
 
 def round_samples(found: Tensor, degradation: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
