@@ -1,6 +1,6 @@
-"""The tables of runs on the terminal: their columns, and the table of a sweep, which is also a file.
+"""The columns of the tables that a run and a sweep print.
 
-Nothing here imports torch, not even through other modules: a sweep that was refused or stopped has its table at once.
+Nothing here imports torch, also not through other modules: the table of a refused or stopped sweep appears at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ LEGEND = (
 
 
 def measures(metrics: Mapping[str, Any]) -> list[float | None]:
-    """The columns of a whole run; None where it has no reference that can be measured."""
+    """Returns the values of COLUMNS for a whole run; None for what could not be measured."""
     means = [metrics[name]["mean"] for name in ("psnr", "ssim", "lpips", "lr_psnr")]
     references = metrics["num_references"]
     seconds = metrics["seconds"] / references if references else None
@@ -24,11 +24,11 @@ def measures(metrics: Mapping[str, Any]) -> list[float | None]:
 
 
 def cells(*values: float | None) -> list[str]:
-    """The values of COLUMNS as they are shown."""
+    """Formats the values of COLUMNS; None becomes "-"."""
     places = (2, 3, 3, 1, 1, 1, 1)
     return ["-" if value is None else f"{value:.{n}f}" for value, n in zip(values, places, strict=True)]
 
 
 def line(name: str, values: Sequence[str], width: int) -> str:
-    """A row of a table whose first column has `width` characters."""
+    """Formats a row of a table whose first column has `width` characters."""
     return name.ljust(width) + "".join(value.rjust(10) for value in values)

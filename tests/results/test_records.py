@@ -23,7 +23,7 @@ from multimodal_pulse.metrics.lpips import NullLpips
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.json_files import write_json
-from multimodal_pulse.results.plan import Plan, refuse_another_run, settle_plan, write_plan
+from multimodal_pulse.results.plan import Plan, refuse_another_run, write_plan, write_plan_once
 from multimodal_pulse.results.provenance import write_provenance
 from multimodal_pulse.results.records import ReferenceFolders, derive, finished, metrics_of, read_entries
 from multimodal_pulse.search.outcome import Outcome, round_samples
@@ -235,10 +235,10 @@ def test_groups_are_fixed_before_shards_and_resuming():
 
 def test_the_plan_is_written_once_and_another_is_refused(tmp_path: Path):
     plan = Plan.of(["a", "b", "c"], 2, seconds=12.5)
-    settle_plan(tmp_path, plan)
+    write_plan_once(tmp_path, plan)
     content = (tmp_path / "plan.json").read_text()
     assert json.loads(content) == {"references": ["a", "b", "c"], "groups": [[0, 1], [2]], "seconds": 12.5}
-    settle_plan(tmp_path, dataclasses.replace(plan, seconds=99.0))
+    write_plan_once(tmp_path, dataclasses.replace(plan, seconds=99.0))
     assert (tmp_path / "plan.json").read_text() == content
     refuse_another_run(tmp_path, plan, weights_sha256=None)
     for other in (Plan.of(["a", "b", "c"], 1), Plan.of(["a", "b"], 2)):
@@ -249,10 +249,11 @@ def test_the_plan_is_written_once_and_another_is_refused(tmp_path: Path):
 def test_a_settled_plan_is_read_again(tmp_path: Path):
     assert Plan.read(tmp_path) is None
     plan = Plan.of(["a", "b", "c"], 2)
-    settle_plan(tmp_path, plan)
+    write_plan_once(tmp_path, plan)
     assert Plan.read(tmp_path) == plan
     write_plan(tmp_path, dataclasses.replace(plan, seconds=2.5))
-    assert Plan.read(tmp_path) == dataclasses.replace(plan, seconds=2.5)
+    written = Plan.read(tmp_path)
+    assert written == plan and written.seconds == 2.5
     for content in ("{", '{"references": []}', "[]"):
         (tmp_path / "plan.json").write_text(content)
         with pytest.raises(UserError, match=r"plan\.json is damaged"):
