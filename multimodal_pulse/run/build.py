@@ -23,8 +23,7 @@ from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import NullTracker
-from multimodal_pulse.search.baselines import BicubicSearch
-from multimodal_pulse.search.latent_optimization import LatentOptimization
+from multimodal_pulse.search.outcome import Search
 from multimodal_pulse.search.stages import Stage
 
 RENDERING_SLOTS = ("generator", "degradation", "latent_space", "consistency")
@@ -188,7 +187,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
     ]
 
 
-def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> LatentOptimization | BicubicSearch:
+def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:
     """Builds the search of the given groups; run it with `trainer_options`."""
     arguments: dict[str, Any] = {
         "references": parts.references,

@@ -13,15 +13,19 @@ generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and the
 `BicubicSearch` and `MeanImageSearch` are the baselines; they run like a search but need none.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from multimodal_pulse.search.after_step import NoAfterStep, Retract
 from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate, LastIterate
-from multimodal_pulse.search.latent_optimization import LatentOptimization
 from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, Term
 from multimodal_pulse.search.optimizers import adam, lbfgs, ranger21, sgd
 from multimodal_pulse.search.schedules import FixedSchedule, Linear1Cycle, Linear1CycleDrop, NoSchedule
 from multimodal_pulse.search.stages import Stage
+
+if TYPE_CHECKING:
+    from multimodal_pulse.search.latent_optimization import LatentOptimization
 
 __all__ = [
     "BestIterate",
@@ -47,3 +51,12 @@ __all__ = [
     "ranger21",
     "sgd",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # PEP 562: importing Lightning takes seconds, and whoever merges or draws results again does not search.
+    if name == "LatentOptimization":
+        from multimodal_pulse.search.latent_optimization import LatentOptimization
+
+        return LatentOptimization
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,7 @@ from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.sphere import Sphere
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.search.latent_optimization import Recorder, ReferenceList
-from multimodal_pulse.search.outcome import Outcome
+from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
 
 
 class BicubicSearch:
@@ -46,13 +45,15 @@ class BicubicSearch:
             started = time.perf_counter()
             reference = self.references[index]
             images, latents = self.upsample(reference)
-            samples = self.consistency(images, reference.lr, self.degradation)
+            found = self.consistency(images, reference.lr, self.degradation)
+            samples, lr_before_rounding = round_samples(found, self.degradation)
             recorder(
                 Outcome(
                     reference=reference,
                     targets=reference.lr[None],
                     mask=None,
                     samples=samples,
+                    lr_before_rounding=lr_before_rounding,
                     latents=latents,
                     fidelity_trace=samples.new_zeros(0, 1),
                     best_step=[0],

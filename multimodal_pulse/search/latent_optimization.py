@@ -9,7 +9,7 @@ one continues with the halves of the group.
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -36,22 +36,12 @@ from multimodal_pulse.search.after_step import AfterStep
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate
 from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, squared_error
-from multimodal_pulse.search.outcome import Outcome
+from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
 from multimodal_pulse.search.stages import Stage, by_first_step
 from multimodal_pulse.search.trainer import make_trainer, out_of_memory, quiet_lightning
 from multimodal_pulse.search.variables import Variable, by_problem
 
 log = logging.getLogger(__name__)
-
-Recorder = Callable[[Outcome], None]
-
-
-class ReferenceList(Protocol):
-    """References by index; each is made when it is requested."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Reference: ...
 
 
 class LatentOptimization(pl.LightningModule):
@@ -181,12 +171,12 @@ class LatentOptimization(pl.LightningModule):
         found, noise_maps = self.kept.variables, self.noise_maps.maps(self.kept.variables)
         w_plus, images = self.stage.latent_space.synthesise(found, noise_maps)
         latents = found | {"w_plus": w_plus} | {noise_name(layer): maps for layer, maps in enumerate(noise_maps)}
-        samples = [
+        exact = [
             self.consistency(of_reference, reference.lr.to(images), self.degradation).cpu()
             for of_reference, reference in zip(images.split(self.num_samples), self.group, strict=True)
         ]
         seconds = (time.perf_counter() - self.started) / len(self.group)
-        self.outcomes = [self._outcome(index, samples[index], latents, seconds) for index in range(len(self.group))]
+        self.outcomes = [self._outcome(index, exact[index], latents, seconds) for index in range(len(self.group))]
         for outcome in self.outcomes:
             self.recorder(outcome)
         self.position += 1
@@ -198,15 +188,17 @@ class LatentOptimization(pl.LightningModule):
         w_plus, _ = before.synthesise(found, self.noise_maps.maps(found))
         return after.begin_from(found, w_plus) | {name: found[name] for name in self.noise_maps.initial}
 
-    def _outcome(self, index: int, samples: Tensor, latents: dict[str, Tensor], seconds: float) -> Outcome:
+    def _outcome(self, index: int, found: Tensor, latents: dict[str, Tensor], seconds: float) -> Outcome:
         """Returns the outcome of the group's reference number `index`, on the CPU."""
         rows = slice(index * self.num_samples, (index + 1) * self.num_samples)
         film = self.kept.film
+        samples, lr_before_rounding = round_samples(found, self.degradation)
         return Outcome(
             reference=self.group[index],
             targets=self.targets[rows].cpu(),
             mask=self.lr_noise.mask,
             samples=samples,
+            lr_before_rounding=lr_before_rounding,
             # Maps that all samples of the group share are [1, 1, r, r].
             latents={name: (value[rows] if len(value) > 1 else value).cpu() for name, value in latents.items()},
             fidelity_trace=self.kept.fidelity_trace[:, rows].cpu(),
