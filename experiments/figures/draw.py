@@ -71,7 +71,7 @@ def _composed(overrides: Sequence[str]) -> DictConfig:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return compose("config", list(overrides), return_hydra_config=True)
     except (HydraException, ValueError) as error:
-        raise UserError(explain(error, overrides)) from error
+        raise UserError(explain(error)) from error
 
 
 def draw(name: str, overrides: Sequence[str], out: Path | None = None) -> Path:

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from sweeps import Choices, Interval
 
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import atomic_file, write_atomic
-from multimodal_pulse.interface.sweeps import Choices, Interval
 
 TABLE, PLOT = "trials.csv", "pareto.png"
 OBJECTIVES = {"lr_psnr.mean": "LR-PSNR, dB", "diversity.rms": "distance between samples, grey levels"}

@@ -24,11 +24,11 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 from pareto import OBJECTIVES, PLOT, TABLE, Point, draw, score, write_table
+from sweeps import Choices, Interval, Sweep, check_sweep, read_sweep
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.interface.api import run_overrides
-from multimodal_pulse.interface.sweeps import Choices, Interval, Sweep, check_sweep, read_sweep
 
 FOLDER = Path("outputs/study/combined")
 DATABASE = "study.db"

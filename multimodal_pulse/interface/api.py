@@ -108,7 +108,7 @@ def run_overrides(overrides: Sequence[str], run_dir: str | Path, picture: Pictur
     try:
         cfg, job = compose_job(overrides, run_dir)
     except (HydraException, ValueError) as error:
-        raise UserError(explain(error, overrides)) from error
+        raise UserError(explain(error)) from error
     check_config(cfg, job.choices, job.overrides)
     return run(cfg, job, picture)
 

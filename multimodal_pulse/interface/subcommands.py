@@ -1,120 +1,116 @@
-"""The small commands beside the search. Reached by `--help`: nothing heavy is imported before a command runs."""
+"""The small commands beside the search. `--help` needs this module: nothing heavy is imported before a command runs."""
 
 import argparse
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
 
 from multimodal_pulse.base.errors import UserError
 
 WEIGHTS_HELP = """\
-multimodal-pulse weights: the official StyleGAN2 networks, fetched once and kept.
+List the official StyleGAN2 networks, or fetch some and print their sha256 and path. An interrupted download goes on
+where it stopped. A fetched file is read once to see that it is the network; its sha256 is then kept beside it and
+compared at every use.
 
-  multimodal-pulse weights                   list them: name, how much of it is here, address, what it makes
-  multimodal-pulse weights ffhq256           fetch one (or more), check it, and print its sha256 and its path
-
-A download that breaks off goes on where it stopped when the same command runs again. A file is read once to see that it
-is the network; then its sha256 is kept beside it and compared whenever it is used. generator.sha256=... holds a run to
-the one you expect.
-
-  python run.py generator=ffhq256            also ffhq512, ffhq1024: fetches what is not here
-  python run.py generator=file generator.path=<the printed path>                 any other of the list
+  multimodal-pulse weights                   name, state, address and content of each
+  multimodal-pulse weights ffhq256           fetch this one
+  python run.py generator=ffhq256            fetch it if it is missing, and search with it; also ffhq512, ffhq1024
+  python run.py generator=file generator.path=<the printed path>                 for any other of the list
 
 Without a network: fetch the address on another machine and put the file, under its own name, into the folder that the
 list begins with. MULTIMODAL_PULSE_CACHE=<folder> moves that folder; MULTIMODAL_PULSE_MIRROR=<address> names another
-place to fetch from, in which the files have the same names.
-
-The weights are NVIDIA's, under its Source Code License: for non-commercial use.
+server with files of the same names. The weights are NVIDIA's, under its Source Code License: for non-commercial use.
 """
 
 CONVERT_HELP = """\
-multimodal-pulse convert: a pretrained generator as a safetensors file, which holds no code and loads at once.
+Write a pretrained generator as a safetensors file, which holds no code and loads at once. The weights stay the same to
+the last bit (float32). No code inside the source file is executed.
 
   multimodal-pulse convert network.pkl network.safetensors            an official .pkl: only G_ema is kept
   multimodal-pulse convert checkpoint.pt network.safetensors          a rosinality-style .pt: only g_ema is kept
-  multimodal-pulse convert network.pkl network.safetensors --force    replace network.safetensors if it is there
-
-The weights are copied as they are (float32), so that the pictures are the same to the last bit. Nothing inside the
-source is executed, whatever it is. Use the result with
-
   python run.py generator=file generator.path=network.safetensors
 """
 
 RENDER_HELP = """\
-multimodal-pulse render: the pictures of a finished search, drawn again from its latents.safetensors.
+Draw the pictures of a finished search again from its latents.safetensors, and print their paths: the samples, their
+low-resolution versions and the grid. Scores, records and films stay as they are. The generator's file must lie where
+it lay, with the same sha256.
 
   multimodal-pulse render outputs/.../references/<name>      one reference
   multimodal-pulse render outputs/.../<run>                  all references of a run directory
-
-What is drawn is what the run drew: the samples, their low-resolution versions and the grid, with the generator, the
-degradation and the consistency that each record.json names. It replaces the pictures that are there and prints their
-paths; scores and records stay. A film is not drawn again. The weights must be where they were, with the same sha256.
-"""
-
-WANDB_SWEEP_HELP = """\
-multimodal-pulse wandb-sweep: the YAML file of a Weights & Biases sweep, from the words of a sweep with -m.
-
-  multimodal-pulse wandb-sweep method=combined noise.lr_std=0,0.05,0.108 \\
-      'objective.diversity_weight=interval(0.001,0.02)' > sweep.yaml
-  wandb sweep sweep.yaml                             prints the name of the sweep
-  wandb agent <that name>                            starts runs, here or on any machine with this program and a key
-
-What has one value is the same in every run. What is swept is written as Hydra has it, in quotes for the shell:
-
-  seed=0,1,2   'seed=range(0,3)'   'method=choice(pulse,resampling)'               each of some values
-  'noise.lr_std=interval(0,0.2)'   'steps=int(interval(50,200))'                   any number between two, any whole one
-  'objective.diversity_weight=tag(log,interval(0.0001,0.01))'                      by factors instead of steps
-
-  --strategy=grid|random|bayes   grid: every combination, the default without an interval; random, the default with one;
-                                 bayes: by the metric of the runs before
-  --metric=lr_psnr.mean          a number of metrics.json, also diversity.rms, lpips.mean, ...; what a wrong one is told
-                                 names them all
-  --goal=maximize|minimize       of the metric; otherwise whatever is better
-
-Every combination is composed and checked first, of an interval both ends and a value between them; what cannot run is
-refused in one line. The agent runs `python run.py` in the folder where it was started, which is this program's source
-tree, with its environment active. Each run is a run directory as ever; it has tracking.mode=online, which takes a key
-(`wandb login`), and goes to the sweep's project.
 """
 
 MERGE_HELP = """\
-multimodal-pulse merge: one run directory, with its table, out of the shards of one evaluation.
+Make one run directory, with its table, of the shards of one evaluation. It is what one process would have left; only
+curves stay with the shards. Files are hard links, or copies where the file system has none; no shard is changed.
 
   python run.py -m hydra/launcher=joblib shard.count=2 'shard.index=range(2)' hydra.sweep.dir=outputs/mine ...
   multimodal-pulse merge outputs/mine/shard-*                              makes outputs/mine/merged
   multimodal-pulse merge outputs/mine/shard-* --out outputs/whole          makes outputs/whole
 
-The folders of the references become hard links, or copies where the file system has none; records.jsonl and
-metrics.json are derived from them, and the table is that of a run. The result is what one process would have left:
-the same command without shards and with hydra.run.dir=<the result> finds nothing to do. Curves stay with the shards.
-
-Shards that overlap, that are not the whole evaluation (what is missing is named), or whose configuration, plan or
-weights differ are refused in one line, with status 1, and nothing is written. A shard is never changed. After a kill
-the same command does the rest.
+Refused in one line, with status 1, before anything is written: shards that overlap, shards that are not the whole
+evaluation (what is missing is named), and shards with different configurations, plans or weights. After a kill the
+same command does the rest.
 """
 
-HELP = {
-    "render": RENDER_HELP,
-    "weights": WEIGHTS_HELP,
-    "convert": CONVERT_HELP,
-    "wandb-sweep": WANDB_SWEEP_HELP,
-    "merge": MERGE_HELP,
-}
-"""What `multimodal-pulse <command> --help` prints."""
+
+def execute(arguments: Sequence[str]) -> None:
+    """Runs the subcommand that the first argument names; `--help` after it prints its help and ends the program.
+
+    Raises:
+        UserError: the arguments do not suit it, or it cannot do what they ask for.
+    """
+    given = vars(_parser().parse_args(arguments))
+    given.pop("run")(**given)
 
 
-def weights(arguments: Sequence[str]) -> None:
+class _Parser(argparse.ArgumentParser):
+    """Reports errors in one line, as the rest of the program does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; {self.prog} --help says more.")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="multimodal-pulse")
+    commands = parser.add_subparsers()
+
+    def add(run: Callable[..., None], text: str) -> argparse.ArgumentParser:
+        layout = argparse.RawDescriptionHelpFormatter
+        command = commands.add_parser(run.__name__, description=text, formatter_class=layout, allow_abbrev=False)
+        command.set_defaults(run=run)
+        return command
+
+    command = add(weights, WEIGHTS_HELP)
+    command.add_argument("names", nargs="*", metavar="name", help="a network to fetch; none: list all")
+    command = add(convert, CONVERT_HELP)
+    command.add_argument("source", type=_path, help="a .pkl, .pt or .safetensors file")
+    command.add_argument("target", type=_path, help="the .safetensors file to write")
+    command.add_argument("--force", action="store_true", help="replace the target if it exists")
+    command = add(render, RENDER_HELP)
+    command.add_argument("folder", type=_path, help="a run directory, or the folder of one reference in it")
+    command = add(merge, MERGE_HELP)
+    command.add_argument("folders", type=_path, nargs="+", metavar="shard", help="the run directory of a shard")
+    command.add_argument("--out", type=_path, help="the run directory to make; default: `merged` beside the shards")
+    return parser
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))
+
+
+def weights(names: Sequence[str]) -> None:
     """Lists the official networks, or fetches those that are named."""
     from multimodal_pulse.generator.files.weights import NETWORKS, present, weights_folder
 
-    if any(argument.startswith("-") for argument in arguments):
-        raise UserError("usage: multimodal-pulse weights [<name> ...]; multimodal-pulse weights --help says more.")
-    if not arguments:
+    if not names:
         print(f"kept in {weights_folder()}")
         for network in NETWORKS.values():
             print(f"{network.name.ljust(13)}  {network.state.ljust(16)}  {network.address}  {network.what}")
-    for name in arguments:
+    for name in names:
         try:
             path = present(name)
         except KeyboardInterrupt as stop:
@@ -124,27 +120,16 @@ def weights(arguments: Sequence[str]) -> None:
         print(f"{load_official(name).sha256}  {path}")
 
 
-def convert(arguments: Sequence[str]) -> None:
+def convert(source: Path, target: Path, force: bool) -> None:
     """Writes the generator in a file of any kind as our safetensors."""
-    force = "--force" in arguments
-    paths = [argument for argument in arguments if argument != "--force"]
-    if len(paths) != 2 or any(path.startswith("-") for path in paths):
-        raise UserError(
-            "usage: multimodal-pulse convert <.pkl or .pt> <.safetensors> [--force]; multimodal-pulse convert --help"
-            " says more."
-        )
-    source, target = (Path(os.path.expanduser(path)) for path in paths)
-    try:
-        if target.is_dir():
-            raise UserError(f"{target} is a folder: give a file in it, {target / source.stem}.safetensors.")
-        if target.suffix != ".safetensors":
-            raise UserError(f"{target} must end in .safetensors: that is what is written.")
-        if not target.parent.is_dir():
-            raise UserError(f"{target.parent} is no folder: make it first.")
-        if target.exists() and not force:
-            raise UserError(f"{target} is there already: add --force to replace it.")
-    except OSError as error:  # below a folder that may not be entered
-        raise UserError(f"{target} cannot be reached: {error.strerror}.") from error
+    if target.is_dir():
+        raise UserError(f"{target} is a folder: give a file in it, {target / source.stem}.safetensors.")
+    if target.suffix != ".safetensors":
+        raise UserError(f"{target} must end in .safetensors: that is what is written.")
+    if not target.parent.is_dir():
+        raise UserError(f"{target.parent} is not a folder: make it first.")
+    if target.exists() and not force:
+        raise UserError(f"{target} exists already: add --force to replace it.")
     from multimodal_pulse.base.download import megabytes
     from multimodal_pulse.base.files import file_sha256
     from multimodal_pulse.generator import load_generator, save_generator
@@ -161,38 +146,32 @@ def convert(arguments: Sequence[str]) -> None:
     print(f"{target}: {megabytes(target.stat().st_size)}, sha256 {file_sha256(target)}")
 
 
-class _Arguments(argparse.ArgumentParser):
-    """Says what is wrong as everything here does."""
+def render(folder: Path) -> None:
+    """Draws the pictures of a reference, or of all in a run directory, again from their `latents.safetensors`."""
+    from multimodal_pulse.results.pictures.redraw import Renderer, reference_folders, render_folder
+    from multimodal_pulse.run.build import load_renderer
 
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; {self.prog} --help says more.")
+    @lru_cache(maxsize=1)  # one run has the same settings in every record
+    def renderer(settings: str) -> Renderer:
+        return load_renderer(json.loads(settings))
 
-
-def wandb_sweep(arguments: Sequence[str]) -> None:
-    """Prints the YAML file of a W&B sweep."""
-    from multimodal_pulse.interface.wandb_sweep import STRATEGIES, wandb_sweep
-
-    parser = _Arguments(prog="multimodal-pulse wandb-sweep", add_help=False, allow_abbrev=False)
-    parser.add_argument("--metric", default="lr_psnr.mean")
-    parser.add_argument("--goal", choices=("maximize", "minimize"))
-    parser.add_argument("--strategy", choices=STRATEGIES)
-    parser.add_argument("overrides", nargs="*")
-    given = parser.parse_intermixed_args(arguments)
-    print(wandb_sweep(given.overrides, given.metric, given.goal, given.strategy), end="")
+    for reference in reference_folders(folder):
+        for path in render_folder(reference, lambda settings: renderer(json.dumps(settings))):
+            print(path)
 
 
-def merge(arguments: Sequence[str]) -> None:
+def merge(folders: Sequence[Path], out: Path | None) -> None:
     """Makes one run directory of those of an evaluation's shards."""
-    parser = _Arguments(prog="multimodal-pulse merge", add_help=False, allow_abbrev=False)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("folders", type=Path, nargs="+")
-    given = parser.parse_intermixed_args(arguments)
     from multimodal_pulse.results.merge import merge
 
-    whole = merge(given.folders, given.out)
+    whole = merge(folders, out)
     print(whole)
     if whole.failure:
         raise UserError(
-            "not all references are in the table. Once those that could not be used are mended, start their shards"
-            " again, and then this merge."
+            "the table lacks some references. Once their pictures can be used, start their shards again, and then this"
+            " merge."
         )
+
+
+COMMANDS = ("weights", "convert", "render", "merge")
+"""What the first argument may be, besides Hydra's own."""

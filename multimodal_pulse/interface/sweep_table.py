@@ -10,9 +10,8 @@ from typing import Any
 
 from multimodal_pulse.base.files import remove_partial, write_atomic
 from multimodal_pulse.configuration.compose import Job
+from multimodal_pulse.interface.messages import STOPPED
 from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measures
-
-STOPPED = "stopped"
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,35 @@ them, each made when it is requested. The sources are:
 - `InMemory`: one picture given in Python.
 
 Every picture of a reference is float32 RGB in [0, 1], [3, H, W], with every value n / 255.
+
+The names below are imported when they are first used, so that `picture_files` can refuse a broken picture in the time
+before PyTorch is imported.
 """
 
-from multimodal_pulse.references.base import Reference, References
-from multimodal_pulse.references.celeba_hq import CelebAHQ
-from multimodal_pulse.references.files import Folder, ImageFile
-from multimodal_pulse.references.in_memory import InMemory
-from multimodal_pulse.references.portraits import Portraits
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multimodal_pulse.references.base import Reference, References
+    from multimodal_pulse.references.celeba_hq import CelebAHQ
+    from multimodal_pulse.references.files import Folder, ImageFile
+    from multimodal_pulse.references.in_memory import InMemory
+    from multimodal_pulse.references.portraits import Portraits
+
+_MODULES = {
+    "CelebAHQ": "celeba_hq",
+    "Folder": "files",
+    "ImageFile": "files",
+    "InMemory": "in_memory",
+    "Portraits": "portraits",
+    "Reference": "base",
+    "References": "base",
+}
 
 __all__ = ["CelebAHQ", "Folder", "ImageFile", "InMemory", "Portraits", "Reference", "References"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,33 +10,34 @@ from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References, degraded
-from multimodal_pulse.references.celeba_release import Release, counted, listed, read_release
+from multimodal_pulse.references.celeba_release import Release, listed, read_release
 from multimodal_pulse.references.pairing import reduced
-from multimodal_pulse.references.pixels import load_rgb, size_of_whole_jpeg
+from multimodal_pulse.references.picture_files import size_and_format
+from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.references.portraits import EVALUATION_SPLITS
 
 MANY = 500
-"""Images whose check gets a progress bar: about a second's work."""
+"""The number of images from which their check, about a second long, has a progress bar."""
 
 
 class CelebAHQ(References):
-    """One partition of the release, by rising idx; a reference is called by its idx, in five digits.
+    """One partition of the release, in ascending order of idx; the name of a reference is its idx in five digits.
 
-    A run over all of it takes days, so a file that cannot be used does not end it: `unusable` tells such files before
-    the search begins. What the release lacks altogether is refused, unless `expected` allows it.
+    A run over all of it takes days, so an unusable file does not end it: `unusable` names such files before the search
+    begins. Missing images are refused unless `expected` allows them.
 
     Args:
-        resolution: the generator's, R. The images are larger as a rule, and reduced by antialiased bicubic resizing.
+        resolution: the generator's, R. Larger images are reduced by antialiased bicubic resizing.
         degradation: A.
         path: the folder with `CelebA-HQ-img` and the mapping in it.
-        expected: how many images the partitions "train", "validation" and "test" must have on the disk, each a number
-            or None: any. None for all three: whatever is there is taken, and notices name what is missing.
-        partition_file: CelebA's `list_eval_partition.txt`; None: beside the mapping.
+        expected: the number of images that each of the partitions "train", "validation" and "test" must have, or None
+            for any number. None for all three: the images that are there are used, and notices name the missing ones.
+        partition_file: CelebA's `list_eval_partition.txt`; None: the one beside the mapping.
         split: "validation" (to choose settings) or "test" (to report).
-        limit: only the first so many; None: all.
-        subset: only these idx, all of the split; None: all. `limit` counts within them.
+        limit: the largest number of images, from the first; None: all.
+        subset: the idx to use, all of the split; None: all. `limit` counts within them.
     Raises:
-        UserError: a bad setting; a list that is missing, malformed or contradicts itself; fewer or more images than
+        UserError: a bad setting; a list that is missing, malformed or contradicts itself; another number of images than
             expected, or none.
     """
 
@@ -62,8 +63,7 @@ class CelebAHQ(References):
         if expected is not None:
             release.require(expected)
         wanted = _wanted(release, split, subset)
-        present = set(release.present[split])
-        chosen = [idx for idx in wanted if idx in present][:limit]
+        chosen = [idx for idx in wanted if idx in release.present][:limit]
         if not chosen:
             within = "" if subset is None else f" within references.subset={list(subset)}"
             raise UserError(f"{release.folder} has no image of references.split={split}{within}.")
@@ -71,10 +71,12 @@ class CelebAHQ(References):
         self._resolution = resolution
         self._degradation = degradation
         self._paths = [release.file(idx) for idx in chosen]
-        for sentence in (*release.left_out, *release.remarks):
+        for sentence in release.left_out:
             self.add_notice(sentence)
-        if missing := [f"{idx}.jpg" for idx in wanted if idx not in present]:
-            self.add_notice(f"{release.folder} lacks {counted(missing)}; the run goes on without.")
+        for phrase in release.has_no_line_for(release.present):
+            self.add_notice(f"{phrase}, left out.")
+        for phrase in release.lacks(wanted):
+            self.add_notice(f"{phrase}; the run goes on without.")
         self.add_notice(_identical(self._paths))
 
     def __getitem__(self, index: int) -> Reference:
@@ -83,25 +85,22 @@ class CelebAHQ(References):
         return degraded(self.names[index], reduced(picture, self._resolution), self._degradation)
 
     def unusable(self, indices: Iterable[int]) -> dict[int, str]:
-        """Reads each of these files to its end, one at a time, which takes some milliseconds.
+        """Decodes each of these files, one at a time, in a few milliseconds.
 
-        A JPEG carries no checksum: bytes that were changed and still make a picture are not found.
+        A JPEG has no checksum: changed bytes that still make a picture are not found.
         """
         indices = list(indices)
         reasons: dict[int, str] = {}
-        sizes: dict[Path, tuple[int, int]] = {}
-        for index in progress_bar(
-            iterable=indices, desc="checking the images", unit="image", disable=len(indices) < MANY
-        ):
+        few = len(indices) < MANY
+        for index in progress_bar(iterable=indices, desc="checking the images", unit="image", disable=few):
             path = self._paths[index]
             try:
-                width, height = size_of_whole_jpeg(path)
-                self._check_size(path, width, height)
+                size, file_format = size_and_format(path)
+                if file_format not in ("JPEG", "MPO"):
+                    raise UserError(f"{path} is a {file_format} picture, not a JPEG.")
+                self._check_size(path, *size)
             except UserError as error:
                 reasons[index] = str(error)
-            else:
-                sizes[path] = width, height
-        self.add_notice(_odd_sizes(sizes))
         return reasons
 
     def _check_size(self, path: Path, width: int, height: int) -> None:
@@ -113,44 +112,27 @@ class CelebAHQ(References):
 
 
 def _wanted(release: Release, split: str, subset: Sequence[int] | None) -> list[int]:
-    """The idx asked for, rising, present or missing."""
+    """Returns the requested idx in ascending order, whether present or missing."""
     if subset is None:
-        return sorted([*release.present[split], *release.missing[split]])
-    strangers = [
-        f"{idx} ({release.partition_of(idx) or 'not in the mapping'})"
-        for idx in subset
-        if release.partition_of(idx) != split
-    ]
-    if strangers:
-        raise UserError(f"references.subset has idx that are not in references.split={split}: {listed(strangers)}.")
-    if twice := sorted(idx for idx, times in Counter(subset).items() if times > 1):
-        raise UserError(f"references.subset has {listed(map(str, twice))} more than once.")
+        return release.named(split)
+    partitions = {idx: release.partitions.get(idx, "not in the mapping") for idx in subset}
+    if others := [f"{idx} ({partition})" for idx, partition in partitions.items() if partition != split]:
+        raise UserError(f"references.subset has idx that are not in references.split={split}: {listed(others)}.")
+    if repeated := sorted(idx for idx, times in Counter(subset).items() if times > 1):
+        raise UserError(f"references.subset has {listed(map(str, repeated))} more than once.")
     return sorted(subset)
 
 
 def _identical(paths: Sequence[Path]) -> str | None:
-    """A notice naming files that hold the same bytes; only those of equal size are read."""
+    """Returns a notice that names the files with the same bytes; reads only files of equal size."""
     same_size = defaultdict(list)
     same_content = defaultdict(list)
     for path in paths:
-        with suppress(OSError):
-            same_size[path.stat().st_size].append(path)
+        same_size[path.stat().st_size].append(path)
     for size, candidates in same_size.items():
-        if size == 0 or len(candidates) == 1:
-            continue
-        for path in candidates:
-            with suppress(OSError):
-                same_content[file_sha256(path)].append(path.name)
-    groups = [names for names in same_content.values() if len(names) > 1]
-    if not groups:
-        return None
-    return f"{paths[0].parent} has the same file several times: {listed(listed(names, ' = ') for names in groups)}."
-
-
-def _odd_sizes(sizes: Mapping[Path, tuple[int, int]]) -> str | None:
-    """A notice naming files that are not as large as most."""
-    if len(set(sizes.values())) < 2:
-        return None
-    usual, _ = Counter(sizes.values()).most_common(1)[0]
-    odd = [f"{path.name} ({size[0]} x {size[1]})" for path, size in sizes.items() if size != usual]
-    return f"Most images are {usual[0]} x {usual[1]}, these are not and are used all the same: {listed(odd)}."
+        if size > 0 and len(candidates) > 1:
+            for path in candidates:
+                with suppress(OSError):  # `unusable` names what cannot be read
+                    same_content[file_sha256(path)].append(path.name)
+    groups = [listed(names, " = ") for names in same_content.values() if len(names) > 1]
+    return f"{paths[0].parent} has the same file several times: {listed(groups)}." if groups else None

@@ -1,6 +1,6 @@
 """References from picture files."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from multimodal_pulse.base.errors import UserError
@@ -8,10 +8,8 @@ from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import unique_names
 from multimodal_pulse.references.pairing import Pairing
-from multimodal_pulse.references.pixels import SUFFIXES, load_rgb, size_of
-
-MOST_NAMED = 3
-"""The most files that an error message names; the others are counted."""
+from multimodal_pulse.references.picture_files import picture_paths, refuse_failing, size_of
+from multimodal_pulse.references.pixels import load_rgb
 
 
 class PictureFiles(References):
@@ -40,7 +38,7 @@ class PictureFiles(References):
         super().__init__(unique_names(paths))
         self._paths = paths
         self._pairing = Pairing(resolution, degradation, as_)
-        _refuse_failing(lambda path: self._pairing.check(*size_of(path), str(path)), paths)
+        refuse_failing(lambda path: self._pairing.check(*size_of(path), str(path)), paths)
 
     def __getitem__(self, index: int) -> Reference:
         path = self._paths[index]
@@ -54,26 +52,11 @@ class PictureFiles(References):
         Raises:
             UserError: files are truncated or damaged after their headers; the first ones are named.
         """
-        _refuse_failing(self._decode, [self._paths[index] for index in indices])
+        refuse_failing(self._decode, [self._paths[index] for index in indices])
 
     def _decode(self, path: Path) -> None:
         height, width = load_rgb(path).shape[-2:]
         self.add_notice(self._pairing.check(width, height, str(path)))
-
-
-def _refuse_failing(attempt: Callable[[Path], object], paths: Sequence[Path]) -> None:
-    """Tries every path; raises UserError that names the first failures and counts the others."""
-    failures: list[str] = []
-    for path in paths:
-        try:
-            attempt(path)
-        except UserError as error:
-            failures.append(str(error))
-    if not failures:
-        return
-    if (further := len(failures) - MOST_NAMED) > 0:
-        failures[MOST_NAMED:] = [f"{further} more of the {len(paths)} files cannot be used either."]
-    raise UserError(" ".join(failures))
 
 
 class Folder(PictureFiles):
@@ -101,22 +84,6 @@ class Folder(PictureFiles):
             raise UserError(f"references.limit={limit} must be at least 1, or null for all.")
         paths = picture_paths(Path(path).expanduser())
         super().__init__(resolution, degradation, paths[:limit], as_)
-
-
-def picture_paths(folder: Path) -> list[Path]:
-    """Returns the picture files directly in `folder`, sorted by name; raises UserError if there are none."""
-    if not folder.exists():
-        raise UserError(f"references.path={folder} does not exist.")
-    if not folder.is_dir():
-        raise UserError(f"references.path={folder} is a file; references=image reads one picture.")
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-    if not paths:
-        raise UserError(f"references.path={folder} has no picture ({', '.join(SUFFIXES)}) in it.")
-    return paths
 
 
 class ImageFile(PictureFiles):

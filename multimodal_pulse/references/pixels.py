@@ -3,23 +3,16 @@
 Elsewhere an image is float32 RGB in [0, 1], [..., 3, H, W]; every value of one read from a file is exactly n / 255.
 """
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
-from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import atomic_file
+from multimodal_pulse.references.picture_files import readable
 
-SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-"""The file name suffixes, in lower case, of the supported formats."""
-MAX_PIXELS = 2**26
-"""The most pixels (8192 x 8192); larger pictures would fill the memory and are refused by their header."""
 GRAY_MODES = ("1", "L", "LA", "La")
 
 
@@ -58,67 +51,10 @@ def load_rgb(path: str | Path) -> Tensor:
     profile is converted to sRGB, and transparency is composed over white. An animation gives its first frame.
 
     Raises:
-        UserError: the file is missing, of another format, truncated, damaged, or larger than MAX_PIXELS.
+        UserError: the file is missing, of another format, truncated, damaged, or has too many pixels.
     """
-    with _readable(path) as picture:
+    with readable(path) as picture:
         return from_pil(picture)
-
-
-def size_of(path: str | Path) -> tuple[int, int]:
-    """Returns (width, height) in pixels from the file's header, before the EXIF orientation; decodes no pixel.
-
-    Raises:
-        UserError: as in `load_rgb`, for errors that the header shows.
-    """
-    with _readable(path) as picture:
-        return picture.size
-
-
-def size_of_whole_jpeg(path: str | Path) -> tuple[int, int]:
-    """Returns (width, height) of a JPEG, as `size_of`, after reading all of its data.
-
-    All coefficients are decoded, but only to pixels at an eighth of the size. This finds everything that `load_rgb`
-    would refuse, in a quarter of the time.
-
-    Raises:
-        UserError: as in `load_rgb`, or the picture has another format.
-    """
-    with _readable(path) as picture:
-        size, file_format = picture.size, picture.format
-        picture.draft("L", (1, 1))
-        picture.load()
-    if file_format not in ("JPEG", "MPO"):
-        raise UserError(f"{path} is a {file_format} picture, not a JPEG.")
-    return size
-
-
-@contextmanager
-def _readable(path: str | Path) -> Iterator[Image.Image]:
-    """Opens a picture file; any error here or in the block becomes a `UserError`."""
-    try:
-        with _open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            yield picture
-    except Image.DecompressionBombError as error:
-        limit = MAX_PIXELS // 10**6
-        raise UserError(f"{path} has more than {limit} million pixels, the most that is read: reduce it.") from error
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist.") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path} is a folder, not a picture; references=folder reads all in it.") from error
-    except UnidentifiedImageError as error:
-        raise UserError(f"{path} is not a PNG, JPEG or WebP picture, or its beginning is damaged.") from error
-    except Exception as error:
-        # Decoders raise various exceptions for damaged data: OSError, SyntaxError, ValueError, ...
-        raise UserError(f"{path} cannot be read, it is truncated or damaged ({error}).") from error
-
-
-def _open(path: str | Path) -> Image.Image:
-    with warnings.catch_warnings():
-        # Pillow warns above its own limit; MAX_PIXELS is lower.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path, formats=sorted(set(SUFFIXES.values())))
 
 
 def from_pil(picture: Image.Image) -> Tensor:

@@ -93,3 +93,10 @@ def test_a_class_is_told_where_nothing_else_differs(tmp_path):
     settle_config(tmp_path, compose_config(), [])
     said = refusal(tmp_path, "latent_resampling=none")
     assert "(latent_resampling._target_: " in said and "more" not in said
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", "a: [1\n", "just text"])
+def test_somebody_elses_config_is_refused(content, tmp_path):
+    (tmp_path / "config.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"config\.yaml is not this program's"):
+        refuse_another_config(tmp_path, compose_config())

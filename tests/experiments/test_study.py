@@ -15,14 +15,14 @@ from scripts import scripts
 from tiny_run import OVERRIDES
 
 from multimodal_pulse.base.files import only_writer
-from multimodal_pulse.interface.sweeps import Choices, Interval
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed: pip install 'multimodal-pulse[study]'")
 
 TINY = [*OVERRIDES, "references.limit=1", "num_samples=2", "steps=1"]
 
 
-pareto, study = scripts("study", "pareto", "study")
+pareto, study, sweeps = scripts("study", "pareto", "study", "sweeps")
+Choices, Interval = sweeps.Choices, sweeps.Interval
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

@@ -102,4 +102,4 @@ def test_a_launcher_that_is_not_installed_is_told_with_its_extra(capsys):
     assert said.startswith(
         "multimodal-pulse: hydra/launcher=pbs is not an option of hydra/launcher: choose one of basic"
     )
-    assert "the extra `launchers` of this package adds joblib and submitit" in said and said.count("\n") == 1
+    assert "The extra `launchers` of this package adds joblib and submitit" in said and said.count("\n") == 1

@@ -9,7 +9,7 @@ from places import CONF
 from tiny_run import read, sweep_rows
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.interface.cli import _refuse_lost_paths
+from multimodal_pulse.interface.hydra_runs import _refuse_lost_paths
 
 
 def test_a_sweep_has_a_folder_for_each_run_and_survives_a_refused_one(command, tmp_path):
@@ -65,7 +65,7 @@ def test_another_process_names_the_folders_of_a_sweep_alike():
         "from hydra import compose, initialize_config_dir\n"
         "from hydra.core.hydra_config import HydraConfig\n"
         "from omegaconf import open_dict\n"
-        "from multimodal_pulse.interface.cli import CommandLine\n"
+        "from multimodal_pulse.interface.hydra_runs import CommandLine\n"
         "CommandLine().arguments = ['-m', 'method=lr_noise', 'noise.lr_std=.2', 'seed=0,1']\n"  # a launcher brings it
         f"with initialize_config_dir({str(CONF)!r}, version_base='1.3'):\n"
         "    cfg = compose('config', ['method=lr_noise', 'noise.lr_std=0.2', 'seed=1'], return_hydra_config=True)\n"
@@ -80,7 +80,7 @@ def test_another_process_names_the_folders_of_a_sweep_alike():
 
 def test_a_run_that_fails_in_a_launchers_process_says_why_where_the_command_was_given(command, tmp_path, monkeypatch):
     processes = iter([("login", 7), ("node", 7)])
-    monkeypatch.setattr("multimodal_pulse.interface.cli._process", lambda: next(processes))
+    monkeypatch.setattr("multimodal_pulse.interface.hydra_runs._process", lambda: next(processes))
     sweep = tmp_path / "sweep"
     status, _, errors = command("-m", "shard.count=2", "shard.index=2,1", f"hydra.sweep.dir={sweep}")
     why = "shard.index=2, shard.count=2: the shards are 0 to 1."

@@ -14,16 +14,8 @@ from places import SHARED
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.references.pixels import (
-    from_pil,
-    from_uint8,
-    load_rgb,
-    quantise,
-    save_png,
-    size_of,
-    to_pil,
-    to_uint8,
-)
+from multimodal_pulse.references.picture_files import size_of
+from multimodal_pulse.references.pixels import from_pil, from_uint8, load_rgb, quantise, save_png, to_pil, to_uint8
 
 SHARED_FACES = SHARED / "faces"
 

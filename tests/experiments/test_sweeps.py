@@ -1,10 +1,14 @@
-"""What a command sweeps, read for other engines than Hydra's, and checked."""
+"""The words of a sweep, read for Optuna and checked."""
 
 import pytest
+from scripts import scripts
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config
-from multimodal_pulse.interface.sweeps import Choices, Interval, Sweep, check_sweep, read_sweep
+
+[sweeps] = scripts("study", "sweeps")
+Choices, Interval, Sweep = sweeps.Choices, sweeps.Interval, sweeps.Sweep
+check_sweep, read_sweep = sweeps.check_sweep, sweeps.read_sweep
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,7 @@ def test_what_cannot_be_read_is_one_line(overrides, words):
         (["nois.lr_std=interval(0,1)"], "unknown key nois.lr_std"),
         (["method=lr_nose,combined"], "method=lr_nose is not an option"),
         (["references.split=test,train"], "references.split: Invalid value 'train'"),
-        (["seed=0,a"], "seed=a: a whole number is needed"),
+        (["seed=0,a"], "seed: Value 'a' of type 'str' could not be converted to Integer"),
         (["noise.lr_std=0.1,-1"], "noise.lr_std=-1.0: it must be finite and at least 0"),
         (["noise.lr_std=interval(-1,1)"], "noise.lr_std=-1.0"),
         (["steps=interval(50,200)"], "write int(interval(50,200))"),

@@ -1,7 +1,4 @@
-"""What a command sweeps, in Hydra's words (`a=1,2`, `a=range(0,3)`, `a=interval(0,1)`), for other programs' engines.
-
-Hydra's own `-m` needs none of this; a W&B sweep and a study with Optuna are told what to choose from, and start runs.
-"""
+"""What a command sweeps, in Hydra's words (`a=1,2`, `a=range(0,3)`, `a=interval(0,1)`), for Optuna to choose from."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,32 +13,31 @@ from omegaconf.errors import OmegaConfBaseException
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import Job, compose_job
-from multimodal_pulse.configuration.conf_folder import CONF
+from multimodal_pulse.configuration.option_files import slots
 from multimodal_pulse.configuration.validation import check_config
 from multimodal_pulse.interface.hydra_errors import explain
 
 INSIDE = (3 - math.sqrt(5)) / 2
-"""Where in an interval a value is tried besides its ends: no whole number, whatever whole numbers the ends are."""
+"""Where in an interval a value is tried besides its ends: never a whole number if the ends are whole."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Some values, as they stand in an override (`null`, `[64,128]`, `'a b'`)."""
+    """Some values, as they stand in an override (`null`, `[64,128]`, `'a b'`); all of them are tried."""
 
     values: tuple[str, ...]
 
     @property
     def tried(self) -> tuple[str, ...]:
-        """What `check_sweep` tries: all of them."""
         return self.values
 
 
 @dataclass(frozen=True)
 class Interval:
-    """All numbers from `low` to `high`: whole ones where both are, of `int(interval(low,high))`.
+    """All numbers from `low` to `high`: whole ones if both are whole, as in `int(interval(low,high))`.
 
     Attributes:
-        log: equally likely in every factor instead of every step, of `tag(log,interval(low,high))`.
+        log: draw by factors instead of steps, as in `tag(log,interval(low,high))`.
     """
 
     low: float
@@ -54,18 +50,18 @@ class Interval:
 
     @property
     def tried(self) -> tuple[str, ...]:
-        """What `check_sweep` tries: both ends and a value between them."""
+        """Both ends and a value between them."""
         inside = self.low + INSIDE * (self.high - self.low)
         return str(self.low), str(int(inside) if self.whole else inside), str(self.high)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Some overrides for every run, and what differs from run to run.
+    """The overrides of a study.
 
     Attributes:
-        fixed: overrides, as given.
-        swept: key -> what its value is chosen from.
+        fixed: the overrides of every run, as given.
+        swept: for each swept key, the values to choose from.
     """
 
     fixed: tuple[str, ...]
@@ -73,10 +69,10 @@ class Sweep:
 
 
 def read_sweep(overrides: Sequence[str]) -> Sweep:
-    """Takes apart what a command line sets and what it sweeps.
+    """Separates what a command line sets from what it sweeps.
 
     Raises:
-        UserError: an override cannot be read, a key is swept twice, or a sweep is none that other engines know.
+        UserError: an override cannot be read, a key is swept twice, or Optuna has no such sweep.
     """
     fixed: list[str] = []
     swept: dict[str, Choices | Interval] = {}
@@ -84,13 +80,14 @@ def read_sweep(overrides: Sequence[str]) -> Sweep:
         try:
             [override] = OverridesParser.create().parse_overrides([text])
         except OverrideParseException as error:
-            raise UserError(explain(error, overrides)) from error
+            raise UserError(explain(error)) from error
+        key = override.get_key_element()
         if not override.is_sweep_override():
             fixed.append(text)
-        elif override.get_key_element() in swept:
-            raise UserError(f"{text}: {override.get_key_element()} is swept already; give all of its values at once.")
+        elif key in swept:
+            raise UserError(f"{text}: {key} is swept already; give all of its values at once.")
         else:
-            swept[override.get_key_element()] = _range_of(override, text)
+            swept[key] = _range_of(override, text)
     return Sweep(tuple(fixed), swept)
 
 
@@ -120,34 +117,34 @@ def _interval(value: IntervalSweep, text: str) -> Interval:
 
 
 def check_sweep(sweep: Sweep) -> DictConfig:
-    """Composes and checks every combination of choices and of `Interval.tried`.
+    """Composes and checks every combination of the values that are `tried`.
 
-    Only options of slots are composed anew, since keys come and go with them; this takes half a second for each
-    combination of theirs. All other values are put into what was composed.
+    Only options of slots are composed anew, since keys come and go with them; this takes half a second for each of
+    their combinations. All other values are set in the composed configuration.
 
-    Returns: the configuration of the last one.
+    Returns: the configuration of the last combination.
     Raises:
         UserError: one of them cannot run, with the reason.
     """
-    slots = [key for key in sweep.swept if (CONF / key).is_dir()]
-    knobs = [key for key in sweep.swept if key not in slots]
-    for options in _combinations(sweep, slots):
-        cfg, job = _composed([*sweep.fixed, *options])
+    options = [key for key in sweep.swept if key in slots()]
+    knobs = [key for key in sweep.swept if key not in options]
+    for chosen in _combinations(sweep, options):
+        cfg, job = _composed([*sweep.fixed, *chosen])
         _refuse_parts(cfg, sweep)
         for values in _combinations(sweep, knobs):
-            _put(cfg, values, [*sweep.fixed, *options])
-            check_config(cfg, job.choices, [*sweep.fixed, *options, *values])
+            _set(cfg, values, [*sweep.fixed, *chosen])
+            check_config(cfg, job.choices, [*sweep.fixed, *chosen, *values])
     return cfg
 
 
 def _combinations(sweep: Sweep, keys: Sequence[str]) -> Iterator[list[str]]:
-    """Overrides of these keys, every value with every other."""
+    """Yields overrides of these keys: each value with each other."""
     for values in product(*(sweep.swept[key].tried for key in keys)):
         yield [f"{key}={value}" for key, value in zip(keys, values, strict=True)]
 
 
 def _refuse_parts(cfg: DictConfig, sweep: Sweep) -> None:
-    """Says what to write where an interval is of all numbers and its key takes whole ones."""
+    """Refuses an interval of all numbers for a key of whole numbers, with the words to write instead."""
     for key, range_ in sweep.swept.items():
         if isinstance(range_, Interval) and not range_.whole and isinstance(OmegaConf.select(cfg, key), int):
             raise UserError(f"{key} takes whole numbers: write int(interval({range_.low:g},{range_.high:g})).")
@@ -157,11 +154,11 @@ def _composed(overrides: Sequence[str]) -> tuple[DictConfig, Job]:
     try:
         return compose_job(overrides, run_dir="")
     except (HydraException, ValueError) as error:
-        raise UserError(explain(error, overrides)) from error
+        raise UserError(explain(error)) from error
 
 
-def _put(cfg: DictConfig, values: Sequence[str], others: Sequence[str]) -> None:
-    """What Hydra does with overrides once the options have been put together."""
+def _set(cfg: DictConfig, values: Sequence[str], others: Sequence[str]) -> None:
+    """Sets values as Hydra does after it has composed the options."""
     for override in OverridesParser.create().parse_overrides(list(values)):
         try:
             OmegaConf.update(cfg, override.key_or_group, override.value())

@@ -1,0 +1,201 @@
+"""`python run.py <overrides>`: a run, or with -m the runs of a sweep, as Hydra composes and launches them."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import short
+from multimodal_pulse.configuration.compose import Job
+from multimodal_pulse.configuration.conf_folder import CONF
+from multimodal_pulse.configuration.overrides import as_argument, folder_of_sweep_job, own_overrides
+from multimodal_pulse.configuration.run_config import CONFIG_FILE, refuse_another_config
+from multimodal_pulse.configuration.schema import register
+from multimodal_pulse.configuration.validation import FILES, check_config, check_files
+from multimodal_pulse.interface.hydra_errors import explain, refuse_arguments
+from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error
+from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
+
+register()
+
+
+class CommandLine(metaclass=Singleton):
+    """The arguments of the command. Hydra's launchers copy its singletons to the processes that they start, also on
+    other machines, where the environment may differ.
+    """
+
+    def __init__(self) -> None:
+        self.arguments: list[str] = []
+
+
+def search(arguments: Sequence[str]) -> None:
+    """Runs what the arguments ask for; after a sweep prints the common table of its runs.
+
+    Raises:
+        UserError: the arguments or the configuration cannot be used.
+        ReportedError: a run failed.
+        KeyboardInterrupt: Ctrl-C; with a sentence that says how to resume.
+    """
+    refuse_arguments(arguments)
+    jobs: list[EndedJob] = []
+    process = _process()
+
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    def job(cfg: DictConfig) -> None:
+        """Hydra calls this once, or once for each combination of a sweep."""
+        ended = _ended(cfg, HydraConfig.get(), arguments, jobs)
+        if ended.error and _process() != process:  # in a launcher's process `jobs` is a copy: Hydra carries the error
+            failed = "" if ended.metrics else f"{short(ended.job.run_dir)} failed: "
+            raise ReportedError(failed + ended.error)
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them over several lines
+    CommandLine().arguments = list(arguments)
+    try:
+        job()
+        if any(ended.error for ended in jobs):
+            raise ReportedError
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(_how_to_resume(jobs)) from stop
+    except ReportedError:
+        raise
+    except (HydraException, ValueError) as error:  # from the composition: a run's own errors are reported in `job`
+        raise UserError(explain(error)) from error
+    except OSError as error:  # from Hydra, which makes the folder
+        raise UserError(
+            f"the run directory cannot be made ({error}): choose another hydra.run.dir (of a sweep: hydra.sweep.dir)."
+        ) from error
+    except Exception as error:  # a worker was killed, or a cluster took a job back
+        if not any(argument.startswith("hydra/launcher=") for argument in arguments):
+            raise
+        raise UserError(
+            f"the launcher gave up ({in_words(error)}): the same command with the same hydra.sweep.dir does the rest."
+        ) from error
+    finally:
+        _say_sweep(jobs)
+
+
+def _ended(cfg: DictConfig, hydra_config: HydraConf, arguments: Sequence[str], jobs: list[EndedJob]) -> EndedJob:
+    """Does one run, says why if it fails, and returns how it ended, which it adds to `jobs`."""
+    job = _job(hydra_config)
+    own = own_overrides(job.overrides, arguments)
+    try:
+        _refuse_lost_paths(cfg, hydra_config)
+        ended = EndedJob(job, own, *_run(cfg, job))
+    except BaseException as error:
+        with suppress(OSError):  # Hydra has made the folder; a refused run leaves none
+            job.run_dir.rmdir()
+        jobs.append(EndedJob(job, own, error=in_words(error)))
+        if not isinstance(error, Exception):  # Ctrl-C ends a sweep, an error only the job
+            raise
+        say_error(error)
+        return jobs[-1]
+    jobs.append(ended)
+    if ended.error:
+        say(ended.error)
+    return ended
+
+
+def _run(cfg: DictConfig, job: Job) -> tuple[Mapping[str, Any], str]:
+    """Does one run and prints its report; returns the content of metrics.json, and why it lacks references."""
+    _refuse_early(cfg, job)
+    from multimodal_pulse.run.run import run
+
+    report = run(cfg, job)
+    print(report)
+    return report.metrics, report.failure
+
+
+def _refuse_early(cfg: DictConfig, job: Job) -> None:
+    """Refuses what can be refused without the seconds that importing PyTorch takes.
+
+    Raises:
+        UserError: a value, a file or a picture cannot be used, or the run directory holds another run.
+    """
+    check_config(cfg, job.choices, job.overrides)
+    check_files(cfg)
+    refuse_another_config(job.run_dir, cfg)
+    # A resumed run and a shard do not read all pictures: they check their own later.
+    if job.choices["references"] in ("image", "folder") and cfg.shard.count == 1 and not _begun(job):
+        from multimodal_pulse.references.picture_files import picture_paths, refuse_failing, size_and_format
+
+        path = Path(str(cfg.references.path)).expanduser()
+        paths = picture_paths(path)[: cfg.references.limit] if job.choices["references"] == "folder" else [path]
+        refuse_failing(size_and_format, paths)
+
+
+def _begun(job: Job) -> bool:
+    return (job.run_dir / CONFIG_FILE).exists()
+
+
+def _job(hydra_config: HydraConf) -> Job:
+    """Returns what Hydra knows about the run."""
+    return Job(
+        run_dir=Path(hydra_config.runtime.output_dir),
+        choices=dict(hydra_config.runtime.choices),
+        overrides=list(hydra_config.overrides.task),
+        sweep=Path(hydra_config.sweep.dir) if hydra_config.mode is RunMode.MULTIRUN else None,
+    )
+
+
+def _refuse_lost_paths(cfg: DictConfig, hydra_config: HydraConf) -> None:
+    """Refuses a relative path where a launcher's process works in another folder, as on a Ray cluster.
+
+    Raises:
+        UserError: with the absolute path to write instead.
+    """
+    given_in, here = hydra_config.runtime.cwd, os.getcwd()
+    if given_in == here or hydra_config.job.chdir:
+        return
+    paths = {"hydra.sweep.dir": hydra_config.sweep.dir} | {key: OmegaConf.select(cfg, key) for key in FILES}
+    for key, path in paths.items():
+        if path is not None and not Path(str(path)).expanduser().is_absolute():
+            whole = as_argument(key, os.path.join(given_in, str(path)))
+            raise UserError(f"the launcher's processes are in {here} and not in {given_in}: write {whole}.")
+
+
+def _process() -> tuple[str, int]:
+    """Identifies this process among those of a launcher, which may be on other machines."""
+    return platform.node(), os.getpid()
+
+
+def _folder_of_sweep_job(shard_index: int, shard_count: int) -> str:
+    """Names the folder of a job for `conf/config.yaml`, while the job is set up, possibly in a launcher's process."""
+    job = HydraConfig.get()
+    own = own_overrides(job.overrides.task, CommandLine().arguments)
+    shard = shard_index if shard_count > 1 else None
+    return folder_of_sweep_job(job.job.num, job.runtime.choices["method"], own, shard)
+
+
+OmegaConf.register_new_resolver("folder_of_sweep_job", _folder_of_sweep_job, replace=True)
+
+
+def _how_to_resume(jobs: Sequence[EndedJob]) -> str:
+    """Says how to resume after Ctrl-C, with the argument to add."""
+    if not jobs:  # stopped in the composition, or a launcher has given the jobs to other processes
+        return "The same command with the hydra.run.dir (of a sweep: hydra.sweep.dir) that was named does the rest."
+    job = jobs[-1].job
+    key, folder = ("hydra.run.dir", job.run_dir) if job.sweep is None else ("hydra.sweep.dir", job.sweep)
+    return f"What is finished stays; the same command with {as_argument(key, str(short(folder)))} does the rest."
+
+
+def _say_sweep(jobs: Sequence[EndedJob]) -> None:
+    """Prints and writes the table of a sweep, as far as it has come.
+
+    There is none after a single run, nor if a launcher runs the jobs in other processes.
+    """
+    folder = jobs[0].job.sweep if jobs else None
+    if folder is not None:
+        report = SweepReport(folder, jobs)
+        print(f"\n{report}")
+        report.write()

@@ -1,0 +1,41 @@
+"""What the command line says on stderr."""
+
+import sys
+import traceback
+
+from multimodal_pulse.base.errors import UserError
+
+STOPPED = "stopped"
+
+
+class ReportedError(Exception):
+    """A run failed and has said why; the other runs of its sweep are done first.
+
+    If a launcher runs the jobs in other processes, Hydra raises the first such error at the end, after a line of its
+    own. The reason is then said again, since the job itself may have said it in a log file.
+    """
+
+
+def say(sentence: str) -> None:
+    print(f"multimodal-pulse: {sentence}", file=sys.stderr)
+
+
+def say_error(error: Exception) -> None:
+    """Prints one line about an error that the user can correct, and a traceback of an error of the program."""
+    if isinstance(error, UserError):
+        say(str(error))
+    elif isinstance(error, ReportedError):
+        for sentence in error.args:
+            say(sentence)
+    elif isinstance(error, OSError):  # a full disk, a folder without permission
+        say(f"{error.filename}: {error.strerror}." if error.filename else str(error))
+    else:
+        traceback.print_exception(error)
+
+
+def in_words(error: BaseException) -> str:
+    """Returns one line for the table of a sweep."""
+    if isinstance(error, KeyboardInterrupt):
+        return STOPPED
+    said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    return " ".join(said.split())

@@ -1,0 +1,225 @@
+"""The command line: its help, what it refuses in one line, and what it answers without PyTorch."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from enum import Enum
+
+import pytest
+import yaml
+from hydra.errors import HydraException
+from light_command import lightly
+from omegaconf import OmegaConf
+from picture_files import encoded, random_pixels
+from PIL import Image
+from places import ROOT
+from tiny_run import run
+
+import multimodal_pulse
+from multimodal_pulse.configuration.compose import compose_config
+from multimodal_pulse.configuration.option_files import options, slots
+from multimodal_pulse.configuration.run_config import settle_config
+from multimodal_pulse.interface.help import help_text
+from multimodal_pulse.interface.hydra_errors import explain
+
+PICTURE = encoded(Image.fromarray(random_pixels(64, 64)), "PNG")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("noise.lr_sdt=0.1", ["unknown key noise.lr_sdt. Did you mean noise.lr_std?"]),
+        ("lr_std=0.1", ["Did you mean noise.lr_std?"]),
+        ("nois.lr_std=0.1", ["unknown key nois.lr_std. Did you mean noise.lr_std?"]),
+        ("objective.l2_wieght=1", ["Did you mean objective.l2_weight?"]),
+        ("lr_nois=none", ["Did you mean lr_noise?"]),
+        ("film=8", ["unknown key film. Did you mean film_frames?"]),
+        ("search.num_samples=2", ["unknown key search.num_samples. Did you mean num_samples?"]),
+        ("generator.pth=x", ["Did you mean generator.path? It belongs to generator=file: add it."]),
+        ("references.xyzzy=x", ["unknown key references.xyzzy. There are: references.path, "]),
+        ("xyzzy=1", ["unknown key xyzzy. --help lists all keys."]),
+        ("references.path=x", ["references.path belongs to ", "references=image: add one of them."]),
+        ("references.subset=[3]", ["references.subset belongs to references=celeba_hq: add it."]),
+        ("generator.path=x", ["generator.path belongs to generator=file: add it."]),
+        ("lr_noise=gauss", ["lr_noise=gauss is not an option of lr_noise: choose one of gaussian, masked, none."]),
+        ("references=some/folder", ["references=some/folder is not", "references=folder references.path=<folder>"]),
+        ("generator=/data/net.pkl", ["generator=/data/net.pkl is not", "generator=file generator.path=<file>"]),
+        ("method=a/b", ["method=a/b is not an option of method: choose one of batch_diversity, bicubic, "]),
+        ("hydra/launcher=a", ["hydra/launcher=a is not an option of hydra/launcher: choose one of "]),
+        ("photo.jpg", ["photo.jpg: write key=value, such as references=image references.path=photo.jpg."]),
+        ("references.path=a (1).png", ["cannot be read: write 'references.path=\"a (1).png\"'."]),
+        ("generator.path=~/a.pkl", ["cannot be read: write generator.path=/home/me/a.pkl."]),
+        ("references.path=a,b.png", ["quote the value"]),
+        ("method=pulse,resampling", ["'method=pulse,resampling'", "add --multirun"]),
+        ("seed=range(0,2)", ["'seed=range(0,2)' requires --multirun"]),
+        ("steps=1.5", ["steps: Value '1.5' of type 'float' could not be converted to Integer."]),
+        ("objective.eps=small", ["objective.eps: Value 'small'", "Float."]),
+        ("references.split=train", ["references.split", "validation, test"]),
+        ("trainer.accelerator=gpu", ["trainer.accelerator", "cpu, cuda, mps"]),
+        ("hydra.run.dri=x", ["hydra.run.dri"]),
+        ("noise=3", ["noise"]),
+        ("lr_noise=null", ["group", "None"]),
+    ],
+)
+def test_typing_errors_are_one_line_with_the_remedy(override, words, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    with pytest.raises((HydraException, ValueError)) as refused:
+        compose_config([override])
+    said = explain(refused.value)
+    assert "\n" not in said
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["noise.lr_sdt=0.1"],
+        ["lr_noise=gauss"],
+        ["method=resampling", "noise.lr_std=0.1"],
+        ["noise.lr_std=-1"],
+        ["num_samples=0"],
+        ["references=folder"],
+        ["references=folder", "references.path=nowhere"],
+        ["generator=untrained", "degradation.factor=5"],
+        ["render"],
+        ["render", "nowhere"],
+        ["hydra.run.dir=/dev/null/run"],
+        ["-m", "hydra.sweep.dir=/dev/null/sweep"],
+    ],
+)
+def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("multimodal-pulse: ")
+    assert said.count("\n") == 1
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--method", "combined"], "--method is no flag: knobs are written key=value"),
+        (["--num-samples=4"], "--num-samples=4 is no flag"),
+        (["--cfg"], "argument --cfg/-c: expected one argument"),
+        (["--cfg", "everything"], "argument --cfg/-c: invalid choice: 'everything'"),
+        (["method=", "pulse"], "pulse: write key=value"),
+        (["method", "=pulse"], "method: write key=value"),
+        (["seed=", "-1"], "-1: write key=value"),
+    ],
+)
+def test_flags_and_spaces_end_with_status_1_and_one_line(arguments, words, capsys):
+    assert run(*arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"multimodal-pulse: {words}") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["noise.lr_sdt=0.1"], "Did you mean noise.lr_std?"),
+        (["lr_noise=gauss"], "lr_noise=gauss is not an option"),
+        (["references=folder", "references.path=nowhere"], "references.path=nowhere does not exist."),
+        (["generator=untrained", "degradation.factor=5"], "degradation.factor=5 does not divide"),
+        (["seed=1"], "holds a run with another configuration (seed: 0 there, 1 now)"),
+        (["-m", "references=folder", "references.path=nowhere"], "references.path=nowhere does not exist."),
+    ],
+)
+def test_a_wrong_command_is_refused_without_torch(arguments, words, tmp_path):
+    settle_config(tmp_path, compose_config(), [])
+    done = lightly(*arguments, f"hydra.run.dir={tmp_path}", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("multimodal-pulse: ") and words in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("source", ["image", "folder"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"not a picture", "a.png is not a PNG, JPEG or WebP picture"),
+        (b"", "a.png is not a PNG, JPEG or WebP picture"),
+        (PICTURE[:-40], "a.png cannot be read, it is truncated or damaged"),
+    ],
+)
+def test_a_picture_that_cannot_be_read_is_refused_without_torch(source, content, words, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(content)
+    path = tmp_path / "photos" / ("a.png" if source == "image" else "")
+    done = lightly(f"references={source}", f"references.path={path}", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 1 and words in done.stderr
+    assert done.stderr.startswith("multimodal-pulse: ") and done.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_pictures_is_refused_without_torch(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    done = lightly("references=folder", f"references.path={tmp_path}", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 1
+    assert done.stderr.endswith(" has no picture (.png, .jpg, .jpeg, .webp) in it.\n")
+
+
+def test_help_and_the_configuration_are_printed_without_torch():
+    done = lightly("--help")
+    assert (done.returncode, done.stdout.rstrip()) == (0, help_text())
+    done = lightly("--cfg", "job", "seed=3")
+    assert (done.returncode, yaml.safe_load(done.stdout)["seed"]) == (0, 3)
+
+
+def test_help_names_every_option_and_the_pinned_knobs():
+    text = help_text()
+    for slot in slots():
+        for option in options(slot):
+            assert f"{slot}={option} " in text
+    for knob in (
+        "num_samples", "steps", "seed", "noise.lr_std", "noise.lr_mask", "noise.synthesis_std", "references.path",
+        "noise.synthesis_resolutions", "objective.l2_weight", "objective.geodesic_weight", "objective.diversity_weight",
+        "objective.eps", "degradation.factor", "references.limit", "references.split", "references.as",
+        "generator.path", "shard.index", "shard.count", "optimizer.lr", "tracking.mode", "metrics.lpips_net",
+        "trainer.precision", "trainer.references_per_group",
+    ):  # fmt: skip
+        assert f"  {knob} = " in text, knob
+
+
+def test_help_shows_the_values_of_the_default_configuration():
+    cfg = compose_config()
+    shown = dict(re.findall(r"^  ([\w.]+) = (.+?)(?:  +| (?=\w))", help_text(), flags=re.MULTILINE))
+    assert len(shown) > 25
+    for knob, value in shown.items():
+        if knob not in (
+            "references.path",
+            "references.as",
+            "generator.path",
+            "generator.domain",
+        ):  # of options that are not the default
+            default = OmegaConf.select(cfg, knob)
+            default = OmegaConf.to_container(default) if OmegaConf.is_config(default) else default
+            assert value == yaml.safe_dump(default.name if isinstance(default, Enum) else default).split("\n")[0], knob
+
+
+def test_version_is_the_programs_own(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"multimodal-pulse {multimodal_pulse.__version__}\n"
+
+
+@pytest.mark.parametrize("program", [["run.py"], ["-m", "multimodal_pulse"]])
+def test_run_py_and_the_module_are_the_same_command(program):
+    done = subprocess.run([sys.executable, *program, "num_samples=x"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "multimodal-pulse: num_samples: Value 'x' of type 'str' could not be converted to Integer.\n"
+
+
+INSTALLED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+MODULE, FUNCTION = INSTALLED["multimodal-pulse"].split(":")
+
+
+@pytest.mark.parametrize(
+    "program", [["run.py"], ["-m", "multimodal_pulse"], ["-c", f"from {MODULE} import {FUNCTION}; {FUNCTION}()"]]
+)
+def test_ctrl_c_during_the_imports_ends_in_one_line(program, tmp_path):
+    (tmp_path / "hydra.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = subprocess.run([sys.executable, *program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "multimodal-pulse: stopped.\n")
