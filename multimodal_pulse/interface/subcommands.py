@@ -63,7 +63,10 @@ def execute(arguments: Sequence[str]) -> None:
     Raises:
         UserError: the arguments do not suit it, or it cannot do what they ask for.
     """
-    given = vars(_parser().parse_args(arguments))
+    parsed, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        raise UserError(f"not understood: {' '.join(unknown)}; multimodal-pulse {arguments[0]} --help says more.")
+    given = vars(parsed)
     given.pop("run")(**given)
 
 
