@@ -1,4 +1,8 @@
-"""Several faithful and different high-resolution pictures for one low-resolution picture, from a frozen StyleGAN2."""
+"""Several faithful and different high-resolution pictures for one low-resolution picture, from a frozen StyleGAN2.
+
+Begin with `upsample`, which searches the samples of one picture and returns a `Result`. The packages, in the order in
+which data passes: `references`, `degradation`, `diversity`, `generator`, `search`, `metrics`, `results`.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,10 +1,10 @@
-"""`python -m multimodal_pulse` is the command `multimodal-pulse`; it starts here, before anything is imported."""
+"""The entry point of `multimodal-pulse` and `python -m multimodal_pulse`."""
 
 import sys
 
 
 def main() -> None:
-    """`cli.main`, with one line for a Ctrl-C that comes while that is imported."""
+    """Runs the command line; Ctrl-C during the imports ends it with one line."""
     try:
         from multimodal_pulse.interface import cli
 

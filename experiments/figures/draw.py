@@ -1,4 +1,4 @@
-"""Draw one of the report's figures with samples of our own; what has not been searched yet is searched first.
+"""Draw one of the report's figures with our own samples; missing runs are searched first.
 
     python experiments/figures/draw.py figure3                                  # outputs/figure3/figure3.png
     python experiments/figures/draw.py figure3 --out experiments/figures/figure3.jpg
@@ -26,7 +26,7 @@ from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.interface.hydra_errors import explain
 from multimodal_pulse.results.pictures.comparison import Row, figure, save
 
-# Of each figure its title, and what its rows are called.
+# The title of each figure, and the names of its rows.
 FIGURES = {
     "figure2": ("Latent resampling: independent initial latents", "batch {}"),
     "figure3": ("Noise on the reference: one initial latent", "noise std {}"),
@@ -39,7 +39,7 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Run:
-    """A row's run: the value of the swept knob, the overrides of run.py, and the run directory."""
+    """The run of a row: the value of the swept knob, the overrides of run.py, and the run directory."""
 
     value: str
     overrides: Sequence[str]
@@ -47,7 +47,7 @@ class Run:
 
 
 def runs_of(name: str, overrides: Sequence[str]) -> list[Run]:
-    """The runs of a figure, in order, which are the jobs of `python run.py -m experiment=<name> <overrides>`.
+    """Returns the runs of a figure, in order: the jobs of `python run.py -m experiment=<name> <overrides>`.
 
     Raises:
         UserError: an override cannot be used.
@@ -65,7 +65,7 @@ def runs_of(name: str, overrides: Sequence[str]) -> list[Run]:
 
 
 def _composed(overrides: Sequence[str]) -> DictConfig:
-    """The configuration with Hydra's own node, which says where a sweep goes."""
+    """Composes the configuration with Hydra's own node, which has the folder of the sweep."""
     register()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -75,12 +75,12 @@ def _composed(overrides: Sequence[str]) -> DictConfig:
 
 
 def draw(name: str, overrides: Sequence[str], out: Path | None = None) -> Path:
-    """Searches what is missing of a figure, and draws it.
+    """Searches the missing runs of a figure and draws it.
 
     Args:
-        name: of the figure.
-        overrides: of run.py, for every row.
-        out: a .png or .jpg file; None: <name>.png where the runs are.
+        name: the name of the figure.
+        overrides: overrides of run.py for every row.
+        out: a .png or .jpg file; None: <name>.png in the folder of the runs.
     Returns: the file.
     Raises:
         UserError: an override cannot be used, or a run directory holds another run.
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("figure", choices=FIGURES)
     parser.add_argument("--out", type=Path, help="a .png or .jpg file")
-    parser.add_argument("overrides", nargs="*", help="of run.py, for every row")
+    parser.add_argument("overrides", nargs="*", help="overrides of run.py for every row")
     args = parser.parse_intermixed_args(arguments)
     try:
         print(draw(args.figure, args.overrides, args.out))

@@ -1,4 +1,4 @@
-"""measures.csv as curves: means over portraits with confidence intervals, and comparisons of points by portrait."""
+"""Reads measures.csv as curves: means over portraits with confidence intervals, and comparisons by portrait."""
 
 import csv
 from collections import defaultdict
@@ -13,7 +13,7 @@ RESAMPLES = 10_000
 CONFIDENCE = 0.95
 
 Values = np.ndarray
-"""[portraits], each the mean over samples and seeds."""
+"""The values of a measure or effect, [portraits], each a mean over samples and seeds."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ class Estimate:
 
 
 def estimate(values: Values) -> Estimate:
-    """The mean and its 95 % interval by the percentile bootstrap over portraits (Efron, 1979).
+    """Computes the mean and its 95 % interval by the percentile bootstrap over portraits (Efron, 1979).
 
-    Portraits are what another evaluation would draw anew; samples and seeds of one portrait are not independent.
+    Portraits are resampled because another evaluation would have others; samples and seeds of one portrait are not
+    independent.
     """
     drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
     means = values[drawn].mean(axis=1)
@@ -41,7 +42,7 @@ def estimate(values: Values) -> Estimate:
 
 
 class Curves:
-    """The measures of all points. Every point has the same portraits and seeds.
+    """Reads the measures of all points. Every point has the same portraits and seeds.
 
     Args:
         path: measures.csv.
@@ -64,19 +65,19 @@ class Curves:
         self._rows = of_point
 
     def __call__(self, point: str, measure: str) -> Values:
-        """[portraits], averaged over the seeds; NaN where the measure does not exist."""
+        """Returns a measure, [portraits], averaged over the seeds; NaN if it does not exist."""
         return self._table(point, measure).mean(axis=1)
 
     def lr_psnr_of_latents(self, point: str) -> Values:
-        """[portraits, initial latents], dB: every sample of every seed."""
+        """Returns the LR-PSNR in dB of every sample of every seed, [portraits, initial latents]."""
         return np.concatenate([self._table(point, column) for column in OF_SAMPLES], axis=1)
 
     def _table(self, point: str, measure: str) -> Values:
-        """[portraits, seeds]."""
+        """Returns one measure, [portraits, seeds]."""
         rows = self._rows[point]
         return np.array([[float(rows[p, s][measure] or "nan") for s in self.seeds] for p in self.portraits])
 
     @property
     def seconds(self) -> float:
-        """Of all searches together, one after the other."""
+        """Returns the sum of the seconds of all searches."""
         return float(sum(self._table(point, "seconds").sum() for point in self._rows))

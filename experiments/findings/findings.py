@@ -1,4 +1,4 @@
-"""From measures.csv to the seven verdicts: a plot and a CSV for each finding, and the table of the README.
+"""Make the seven verdicts from measures.csv: a plot and a CSV for each finding, and the table of the README.
 
 python experiments/findings/findings.py
 """
@@ -16,7 +16,7 @@ from multimodal_pulse.base.files import atomic_file, write_atomic
 
 
 def table(of: Sequence[Finding]) -> str:
-    """Markdown: a row for each finding, with its verdict and every number that it rests on."""
+    """Writes the Markdown table: a row for each finding, with its verdict and the numbers for it."""
     rows = [
         "| finding | verdict | what was measured: mean (95 % interval), and what the finding needs |",
         "|---|---|---|",

@@ -1,8 +1,8 @@
-"""Measure every finished point: run directories -> measures.csv, a line for each point, seed and portrait.
+"""Measure every finished point from its run directories: measures.csv, a line for each point, seed and portrait.
 
     python experiments/findings/measures.py
 
-Realism needs the SqueezeNet 1.1 backbone of torchvision in TORCH_HOME; without it that column is empty.
+Realism needs the SqueezeNet 1.1 backbone of torchvision in TORCH_HOME; without it, its column is empty.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from multimodal_pulse.results.records import read_records
 FACTOR = 8
 REAL_PORTRAITS = 2000
 GRAIN_FREQUENCY = 0.25
-"""Cycles per pixel, in x or y, from which structure counts as grain; white noise has 3/4 of its energy there."""
+"""Structure of at least so many cycles per pixel, in x or y, counts as grain; it holds 3/4 of white noise's energy."""
 
 FROM_RECORDS = ("psnr", "lpips", "lr_psnr", "lr_psnr_worst", "faithful", "distance", "seconds")
 FROM_PICTURES = ("lr_distance", "grain", "inside", "outside", "realism")
@@ -43,11 +43,11 @@ OF_SAMPLES = tuple(f"lr_psnr_{sample}" for sample in range(NUM_SAMPLES))
 COLUMNS = ("point", "seed", "reference", *FROM_RECORDS, *FROM_PICTURES, *OF_SAMPLES)
 
 Realism = Callable[[Tensor], float]
-"""Samples [K, 3, R, R] -> the share of them that lies where real portraits lie."""
+"""A function from samples [K, 3, R, R] to the share of them that lies where real portraits lie."""
 
 
 def realism(resolution: int) -> Realism:
-    """Improved precision, by SqueezeNet's features of validation portraits; NaN for everything without the backbone."""
+    """Makes improved precision with SqueezeNet's features of validation portraits; NaN without the backbone."""
     try:
         backbone = squeezenet()
     except OSError as error:
@@ -60,7 +60,7 @@ def realism(resolution: int) -> Realism:
 
 
 def regions(resolution: int) -> tuple[Tensor, Tensor]:
-    """Where the mouth's mask allows noise, and what is farther from there than one LR pixel: bool [R, R] each."""
+    """Returns where the mouth's mask allows noise, and what is more than an LR pixel away from it: bool [R, R] each."""
     lr_side = resolution // FACTOR
     mask = lr_mask(mouth_mask(resolution)[0], (lr_side, lr_side), resolution) > 0
     near = F.max_pool2d(mask.float(), 3, stride=1, padding=1) > 0
@@ -69,7 +69,7 @@ def regions(resolution: int) -> tuple[Tensor, Tensor]:
 
 
 def of_pictures(samples: Tensor, inside: Tensor, outside: Tensor) -> dict[str, float]:
-    """The measures of the samples [K, 3, R, R] of one reference that the records do not have.
+    """Computes the measures of the samples [K, 3, R, R] of one reference that its record does not have.
 
     All are means over pairs of samples: `lr_distance`, `inside` and `outside` are RMS differences in grey levels, of
     the downsampled samples and of two regions; `grain` is the share of the difference's energy at `GRAIN_FREQUENCY`
@@ -86,7 +86,7 @@ def of_pictures(samples: Tensor, inside: Tensor, outside: Tensor) -> dict[str, f
 
 
 def _rms(difference: Tensor) -> float:
-    """Mean over pairs of the root mean square of differences [pairs, ...]."""
+    """Returns the mean over pairs of the root mean square of differences, [pairs, ...]."""
     return difference.flatten(1).square().mean(dim=1).sqrt().mean().item()
 
 
@@ -98,7 +98,7 @@ def _grain(difference: Tensor) -> float:
 
 
 def of_record(entry: Mapping) -> dict[str, float]:
-    """The measures that stand in record.json: means over samples, the worst LR-PSNR, and the share of faithful ones."""
+    """Reads measures from a record.json: means over samples, the worst LR-PSNR, and the share of faithful samples."""
     records = entry["records"]
     lr_psnr = [-math.inf if record["lr_psnr"] is None else record["lr_psnr"] for record in records]
     means = {name: fmean(_number(record[name]) for record in records) for name in ("psnr", "lpips")}
@@ -118,7 +118,7 @@ def _number(value: float | None) -> float:
 
 
 def measure(folder: Path, is_real: Realism) -> Iterator[dict[str, float | str]]:
-    """A line for each reference of a run directory.
+    """Makes a line for each reference of a run directory.
 
     Raises:
         UserError: the run is not finished.
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _short(value: float | str) -> str:
-    """Five digits are more than 128 samples can tell apart; nothing for what is not there."""
+    """Formats a number with five digits, more than 128 samples can resolve; a missing one is empty."""
     if isinstance(value, str):
         return value
     return "" if math.isnan(value) else f"{value:.5g}"

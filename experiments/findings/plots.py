@@ -1,4 +1,4 @@
-"""A plot and a CSV for each finding."""
+"""Makes a plot and a CSV for each finding."""
 
 import csv
 import io
@@ -40,11 +40,11 @@ KNOBS: dict[int, tuple[str, str, Sequence[float], Sequence[str]]] = {
     5: ("synthesis_noise", "std of the synthesis noise", SYNTHESIS_STDS, ("distance", "grain", "lpips", "realism")),
     6: ("batch_diversity", "weight of the loss", DIVERSITY_WEIGHTS, ("distance", "lr_psnr", "psnr", "realism")),
 }
-"""Finding -> method, its knob, the values, what is plotted."""
+"""For each finding: the method, its knob, the values and the plotted measures."""
 
 
 def csv_of(number: int, curves: Curves) -> str:
-    """The numbers of a finding's plot: a line for each point and measure."""
+    """Returns the numbers of a finding's plot: a line for each point and measure."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["point", "measure", "mean", "low", "high"])
@@ -75,7 +75,7 @@ def _share_below(curves: Curves, steps: int, decibels: float) -> np.ndarray:
 
 
 def plot(number: int, title: str, curves: Curves) -> Figure:
-    """The plot of a finding: means over portraits, with their 95 % intervals."""
+    """Draws the plot of a finding: means over portraits, with their 95 % intervals."""
     draw: dict[int, Callable[[Figure, Curves], None]] = {2: _latents, 4: _mask, 7: _combination}
     figure = Figure(figsize=(12.5, 3.4), dpi=80, layout="constrained")
     figure.suptitle(f"{number}. {title}", fontsize=11)
@@ -95,7 +95,7 @@ def _knob(
 
 
 def _line(axes: Axes, estimates: Sequence[Estimate], values: Sequence[float], label: str | None = None) -> None:
-    """A curve over evenly spaced values, of which 0 may be one, with its intervals as a band."""
+    """Draws a curve over evenly spaced values, which may include 0, with its intervals as a band."""
     where = np.arange(len(values))
     (line,) = axes.plot(where, [shown.mean for shown in estimates], marker="o", markersize=4, label=label)
     low, high = [shown.low for shown in estimates], [shown.high for shown in estimates]
@@ -115,7 +115,7 @@ def _finish(axes: Axes, knob: str, measure: str) -> None:
 
 
 def _latents(figure: Figure, curves: Curves) -> None:
-    """Every latent's LR-PSNR, portraits in order of their best; and the share that stays far below."""
+    """Draws every latent's LR-PSNR, with portraits in order of their best latent, and the share far below the best."""
     every, share = figure.subplots(1, 2, width_ratios=[2, 1])
     steps = SEARCH_STEPS[-1]
     lr_psnr = curves.lr_psnr_of_latents(f"resampling/{steps}")
@@ -135,7 +135,7 @@ def _latents(figure: Figure, curves: Curves) -> None:
 
 
 def _mask(figure: Figure, curves: Curves) -> None:
-    """Inside and outside the mask, with the mask and with noise everywhere."""
+    """Draws the distance inside and outside the mask, for masked noise and for noise everywhere."""
     for axes, measure in zip(figure.subplots(1, 2, sharey=True), ("inside", "outside"), strict=True):
         for method, label in (("masked_lr_noise", "noise in the mask"), ("lr_noise", "noise everywhere")):
             shown = [estimate(curves(f"{method}/{std:g}", measure)) for std in MASKED_LR_STDS]
@@ -145,7 +145,7 @@ def _mask(figure: Figure, curves: Curves) -> None:
 
 
 def _combination(figure: Figure, curves: Curves) -> None:
-    """A grid of both knobs for each measure."""
+    """Draws a grid of both knobs for each measure."""
     for axes, measure in zip(figure.subplots(1, 3), ("distance", "lr_psnr", "faithful"), strict=True):
         grid = np.array(
             [[curves(f"combined/{s:g}-{w:g}", measure).mean() for w in COMBINED_WEIGHTS] for s in COMBINED_LR_STDS]

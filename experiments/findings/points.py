@@ -1,4 +1,4 @@
-"""The points of the seven curves: what is run, under which name, and where it lies."""
+"""The points of the seven curves: their names, overrides and run directories."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +16,9 @@ COMMON = [
     f"num_samples={NUM_SAMPLES}",
     "tracking=none",
 ]
-"""Of every point: portraits on which neither the prior nor any setting was chosen."""
+"""The settings of every point: test portraits, on which neither the prior nor any setting was chosen."""
 STEPS = 100
-"""Of every point but those of `resampling`, whose knob is the steps: half the report's, so that all fits two hours."""
+"""Steps of every point but those of `resampling`, whose knob they are: half the report's, to finish in two hours."""
 
 SEARCH_STEPS = (10, 25, 50, 100, 200)
 LR_STDS = (0, 0.02, 0.05, 0.108, 0.2, 0.4)
@@ -30,7 +30,7 @@ COMBINED_WEIGHTS = (0, 0.004)
 
 
 def _curve(method: str, knob: str, values: Sequence[float], others: Sequence[str] = ()) -> dict[str, list[str]]:
-    """A point for each value of a method's knob, called <method>/<value>."""
+    """Makes a point for each value of a method's knob, called <method>/<value>."""
     return {f"{method}/{value:g}": [f"method={method}", *others, f"{knob}={value:g}"] for value in values}
 
 
@@ -49,9 +49,9 @@ POINTS: Mapping[str, list[str]] = {
         for weight in COMBINED_WEIGHTS
     },
 }  # fmt: skip
-"""Name of each point and its overrides."""
+"""The overrides of each point, by its name."""
 
 
 def run_dir(runs: Path, point: str, seed: int) -> Path:
-    """The run directory of a point."""
+    """Returns the run directory of a point."""
     return runs / point / f"seed-{seed}"

@@ -1,9 +1,9 @@
-"""Run what is missing of the seven curves: every point at every seed, each in outputs/findings/<point>/seed-<seed>.
+"""Run the missing points of the seven curves, at every seed, each in outputs/findings/<point>/seed-<seed>.
 
     python experiments/findings/run_findings.py --seeds 0 & python experiments/findings/run_findings.py --seeds 1
     python experiments/findings/run_findings.py --points lr_noise trainer=gpu   # some, with overrides of run.py
 
-Started again it does only what is missing; a reference that is finished is never searched twice.
+The same command resumes; a finished reference is never searched again.
 """
 
 import argparse
@@ -19,16 +19,16 @@ from multimodal_pulse.interface.api import run_overrides
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--points", default="", help="beginning of their names, such as lr_noise or combined/0.05")
-    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="with commas between")
+    parser.add_argument("--points", default="", help="only points that begin so, such as lr_noise or combined/0.05")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds, separated by commas")
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
-    parser.add_argument("overrides", nargs="*", help="of run.py, for every point")
+    parser.add_argument("overrides", nargs="*", help="overrides of run.py for every point")
     args = parser.parse_intermixed_args(arguments)
     points = [point for point in POINTS if point.startswith(args.points)]
     if not points:
         parser.error(f"no point begins with {args.points}; there are {', '.join(POINTS)}")
     try:
-        # Seed by seed: what is stopped halfway leaves whole curves of one seed.
+        # Seed by seed, so that stopping halfway leaves complete curves of one seed.
         for seed in map(int, args.seeds.split(",")):
             for point in points:
                 overrides = [*COMMON, *args.overrides, *POINTS[point], f"seed={seed}"]

@@ -1,8 +1,8 @@
-"""The report's seven findings as statements about numbers. What would count was written down before the runs ended.
+"""The report's seven findings as statements about numbers; the bounds were written down before the runs ended.
 
-A finding consists of parts, the first of which is its core. A part holds when the whole 95 % interval of its effect
-lies on the side of the bound that the finding needs. A finding holds when all of its parts do, and does not hold
-without its core.
+A finding has parts, of which the first is its core. A part holds if the whole 95 % interval of its effect is on the
+needed side of its bound. A finding holds if all of its parts hold, holds in part if its core does, and else does not
+hold.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from points import COMBINED_LR_STDS, COMBINED_WEIGHTS, SEARCH_STEPS
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 
 STUCK_DB = 6.0
-"""Below the best initial latent of the same portrait: four times its squared error."""
+"""A latent this far below the best latent of its portrait is stuck: it has four times the squared error."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One statement.
+    """One part of a finding.
 
     Attributes:
         says: the statement, in words.
-        effect: what was measured.
-        places: decimals to show it with.
-        unit: of the effect.
-        above, below: the bound that its whole interval must keep; one of them is None.
+        effect: the measured effect.
+        places: the number of decimals to show.
+        unit: the unit of the effect.
+        above, below: the bound of its whole interval; one of them is None.
     """
 
     says: str
@@ -53,12 +53,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Finding:
-    """One of the seven.
+    """One of the seven findings.
 
     Attributes:
-        number: in DESIGN.md, section 1.
+        number: its number in DESIGN.md, section 1.
         says: the finding, in words.
-        parts: what it comes to in numbers; the first is the core.
+        parts: the statements about numbers; the first is the core.
     """
 
     number: int
@@ -67,7 +67,7 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """In a few words."""
+        """The verdict in a few words."""
         core, *others = (part.holds for part in self.parts)
         if not core:
             return "does not hold"
@@ -75,7 +75,7 @@ class Finding:
 
 
 def findings(curves: Curves) -> list[Finding]:
-    """All seven, in order."""
+    """Returns all seven findings, in order."""
     return [
         _initial_latents(curves),
         _poor_optima(curves),
@@ -102,7 +102,7 @@ def _initial_latents(curves: Curves) -> Finding:
 
 
 def below_best(curves: Curves, steps: int) -> np.ndarray:
-    """[portraits, latents], dB: how far each initial latent ends below the best one of its portrait."""
+    """Returns by how many dB each initial latent ends below the best of its portrait, [portraits, latents]."""
     lr_psnr = curves.lr_psnr_of_latents(f"resampling/{steps}")
     return lr_psnr.max(axis=1, keepdims=True) - lr_psnr
 
@@ -110,7 +110,7 @@ def below_best(curves: Curves, steps: int) -> np.ndarray:
 def _poor_optima(curves: Curves) -> Finding:
     half, whole = SEARCH_STEPS[-2:]
     stuck = (below_best(curves, whole) >= STUCK_DB).mean(axis=1)
-    # Two searches from the same latents: where the start decides, the same ones end low.
+    # Two searches from the same latents: if the start decides, the same ones end low in both.
     pairs = zip(below_best(curves, half), below_best(curves, whole), strict=True)
     correlation = np.array([np.corrcoef(at_half, at_whole)[0, 1] for at_half, at_whole in pairs])
     return Finding(

@@ -1,7 +1,7 @@
 """Is the last of 2824 references searched as fast as the first, and in as much memory?
 
-python experiments/flat_time/flat_time.py                      # runs of all trackers, then the plot and the verdict
-python experiments/flat_time/flat_time.py --trackings none     # one of them
+python experiments/flat_time/flat_time.py                      # runs with each tracker, then the plot and the verdict
+python experiments/flat_time/flat_time.py --trackings none     # a run with one tracker
 python experiments/flat_time/flat_time.py --trackings ""       # the plot and the verdict from the CSV files alone
 """
 
@@ -37,23 +37,23 @@ OVERRIDES = [
     "metrics.lpips_net=null",
 ]  # fmt: skip
 WINDOW = 100
-"""References at the beginning and at the end that are compared."""
+"""The number of references compared at the beginning and at the end."""
 MOST_SLOWER = 1.1
-"""Times that the last ones may take of the first ones'."""
+"""The largest allowed ratio of the last references' time to the first ones'."""
 MOST_GROWTH = 0.02
-"""Of the memory from the first hundred references to the last, as a share."""
+"""The largest allowed growth of the memory from the first to the last hundred references, as a share."""
 SAMPLING_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Group:
-    """What one group took, scores and files included.
+    """The cost of one group, with its scores and files.
 
     Attributes:
-        references: finished when the group was.
-        seconds: of wall time, for each of its references.
-        cpu_seconds: of the processor, for each of its references; other work on the machine leaves them alone.
-        megabytes: of memory that the process had when the group was finished.
+        references: the number of finished references at the end of the group.
+        seconds: the wall time per reference of the group.
+        cpu_seconds: the processor time per reference of the group, which other work on the machine does not change.
+        megabytes: the memory of the process at the end of the group.
     """
 
     references: int
@@ -68,7 +68,7 @@ class Sampler(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.samples: list[tuple[float, float, float]] = []
-        """(seconds since 1970, seconds of the processor, bytes of memory)."""
+        """Returns (seconds since 1970, processor seconds, bytes of memory)."""
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -77,14 +77,14 @@ class Sampler(threading.Thread):
             self.samples.append((time.time(), time.process_time(), float(pages * os.sysconf("SC_PAGE_SIZE"))))
 
     def end(self) -> np.ndarray:
-        """Stops; returns the samples, [N, 3]."""
+        """Stops and returns the readings, [N, 3]."""
         self._ended.set()
         self.join()
         return np.array(self.samples)
 
 
 def make_pictures(folder: Path, count: int) -> None:
-    """Small pictures of noise, unless they are there."""
+    """Makes small pictures of noise, unless they exist."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         path = folder / f"{number:04d}.png"
@@ -94,9 +94,7 @@ def make_pictures(folder: Path, count: int) -> None:
 
 
 def measure(tracking: str, count: int, runs: Path) -> list[Group]:
-    """A run of `count` references, from nothing, and what each of its groups took; the first one began it and is left
-    out.
-    """
+    """Runs `count` references in a new run directory; returns the cost of each group but the first."""
     run_dir, pictures = runs / tracking, runs / f"pictures-{count}"
     make_pictures(pictures, count)
     shutil.rmtree(run_dir, ignore_errors=True)
@@ -117,12 +115,12 @@ def measure(tracking: str, count: int, runs: Path) -> list[Group]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The last hundred references against the first.
+    """The comparison of the last hundred references with the first.
 
     Attributes:
-        first, last: median seconds of the processor for each reference.
-        growth: of the memory between their medians, as a share of the first.
-        megabytes: of memory in the last hundred.
+        first, last: the median processor time per reference, in seconds.
+        growth: the growth of the median memory, as a share of the first.
+        megabytes: the memory during the last hundred.
     """
 
     first: float
@@ -156,7 +154,7 @@ def verdict(groups: Sequence[Group]) -> Verdict:
 
 
 def draw(runs: dict[str, Sequence[Group]]) -> Figure:
-    """Time and memory over the references done; a dot for each group, a line for the median of each hundred."""
+    """Draws time and memory over finished references: a dot for each group, a line for the median of each hundred."""
     figure = Figure(figsize=(9, 3.4), dpi=110, layout="constrained")
     time_axes, memory_axes = figure.subplots(1, 2)
     for number, (tracking, groups) in enumerate(runs.items()):
@@ -177,9 +175,7 @@ def draw(runs: dict[str, Sequence[Group]]) -> Figure:
         axes.legend(loc="lower right")
     memory_axes.set_ylim(top=1.2 * max(group.megabytes for groups in runs.values() for group in groups))
     dots = np.concatenate([[group.cpu_seconds for group in groups] for groups in runs.values()])
-    time_axes.set_ylim(
-        top=2.2 * 1000 * float(np.median(dots))
-    )  # a few groups were disturbed and would flatten the rest
+    time_axes.set_ylim(top=2.2 * 1000 * float(np.median(dots)))  # a few disturbed groups would compress the rest
     return figure
 
 
@@ -198,7 +194,7 @@ def read_csv(path: Path) -> list[Group]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--trackings", default=",".join(TRACKINGS), help="to be run now, with commas between")
+    parser.add_argument("--trackings", default=",".join(TRACKINGS), help="trackers to run now, separated by commas")
     parser.add_argument("--references", type=int, default=REFERENCES)
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the CSV files and the plot")

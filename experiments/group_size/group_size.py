@@ -1,4 +1,4 @@
-"""How much memory does a group take, how well is that estimated, and from which size on is it no faster?
+"""Measure the memory of a group against its estimate, and from which size on a group is no faster.
 
 python experiments/group_size/group_size.py                       # group_size.csv beside this file, and its table
 python experiments/group_size/group_size.py --generators tiny     # some of the generators; the rows of the others stay
@@ -25,7 +25,7 @@ from multimodal_pulse.run.build import build
 from multimodal_pulse.search.group_size import kept_bytes, peak_bytes, search_bytes
 
 HERE = Path(__file__).parent
-UNTRAINED = ["generator=untrained", "generator.mapping_layers=1"]  # the mapping network takes no part in a search
+UNTRAINED = ["generator=untrained", "generator.mapping_layers=1"]  # the mapping network is not used in a search
 GENERATORS: dict[str, list[str]] = {
     "tiny": [*UNTRAINED, "generator.resolution=32", "generator.channel_max=8", "degradation.factor=4"],
     "portraits": [],
@@ -34,25 +34,27 @@ GENERATORS: dict[str, list[str]] = {
         "generator.channel_base=16384", "generator.channel_max=512", "objective=report",
     ],
 }  # fmt: skip
-"""A tiny one of 32 x 32, the built-in one of 128 x 128, and one of the size of the official network of 256 x 256."""
+"""The generators: a tiny one of 32 x 32, the built-in one of 128 x 128, and one as large as the official 256 x 256."""
 POINTS = {
     "tiny": [(1, 4), (4, 4), (16, 4), (64, 4)],
     "portraits": [(1, 1), (1, 4), (2, 4), (4, 4), (8, 4)],
     "ffhq256": [(1, 1), (1, 2), (1, 4)],
 }
-"""(references in the group, samples of each)."""
+"""The groups of each generator: (references, samples of each)."""
 FEW, MANY = 1, 5
-"""Steps of two runs, whose difference is made of steps alone; nothing else is in it, not even the first step."""
+"""Steps of two runs; the difference of their times is the time of steps alone, without the first step."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Attributes:
-    images: searched at once.
-    kept_mb: what autograd keeps, by the architecture.
-    estimated_mb: of the process at its peak, from that.
-    measured_mb: the same.
-    cpu_ms: of the processor, for a step of an image.
+    """The measurement of one group.
+
+    Attributes:
+        images: the number of images searched at once.
+        kept_mb: the memory that autograd keeps, from the architecture.
+        estimated_mb: the estimated peak memory of the process.
+        measured_mb: the measured peak memory of the process.
+        cpu_ms: the processor time per step and image.
     """
 
     generator: str
@@ -66,13 +68,13 @@ class Row:
 
 
 def measure(generator: str, references: int, num_samples: int) -> Row:
-    """One point. Only the first in a process has the peak for itself."""
+    """Measures one point; the peak memory is right only for the first point in a process."""
     overrides = [
         *GENERATORS[generator], f"references.limit={references}", f"trainer.references_per_group={references}",
         f"num_samples={num_samples}", "metrics.lpips_net=null", "tracking=none",
     ]  # fmt: skip
     seconds = []
-    for steps in (FEW, FEW, MANY):  # the first prepares
+    for steps in (FEW, FEW, MANY):  # the first run is a warm-up
         with tempfile.TemporaryDirectory() as folder:
             begun = time.process_time()
             run_overrides([*overrides, f"steps={steps}"], Path(folder) / "run")
@@ -90,7 +92,7 @@ def measure(generator: str, references: int, num_samples: int) -> Row:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as Markdown."""
+    """Formats the rows as Markdown."""
     lines = [
         "| generator | references x samples | kept, MB | estimated, MB | measured, MB | off by"
         " | CPU ms per step and image |",
@@ -108,9 +110,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--generators", default=",".join(GENERATORS), help="names, with commas between")
+    parser.add_argument("--generators", default=",".join(GENERATORS), help="names, separated by commas")
     parser.add_argument("--out", type=Path, default=HERE / "group_size.csv")
-    parser.add_argument("--point", help=argparse.SUPPRESS)  # what a process of its own measures, as JSON
+    parser.add_argument("--point", help=argparse.SUPPRESS)  # the point that a subprocess measures, as JSON
     args = parser.parse_args(arguments)
     if args.point:
         print(json.dumps(vars(measure(*json.loads(args.point)))))

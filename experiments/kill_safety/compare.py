@@ -1,4 +1,4 @@
-"""Whether two run directories hold the same evaluation: every file, byte for byte, apart from times."""
+"""Compares two run directories: they must have the same files, byte for byte, apart from times."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -8,16 +8,16 @@ from typing import Any
 from multimodal_pulse.base.files import PARTIAL
 
 TIMES = "seconds"
-"""The key of every time in our JSON files, an estimate in plan.json."""
+"""The key of every time in our JSON files; in plan.json it is an estimate."""
 OF_ITS_OWN = ("provenance.json", "wandb")
-"""What tells when and where a run was made, and not what it found."""
+"""The files that say when and where a run was made, not what it found."""
 
 
 def differing(one: Path, other: Path, without: Collection[str] = ()) -> list[str]:
-    """The files that only one of two run directories has, or whose contents differ, as paths within them.
+    """Returns the paths of files that only one of two run directories has, or whose contents differ.
 
     Args:
-        without: first parts of paths that do not count, besides `OF_ITS_OWN`.
+        without: the first parts of paths to ignore, besides `OF_ITS_OWN`.
     """
     left_out = {*OF_ITS_OWN, *without}
     first, second = (
@@ -36,17 +36,17 @@ def differing(one: Path, other: Path, without: Collection[str] = ()) -> list[str
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What killed writers have left anywhere in a folder."""
+    """Returns what killed writers have left anywhere in a folder."""
     return sorted(folder.rglob(f"{PARTIAL}*"))
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """All files below a folder."""
+    """Returns all files below a folder."""
     return (path for path in folder.rglob("*") if path.is_file())
 
 
 def content(path: Path) -> Any:
-    """What a file says: its bytes, of our JSON files what they hold without the times."""
+    """Returns the content of a file: its bytes, or for our JSON files the data without the times."""
     if path.suffix == ".json":
         return _without_times(json.loads(path.read_text(encoding="utf-8")))
     if path.suffix == ".jsonl":

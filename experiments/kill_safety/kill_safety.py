@@ -1,10 +1,10 @@
-"""Kill an evaluation with SIGKILL again and again, and compare what is there in the end with an uninterrupted one.
+"""Kill an evaluation with SIGKILL again and again, and compare its final result with an uninterrupted one.
 
     python experiments/kill_safety/kill_safety.py                                            # 64 portraits, ten kills
     python experiments/kill_safety/kill_safety.py --kills 4 references.limit=16 steps=5      # with overrides of run.py
 
-The same is done in two shards, whose merge is killed once. All of it stays in --out, with the outcome in result.md. The
-exit status is 1 where anything differs.
+The evaluation is also run as two shards, whose merge is killed once. All run directories are kept in --out, with the
+result in result.md. The exit status is 1 if anything differs.
 """
 
 import argparse
@@ -30,26 +30,26 @@ SETTINGS = [
     "metrics.lpips_net=null",
 ]  # fmt: skip
 EARLIEST, LATEST = 0.05, 0.95
-"""Shares of the references that are finished when a kill comes."""
+"""The range of progress within which kills come, as shares of the references."""
 LAST_AIM = 0.88
-"""A kill comes a little after the progress it waits for; this leaves room below LATEST."""
+"""The room below LATEST: a kill comes a little after the progress that it waits for."""
 POLLING_SECONDS = 0.002
 MOST_ATTEMPTS = 20
-"""Starts for one kill, until it has come where it should."""
+"""The most starts for one kill, until it has come at the right moment."""
 
 
 class ExperimentError(Exception):
-    """The experiment could not be done."""
+    """The experiment could not be completed."""
 
 
 @dataclass(frozen=True)
 class Kill:
-    """What a kill left on the disk.
+    """The state of the disk after a kill.
 
     Attributes:
-        before: references that were finished when the process started.
-        finished: references that are finished.
-        unfinished: files and folders that were being written.
+        before: the number of finished references when the process started.
+        finished: the number of finished references after the kill.
+        unfinished: the files and folders that were being written.
     """
 
     before: int
@@ -59,12 +59,12 @@ class Kill:
 
 @dataclass(frozen=True)
 class Trial:
-    """A command that is run to its end, or to its kill.
+    """A command that runs to its end or to its kill.
 
     Attributes:
         command: the command.
-        run_dir: where it writes.
-        log: file for what it says.
+        run_dir: the run directory that it writes.
+        log: the file for its output.
     """
 
     command: Sequence[str]
@@ -72,7 +72,7 @@ class Trial:
     log: Path
 
     def finish(self) -> float:
-        """Runs the command to its end; returns the seconds.
+        """Runs the command to its end and returns the seconds.
 
         Raises:
             ExperimentError: it failed.
@@ -85,11 +85,11 @@ class Trial:
         """Runs the command and kills it.
 
         Args:
-            due: whether it is time, given the time at which the process started.
-            delay: seconds between that and the kill.
-        Returns: what is left; None if the process came to its end before.
+            due: tells whether it is time, from the time at which the process started.
+            delay: the seconds from then to the kill.
+        Returns: the state of the disk; None if the process ended before the kill.
         Raises:
-            ExperimentError: it failed by itself.
+            ExperimentError: the command failed by itself.
         """
         before, started = self.progress, time.time()
         process = self._start()
@@ -98,7 +98,7 @@ class Trial:
         time.sleep(delay)
         process.kill()
         status = process.wait()
-        self._check(max(status, 0))  # negative: the signal
+        self._check(max(status, 0))  # negative for a signal
         if status == 0:
             return None
         unfinished = tuple(path.relative_to(self.run_dir).as_posix() for path in self.written_since(started))
@@ -106,18 +106,18 @@ class Trial:
 
     @property
     def progress(self) -> int:
-        """References that are finished."""
+        """The number of finished references."""
         return len(finished(self.run_dir))
 
     def written_since(self, moment: float) -> list[Path]:
-        """What is unfinished and was touched after `moment`: not what an earlier kill has left."""
+        """Returns unfinished files and folders changed after `moment`, without the leftovers of earlier kills."""
         return [path for path in leftovers(self.run_dir) if path.lstat().st_mtime >= moment]
 
     def is_writing(self, started: float) -> bool:
-        """Whether something unfinished that the process has begun lies in the run directory or among its references."""
+        """Returns whether the process is writing: an unfinished entry of its own is in the run or `references/`."""
         for folder in (self.run_dir, self.run_dir / "references"):
             for path in folder.glob(f"{PARTIAL}*"):
-                with suppress(FileNotFoundError):  # renamed meanwhile
+                with suppress(FileNotFoundError):  # it has been renamed
                     if path.lstat().st_mtime >= started:
                         return True
         return False
@@ -134,15 +134,15 @@ class Trial:
 def kill_a_run(
     trial: Trial, references: int, kills: int, in_write: int, group_seconds: float, draw: random.Random
 ) -> list[Kill]:
-    """Starts a run `kills` times and kills it each time, at moments spread at random over its progress.
+    """Starts a run `kills` times and kills it each time, at random moments of its progress.
 
     Args:
-        references: that it is to finish.
-        in_write: so many of the kills at least come while something is written.
-        group_seconds: of one group; a kill that need not come in a write comes anywhere within such a time.
+        references: the number of references of the run.
+        in_write: the smallest number of kills that come during a write.
+        group_seconds: the time of one group; the other kills come at a random moment within such a time.
 
     Raises:
-        ExperimentError: a kill did not come where it should.
+        ExperimentError: a kill did not come at the right moment.
     """
     width = (LAST_AIM - EARLIEST) / kills
     writes = set(draw.sample(range(kills), in_write))
@@ -157,7 +157,7 @@ def kill_a_run(
 def _kill_once(
     trial: Trial, references: int, aim: float, in_write: bool, group_seconds: float, draw: random.Random
 ) -> Kill:
-    """Starts a run until a kill has come where it should: when `aim` references are finished, or soon after."""
+    """Starts a run until a kill has come at the right moment: when `aim` references are finished, or soon after."""
 
     def due(started: float) -> bool:
         return trial.progress >= aim and (not in_write or trial.is_writing(started))
@@ -174,10 +174,10 @@ def _kill_once(
 
 
 def kill_a_merge(trial: Trial, references: int, draw: random.Random) -> Kill:
-    """Starts a merge and kills it when some of the references are there.
+    """Starts a merge and kills it when some of the references are merged.
 
     Raises:
-        ExperimentError: it was always faster.
+        ExperimentError: the merge always finished before the kill.
     """
     for _ in range(MOST_ATTEMPTS):
         aim = draw.randint(1, max(1, references // 2))
@@ -189,22 +189,22 @@ def kill_a_merge(trial: Trial, references: int, draw: random.Random) -> Kill:
 
 
 def describe(kill: Kill, references: int) -> str:
-    """A kill in one line."""
+    """Describes a kill in one line."""
     left = ", ".join(kill.unfinished) or "nothing"
     return f"{kill.finished} of {references} finished, {kill.before} before this start; unfinished: {left}"
 
 
 def experiment(out: Path, overrides: Sequence[str], kills: int, in_write: int, seed: int) -> tuple[str, list[str]]:
-    """All of it.
+    """Does the whole experiment.
 
     Args:
-        out: folder of the run directories; it must be empty or missing.
-        overrides: of run.py, after `SETTINGS`.
+        out: the folder of the run directories; it must be empty or missing.
+        overrides: overrides of run.py, after `SETTINGS`.
         kills, in_write: see `kill_a_run`.
-        seed: of the moments of the kills.
-    Returns: the outcome as Markdown, and what differs.
+        seed: the seed of the moments of the kills.
+    Returns: the result as Markdown, and the differences.
     Raises:
-        ExperimentError: it could not be done.
+        ExperimentError: the experiment could not be completed.
     """
     if out.exists() and any(out.iterdir()):
         raise ExperimentError(f"{out} is not empty: remove it, or choose another --out")
@@ -263,10 +263,10 @@ def _row(name: str, kill: Kill, references: int) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--in-write", type=int, default=2, help="so many of them at least come inside a write")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
-    parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "kill_safety", help="folder for all of it")
-    parser.add_argument("overrides", nargs="*", help="of run.py")
+    parser.add_argument("--in-write", type=int, default=2, help="smallest number of kills during a write")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments of the kills")
+    parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "kill_safety", help="folder of all results")
+    parser.add_argument("overrides", nargs="*", help="overrides of run.py")
     args = parser.parse_intermixed_args(arguments)
     try:
         outcome, wrong = experiment(args.out.absolute(), args.overrides, args.kills, args.in_write, args.seed)

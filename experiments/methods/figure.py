@@ -17,7 +17,7 @@ from multimodal_pulse.results.pictures.comparison import Row, figure, save
 
 
 def draw(runs: Path, references: Sequence[str], seed: int) -> Image.Image:
-    """The figure of all rows that have been run with `seed`.
+    """Draws the figure of all rows that have been run with `seed`.
 
     Raises:
         UserError: there are none, or one has not finished a reference.
@@ -36,7 +36,7 @@ def draw(runs: Path, references: Sequence[str], seed: int) -> Image.Image:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
-    parser.add_argument("--references", default="test_000000", help="names, with commas between")
+    parser.add_argument("--references", default="test_000000", help="names, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE / "figure.png", help="a .png or .jpg file")
     args = parser.parse_args(arguments)

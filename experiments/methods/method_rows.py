@@ -1,4 +1,4 @@
-"""The rows of the table, in its order, and where each run lies."""
+"""The rows of the table, in its order, and their run directories."""
 
 from pathlib import Path
 
@@ -20,9 +20,9 @@ ROWS: dict[str, list[str]] = {
     "batch_diversity": ["method=batch_diversity"],
     "combined": ["method=combined"],
 }
-"""Name of each row and its overrides; a row that is a method has the method's name, as in the sweep."""
+"""The overrides of each row, by its name; the row of a method has the method's name, as in the sweep."""
 
 
 def run_dir(runs: Path, row: str, seed: int) -> Path:
-    """The run directory of a row; `conf/experiment/methods.yaml` puts the sweep's runs in the same place."""
+    """Returns the run directory of a row, the same as in the sweep of `conf/experiment/methods.yaml`."""
     return runs / row / f"seed-{seed}"

@@ -1,9 +1,9 @@
-"""Run what is missing of the table: every row at every seed, each in outputs/methods/<row>/seed-<seed>.
+"""Run the missing rows of the table, at every seed, each in outputs/methods/<row>/seed-<seed>.
 
     python experiments/methods/run_methods.py                                          # all of it
     python experiments/methods/run_methods.py --rows resampling,combined trainer=gpu   # some, with overrides of run.py
 
-Started again it does only what is missing; a reference that is finished is never searched twice.
+The same command resumes; a finished reference is never searched again.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from multimodal_pulse.interface.api import run_overrides
 
 
 def run_row(row: str, seed: int, overrides: Sequence[str], runs: Path) -> None:
-    """Runs one row at one seed, or the rest of it.
+    """Runs one row at one seed, or resumes it.
 
     Raises:
-        UserError: the configuration cannot be used, or another one began this run directory.
+        UserError: the configuration cannot be used, or the run directory belongs to another one.
     """
     report = run_overrides(["experiment=methods", *overrides, *ROWS[row], f"seed={seed}"], run_dir(runs, row, seed))
     print(f"\n{row}, seed {seed}", report, sep="\n", flush=True)
@@ -29,16 +29,16 @@ def run_row(row: str, seed: int, overrides: Sequence[str], runs: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", default=",".join(ROWS), help="some of them, with commas between")
-    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="with commas between")
+    parser.add_argument("--rows", default=",".join(ROWS), help="rows to run, separated by commas")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds, separated by commas")
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
-    parser.add_argument("overrides", nargs="*", help="of run.py, for every row")
+    parser.add_argument("overrides", nargs="*", help="overrides of run.py for every row")
     args = parser.parse_intermixed_args(arguments)
     rows = args.rows.split(",")
     if unknown := [row for row in rows if row not in ROWS]:
         parser.error(f"no row is called {unknown[0]}; there are {', '.join(ROWS)}")
     try:
-        # Seed by seed: a run that is stopped halfway leaves a whole table of one seed.
+        # Seed by seed, so that stopping halfway leaves a complete table of one seed.
         for seed in map(int, args.seeds.split(",")):
             for row in rows:
                 run_row(row, seed, args.overrides, args.runs)

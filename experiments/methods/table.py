@@ -1,4 +1,4 @@
-"""Make table.md and table.csv from the run directories below outputs/methods, and check the claims made about them.
+"""Make table.md and table.csv from the run directories below outputs/methods, and check the claims about them.
 
 python experiments/methods/table.py
 """
@@ -30,7 +30,7 @@ from multimodal_pulse.results.records import read_records
 
 @dataclass(frozen=True)
 class Run:
-    """One run directory: a row at one seed, all of its references finished."""
+    """One run directory: a row at one seed, with all references finished."""
 
     folder: Path
     config: Mapping[str, Any]
@@ -41,7 +41,8 @@ class Run:
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
-        """
+        """Reads a run directory.
+
         Raises:
             UserError: the run is not finished.
         """
@@ -68,12 +69,12 @@ class Run:
 
     @property
     def lr_psnr(self) -> list[float]:
-        """dB, of every sample; a failed one has minus infinity."""
+        """The LR-PSNR of every sample, in dB; minus infinity for a failed one."""
         return [-math.inf if record["lr_psnr"] is None else record["lr_psnr"] for record in self.records]
 
     @cached_property
     def lr_psnr_of_files(self) -> list[float]:
-        """dB, of every saved picture against lr.png, measured on the files themselves."""
+        """The LR-PSNR of every saved picture against lr.png, in dB, measured on the files."""
         degradation = Bicubic(self.config["degradation"]["factor"])
         folders = [self.folder / "references" / record["reference"] for record in self.records]
         return [
@@ -85,7 +86,7 @@ class Run:
 
 
 Runs = Mapping[str, Sequence[Run]]
-"""Name of the row -> its runs, one per seed, in the order of the seeds."""
+"""The runs of each row, by its name: one per seed, in the order of the seeds."""
 
 
 def _text(path: Path) -> str:
@@ -95,7 +96,7 @@ def _text(path: Path) -> str:
 
 
 def read_runs(folder: Path) -> Runs:
-    """The runs below `folder`, in the order of the table.
+    """Reads the runs below `folder`, in the order of the table.
 
     Raises:
         UserError: there are none, one is not finished, or they cannot be compared.
@@ -109,7 +110,7 @@ def read_runs(folder: Path) -> Runs:
 
 
 def _refuse_incomparable(runs: Runs) -> None:
-    """Every run must have the same references, at the same size, and the same weights but for the untrained ones."""
+    """Checks that all runs have the same references, size and weights, except the weights of untrained ones."""
     first, *others = (run for of_row in runs.values() for run in of_row)
     for run in others:
         if (run.references, _size(run)) != (first.references, _size(first)):
@@ -117,7 +118,7 @@ def _refuse_incomparable(runs: Runs) -> None:
     weights: dict[str | None, Path] = {}
     for row, of_row in runs.items():
         for run in of_row if row != "untrained_generator" else []:
-            # As each reference recorded it: provenance.json knows only who took the run up last.
+            # From the record of each reference: provenance.json knows only the last process of a run.
             for entry in read_records(run.folder, run.references):
                 weights.setdefault(entry["weights_sha256"], run.folder)
     if len(weights) > 1:
@@ -142,9 +143,9 @@ class Column:
     Attributes:
         key: its name in table.csv.
         title: its name in table.md.
-        places: decimals shown in table.md.
-        measure: of one run; None where it does not exist.
-        over_seeds: makes one number of one per seed.
+        places: the decimals shown in table.md.
+        measure: computes it for one run; None if it does not exist.
+        over_seeds: combines the values of all seeds into one.
     """
 
     key: str
@@ -167,7 +168,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One measure of one row: its value over the seeds, and the largest minus the smallest of them."""
+    """One measure of one row: its value over the seeds, and the largest minus the smallest value."""
 
     value: float | None
     spread: float | None
@@ -180,7 +181,7 @@ class Cell:
 
 
 def cell(column: Column, runs: Sequence[Run]) -> Cell:
-    """A measure over the seeds of a row; a spread needs two of them."""
+    """Computes a measure over the seeds of a row; its spread needs two seeds."""
     values = [value for run in runs if (value := column.measure(run)) is not None]
     if not values:
         return Cell(None, None)
@@ -188,7 +189,7 @@ def cell(column: Column, runs: Sequence[Run]) -> Cell:
 
 
 def markdown(runs: Runs) -> str:
-    """The table for people."""
+    """Formats the table for people."""
     titles = ["row", "samples", "steps", *(column.title for column in COLUMNS)]
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)]]
     for row, of_row in runs.items():
@@ -198,7 +199,7 @@ def markdown(runs: Runs) -> str:
 
 
 def comma_separated(runs: Runs) -> str:
-    """The table for programs: all digits, nothing where there is no number."""
+    """Formats the table for programs: all digits, and an empty cell for a missing number."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     measures = [name for column in COLUMNS for name in (column.key, f"{column.key}_spread")]
@@ -213,7 +214,7 @@ def comma_separated(runs: Runs) -> str:
 
 
 def _settled(runs: Sequence[Run], key: str) -> str:
-    """A setting that the seeds of a row share."""
+    """Returns a setting that the seeds of a row share."""
     values = {run.config[key] for run in runs}
     if len(values) > 1:
         raise UserError(f"the runs in {runs[0].folder.parent} differ in {key}: {', '.join(map(str, sorted(values)))}.")
@@ -221,7 +222,7 @@ def _settled(runs: Sequence[Run], key: str) -> str:
 
 
 def conditions(runs: Runs) -> str:
-    """What the table was measured on, in a few lines."""
+    """Describes in a few lines on what the table was measured."""
     every = [run for of_row in runs.values() for run in of_row]
     references = every[0].references
     seeds = ", ".join(map(str, sorted({run.seed for run in every})))
@@ -248,14 +249,14 @@ def _backbone(run: Run) -> str:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence about the table with a bound, and what was measured at each seed.
+    """A claim about the table with a bound, which is checked at each seed.
 
     Attributes:
-        sentence: what is claimed.
-        rows: those it is about.
-        measure: of one run of each of these rows, at one seed.
-        places: decimals and unit of the figures, as a format.
-        holds: for the figure of one seed.
+        sentence: the claim.
+        rows: the rows it is about.
+        measure: computes its figure from one run of each of these rows, at one seed.
+        places: the decimals and unit of the figure, as a format.
+        holds: tells whether the claim holds for the figure of one seed.
     """
 
     sentence: str
@@ -265,7 +266,7 @@ class Claim:
     holds: Callable[[float], bool]
 
     def verdict(self, runs: Runs) -> str:
-        """The sentence, the figures and whether it holds, which takes every seed."""
+        """Formats the claim, its figures and whether it holds at every seed."""
         if missing := [row for row in self.rows if row not in runs]:
             return f"NOT MEASURED: {self.sentence} (no runs of {', '.join(missing)})"
         of_rows = [{run.seed: run for run in runs[row]} for row in self.rows]

@@ -1,4 +1,4 @@
-"""The table of a sweep over one weight: a row for each of its runs, computed from their records.
+"""Print the table of a sweep over one weight: a row for each run, computed from its records.
 
 python experiments/portraits_objective/table.py outputs/portraits_objective/geodesic objective.geodesic_weight
 """
@@ -14,8 +14,8 @@ import yaml
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("sweep", type=Path, help="its folder")
-    parser.add_argument("key", help="what was swept")
+    parser.add_argument("sweep", type=Path, help="folder of the sweep")
+    parser.add_argument("key", help="the swept key")
     args = parser.parse_args()
     runs = [path.parent for path in sorted(args.sweep.glob("*/records.jsonl"))]
     if not runs:

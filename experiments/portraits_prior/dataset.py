@@ -1,4 +1,4 @@
-"""Training portraits, rendered once and kept as 8-bit pixels in one file that is read in place."""
+"""The training portraits, rendered once and kept as 8-bit pixels in a memory-mapped file."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ CHUNK = 64
 class RenderedPortraits:
     """The first `count` portraits of the train split at `resolution`, uint8 on disk.
 
-    Rendering is resumable: the count of finished portraits is the size of the file.
+    Rendering is resumable: the size of the file gives the number of finished portraits.
     """
 
     def __init__(self, path: Path, count: int, resolution: int):
@@ -35,7 +35,7 @@ class RenderedPortraits:
         self.pixels = np.memmap(path, dtype=np.uint8, mode="r").reshape(-1, 3, resolution, resolution)[:count]
 
     def batch(self, size: int, resolution: int, rng: torch.Generator) -> Tensor:
-        """`size` random portraits, averaged down to `resolution`: [size, 3, resolution, resolution] in [-1, 1]."""
+        """Draws random portraits, averaged down to `resolution`: [size, 3, resolution, resolution] in [-1, 1]."""
         chosen = torch.randint(len(self.pixels), (size,), generator=rng).tolist()
         images = torch.from_numpy(np.stack([self.pixels[i] for i in chosen])).float() / 127.5 - 1
         factor = self.resolution // resolution

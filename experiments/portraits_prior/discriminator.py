@@ -1,7 +1,7 @@
 """The critic of the adversarial training: a residual StyleGAN2 discriminator that grows with the generator.
 
-Only training needs it, so it lives here and is not shipped. It differs from Karras et al. 2020 ([K20]) in its stem:
-2 x 2 pixels enter as 12 channels at half the resolution, which keeps all they say at a quarter of the cost.
+Only the training needs it, so it is here and not in the package. It differs from Karras et al. 2020 ([K20]) in its
+stem: 2 x 2 pixels become 12 channels at half the resolution, which loses nothing and costs a quarter.
 """
 
 import math
@@ -14,7 +14,7 @@ SQRT2 = math.sqrt(2.0)
 
 
 class EqualisedConv(nn.Module):
-    """Convolution whose weights are stored at unit scale and scaled when used ([K20], equalised learning rate)."""
+    """A convolution whose weights are stored at unit scale and scaled when used ([K20], equalised learning rate)."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, *, bias: bool = True, padding: int | None = None
@@ -30,7 +30,7 @@ class EqualisedConv(nn.Module):
 
 
 class ActivatedConv(EqualisedConv):
-    """The same and sqrt(2) leaky_relu(., 0.2), with the gain moved into weights and bias."""
+    """The convolution followed by sqrt(2) leaky_relu(., 0.2), with the gain in the weights and bias."""
 
     def forward(self, x: Tensor) -> Tensor:
         assert self.bias is not None
@@ -39,7 +39,7 @@ class ActivatedConv(EqualisedConv):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions and half the resolution, beside a 1 x 1 shortcut ([K20] figure 7c)."""
+    """A block that halves the resolution: two 3 x 3 convolutions and a 1 x 1 shortcut ([K20] figure 7c)."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
@@ -48,13 +48,13 @@ class ResidualBlock(nn.Module):
         self.skip = EqualisedConv(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, I, r, r] -> [N, O, r/2, r/2]."""
+        """Maps [N, I, r, r] to [N, O, r/2, r/2]."""
         y = self.conv1(F.avg_pool2d(self.conv0(x), 2))
         return (y + self.skip(F.avg_pool2d(x, 2))) / SQRT2
 
 
 def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
-    """Append one channel: the standard deviation over groups of the batch, so that a lack of variety shows."""
+    """Appends a channel with the standard deviation over groups of the batch, which shows a lack of variety."""
     n, c, h, w = x.shape
     group = math.gcd(n, group)
     deviation = (x.reshape(group, n // group, c, h, w).var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
@@ -62,10 +62,10 @@ def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
 
 
 class Discriminator(nn.Module):
-    """Images [N, 3, R, R] in [-1, 1] -> logits [N].
+    """The discriminator: maps images [N, 3, R, R] in [-1, 1] to logits [N].
 
     Args:
-        resolution: of its images.
+        resolution: the side of the images, in pixels.
         channel_base, channel_max: as in the generator's architecture.
     """
 
@@ -78,7 +78,7 @@ class Discriminator(nn.Module):
 
         self.stems = nn.ModuleDict()
         self.blocks = nn.ModuleDict()
-        for r in (resolution // 2, resolution // 4):  # the second stem is what is faded out after growing
+        for r in (resolution // 2, resolution // 4):  # the second stem fades out after growing
             self.stems[str(r)] = ActivatedConv(12, channels(r), 3)
         r = resolution // 2
         while r > 4:
@@ -90,7 +90,7 @@ class Discriminator(nn.Module):
         self.out = EqualisedConv(c // 2, 1, 1)
 
     def forward(self, images: Tensor, fade: float = 1.0) -> Tensor:
-        """Args: fade: weight of the highest resolution, from 0 just after growing to 1."""
+        """Maps images to logits; `fade` is the weight of the highest resolution, from 0 just after growing to 1."""
         r = self.resolution // 2
         x = self.stems[str(r)](F.pixel_unshuffle(images, 2).contiguous(memory_format=torch.channels_last))
         for name, block in self.blocks.items():

@@ -1,9 +1,9 @@
-"""Measure the portraits prior on portraits it was never trained on, beside an untrained generator and real portraits.
+"""Measure the portraits prior on portraits it was not trained on, beside an untrained generator and real portraits.
 
     python experiments/portraits_prior/evaluate.py            # the shipped weights; writes evaluation.json
     python experiments/portraits_prior/evaluate.py --weights outputs/portraits_prior/portraits-128.safetensors --quick
 
-Precision and recall need the SqueezeNet 1.1 backbone of torchvision in TORCH_HOME; without it they are left out.
+Precision and recall need the SqueezeNet 1.1 backbone of torchvision in TORCH_HOME; without it they are omitted.
 """
 
 import argparse
@@ -28,7 +28,7 @@ Source = Callable[[range], Tensor]  # indices -> images [N, 3, R, R] in [0, 1]
 
 
 def generated(generator: Generator) -> Source:
-    """Truncation 1, fresh noise; image i depends on i alone."""
+    """A source of generated images: truncation 1, fresh noise; image i depends on i alone."""
 
     @torch.no_grad()
     def images(indices: range) -> Tensor:
@@ -55,12 +55,12 @@ def batches(count: int) -> Iterator[range]:
 
 
 def pictures(source: Source, count: int) -> Iterator[Tensor]:
-    """The first `count` images of a source, in batches, with a progress bar."""
+    """Makes the first `count` images of a source, in batches, with a progress bar."""
     return (source(indices) for indices in tqdm(list(batches(count)), desc="features", leave=False))
 
 
 def invert(generator: Generator, targets: Tensor, steps: int) -> Tensor:
-    """PSNR [N] in dB of the best of `steps` Adam steps in W+, from the mean, on all pixels, constant noise."""
+    """Computes the PSNR [N] in dB of the best of `steps` Adam steps in W+, from the mean, with constant noise maps."""
     mean = generator.network.mapping.w_avg
     w_plus = mean.repeat(len(targets), generator.num_ws, 1).clone().requires_grad_()
     optimizer = torch.optim.Adam([w_plus], lr=0.05)
@@ -76,7 +76,7 @@ def invert(generator: Generator, targets: Tensor, steps: int) -> Tensor:
 
 
 def detail_energy(count: int) -> Tensor:
-    """Mean square of what the detail seed alone decides, per portrait: half that of the difference of two draws."""
+    """Computes the mean square of the detail per portrait: half that of the difference of two detail seeds."""
     seeds = list(split_seeds("test", count))
     factors = sample_factors(seeds)
     first, second = render(factors, seeds), render(factors, [seed + 1 for seed in seeds])
@@ -85,7 +85,7 @@ def detail_energy(count: int) -> Tensor:
 
 @torch.no_grad()
 def noise_effect(generator: Generator, latents: int = 16, draws: int = 16) -> float:
-    """Standard deviation that fresh noise maps cause: grey levels of the 8-bit image, mean over pixels and latents."""
+    """Computes the standard deviation by fresh noise maps, in grey levels, as a mean over pixels and latents."""
     deviations = []
     for index in range(latents):
         w_plus = generator.mapping(torch.randn(1, generator.z_dim, generator=torch.Generator().manual_seed(index)))
@@ -96,14 +96,14 @@ def noise_effect(generator: Generator, latents: int = 16, draws: int = 16) -> fl
 
 
 def contact_sheet(generator: Generator, path: Path) -> None:
-    """Left: generated, seeds 0 to 31, truncation 1. Right: 32 test portraits."""
+    """Draws the contact sheet. Left: generated, seeds 0 to 31, truncation 1. Right: 32 test portraits."""
     left = make_grid(generated(generator)(range(32)), nrow=4, padding=2, pad_value=1)
     right = make_grid(rendered("test")(range(32)), nrow=4, padding=2, pad_value=1)
     save_image(torch.cat([left, F.pad(right, (16, 0, 0, 0), value=1.0)], dim=2), path)
 
 
 def share(manifold: Manifold, others: Manifold) -> float:
-    """Of the others' pictures, the share that lies in the manifold."""
+    """Computes the share of pictures that lie in the manifold of the others."""
     return round(manifold.covers(others.features).float().mean().item(), 3)
 
 

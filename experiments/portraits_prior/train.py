@@ -1,10 +1,10 @@
 """Train the portraits prior: a StyleGAN2 against a discriminator, on rendered portraits, growing from 32 to 128 pixels.
 
     python experiments/portraits_prior/train.py                       # the shipped recipe
-    python experiments/portraits_prior/train.py --folder elsewhere    # kept apart; the same command resumes
+    python experiments/portraits_prior/train.py --folder elsewhere    # another folder; the same command resumes
 
-Non-saturating loss, lazy R1, style mixing and a moving average of the weights, as in Karras et al. 2020. Everything
-that a continuation needs is in `<folder>/resume.pt` (under 16 MB; Adam's first moment is not used, and its second one
+It uses the non-saturating loss, lazy R1, style mixing and a moving average of the weights, as in Karras et al. 2020.
+The training is resumable from `<folder>/resume.pt` (under 16 MB: Adam's first moment is not used, and its second one
 is kept in bfloat16). A kill loses the work since the last save.
 """
 
@@ -35,7 +35,7 @@ class Stage:
     resolution: int
     until: float  # images seen by the discriminator, counted from the start of the whole training
     batch: int
-    learning_rate: float  # of Adam, both networks, before it cools down
+    learning_rate: float  # learning rate of Adam for both networks, before the final fall
     r1_weight: float  # gamma: (gamma / 2) |grad D(real)|^2
 
 
@@ -44,13 +44,13 @@ STAGES = (
     Stage(resolution=64, until=132_600, batch=16, learning_rate=2.5e-3, r1_weight=0.2),
     Stage(resolution=128, until=math.inf, batch=16, learning_rate=2.0e-3, r1_weight=0.3),
 )
-IMAGES = 350_000  # in all
+IMAGES = 350_000  # images seen in the whole training
 Z_DIM = W_DIM = 128
 MAPPING_LAYERS = 4
 CHANNEL_BASE, CHANNEL_MAX = 2048, 128
-PORTRAITS = 24_000  # different renders
+PORTRAITS = 24_000  # number of different renders
 MIXING = 0.5  # share of images made from two latents
-NOISE_STRENGTH = 0.1  # where the strengths of the highest blocks begin after growing
+NOISE_STRENGTH = 0.1  # initial noise strength of the two highest blocks after growing
 FADE = 10_000  # images over which a new resolution is blended in
 R1_INTERVAL = 16  # steps between two penalties
 COOLING = 80_000  # images at the end over which the learning rate falls to COOLED of what it was
@@ -61,11 +61,11 @@ SAVE_EVERY = 180  # seconds
 
 
 class Training:
-    """The networks, their optimisers and counters at one stage; can be saved, restored and grown."""
+    """The networks, optimisers and counters at one stage; they can be saved, restored and grown."""
 
     def __init__(self, stage: Stage, seed: int):
         self.stage = stage
-        self.images = 0  # seen so far
+        self.images = 0  # images seen so far
         self.stage_start = 0
         self.seconds = 0.0
         torch.manual_seed(seed)
@@ -92,7 +92,7 @@ class Training:
         }
 
     def restore(self, state: dict) -> None:
-        """Take over what `state` has; a parameter of a new resolution, which it lacks, keeps its initial value."""
+        """Loads `state`; parameters of a new resolution, which it lacks, keep their initial values."""
         self.images, self.seconds = state["images"], state["seconds"]
         self.stage_start = state["stage_start"]
         self.generator.load_state_dict(state["generator"], strict=False)
@@ -103,10 +103,10 @@ class Training:
         restore_moments(self.discriminator, self.optimizer_d, state["moments_d"])
 
     def grow(self, stage: Stage, seed: int) -> "Training":
-        """The same training at the next resolution. The new ToRGB starts at zero: the image is at first the old one.
+        """Returns the same training at the next resolution; the new ToRGB is zero, so images are unchanged at first.
 
-        Noise strengths learn slowly from zero, and there is little fine detail to learn them from at low resolution;
-        in the two highest blocks they begin again at `NOISE_STRENGTH`.
+        Noise strengths grow slowly from zero, and low resolutions have little fine detail to learn them from; those of
+        the two highest blocks are set to `NOISE_STRENGTH`.
         """
         grown = Training(stage, seed)
         highest = grown.generator.synthesis.blocks[-2:]
@@ -119,9 +119,9 @@ class Training:
 
 
 def cool(training: Training, remaining: int) -> None:
-    """Set the learning rates for the next step, `remaining` images before the end.
+    """Sets the learning rates for the next step, `remaining` images before the end.
 
-    Small batches leave the weights circling; a linear fall at the end lets them settle.
+    With small batches the weights oscillate; a linear fall of the learning rate at the end lets them converge.
     """
     rate = training.stage.learning_rate * max(COOLED, min(1.0, remaining / COOLING))
     for optimizer in (training.optimizer_g, training.optimizer_d):
@@ -149,7 +149,7 @@ def restore_moments(network: nn.Module, optimizer: torch.optim.Adam, moments: di
 
 
 def sample(network: StyleGAN2, batch: int) -> Tensor:
-    """Random images [batch, 3, R, R] in [-1, 1], some made from two latents (style mixing), all with fresh noise."""
+    """Draws images [batch, 3, R, R] in [-1, 1], some made from two latents (style mixing), all with fresh noise."""
     architecture = network.architecture
     w = network.mapping(torch.randn(2 * batch, Z_DIM))
     network.mapping.w_avg.lerp_(w.detach().float().mean(dim=0), 0.002)
@@ -162,12 +162,12 @@ def sample(network: StyleGAN2, batch: int) -> Tensor:
 
 
 def train_step(training: Training, real: Tensor, step: int) -> tuple[float, float]:
-    """One update of each network. Returns the mean logits of real and of generated images."""
+    """Updates each network once; returns the mean logits of real and of generated images."""
     generator, discriminator, batch = training.generator, training.discriminator, len(real)
     fade = min(1.0, (training.images - training.stage_start) / FADE) if training.stage_start else 1.0
 
     with torch.autocast("cpu", torch.bfloat16):
-        fake = sample(generator, batch)  # serves both updates
+        fake = sample(generator, batch)  # used in both updates
         real_logits, fake_logits = discriminator(real, fade), discriminator(fake.detach(), fade)
     loss = F.softplus(fake_logits.float()).mean() + F.softplus(-real_logits.float()).mean()
     training.optimizer_d.zero_grad()
@@ -198,7 +198,7 @@ def train_step(training: Training, real: Tensor, step: int) -> tuple[float, floa
 
 @torch.no_grad()
 def sample_sheet(network: StyleGAN2, path: Path) -> None:
-    """32 portraits of seeds 0 to 31, truncation 1."""
+    """Writes a picture of 32 generated portraits, seeds 0 to 31, truncation 1."""
     z = torch.stack([torch.randn(Z_DIM, generator=torch.Generator().manual_seed(seed)) for seed in range(32)])
     w_plus = network.mapping(z)[:, None].expand(-1, network.architecture.num_ws, -1)
     rng = torch.Generator().manual_seed(0)
@@ -214,7 +214,7 @@ def save(training: Training, folder: Path) -> None:
 
 
 def start(folder: Path, seed: int) -> Training:
-    """From the resume file, or from the beginning."""
+    """Resumes from the resume file, or starts from the beginning."""
     resume = folder / "resume.pt"
     if not resume.exists():
         return Training(STAGES[0], seed)
@@ -227,10 +227,10 @@ def start(folder: Path, seed: int) -> Training:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--folder", type=Path, default=Path("outputs/portraits_prior"), help="what is kept between runs"
+        "--folder", type=Path, default=Path("outputs/portraits_prior"), help="folder from which it resumes"
     )
-    parser.add_argument("--portraits", type=int, default=PORTRAITS, help="different renders to train on")
-    parser.add_argument("--images", type=int, default=IMAGES, help="stop after so many images")
+    parser.add_argument("--portraits", type=int, default=PORTRAITS, help="number of different renders to train on")
+    parser.add_argument("--images", type=int, default=IMAGES, help="number of images after which training stops")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""The trials of a study as a table and as a picture of their trade-offs."""
+"""Writes the trials of a study as a table and draws their trade-offs."""
 
 import csv
 import io
@@ -18,9 +18,9 @@ from multimodal_pulse.base.files import atomic_file, write_atomic
 
 TABLE, PLOT = "trials.csv", "pareto.png"
 OBJECTIVES = {"lr_psnr.mean": "LR-PSNR, dB", "diversity.rms": "distance between samples, grey levels"}
-"""Keys of metrics.json, each the higher the better, and what the axes are called."""
+"""The objectives: keys of metrics.json, each better when higher, with the titles of their axes."""
 ALSO = ("lr_psnr.min", "psnr.mean", "ssim.mean", "seconds")
-"""Keys of further columns of the table."""
+"""The keys of the other columns of the table."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Point:
     """A trial with its scores.
 
     Attributes:
-        number: of its run directory.
-        knobs: what was chosen for it.
+        number: the number of its run directory.
+        knobs: its values of the knobs.
         metrics: the content of its metrics.json.
-        on_front: no other trial is better in one objective and at least as good in the other.
+        on_front: whether no other trial is better in one objective and at least as good in the other.
     """
 
     number: int
@@ -41,14 +41,14 @@ class Point:
 
     @property
     def place(self) -> tuple[float, float]:
-        """The objectives: LR-PSNR, distance."""
+        """The objectives of the trial: LR-PSNR, distance."""
         x, y = (score(self.metrics, key) for key in OBJECTIVES)
         assert x is not None and y is not None
         return x, y
 
 
 def score(metrics: Mapping[str, Any], key: str) -> float | None:
-    """The number of metrics.json that a dotted key names."""
+    """Returns the number in metrics.json under a dotted key."""
     value: Any = metrics
     for part in key.split("."):
         value = value[part]
@@ -56,7 +56,7 @@ def score(metrics: Mapping[str, Any], key: str) -> float | None:
 
 
 def write_table(points: Sequence[Point], path: Path) -> None:
-    """A line for each trial: its number, its knobs, its scores, and whether it is on the front."""
+    """Formats a line for each trial: number, knobs, scores, and whether it is on the front."""
     keys = [*OBJECTIVES, *ALSO]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -69,9 +69,9 @@ def write_table(points: Sequence[Point], path: Path) -> None:
 
 
 def draw(points: Sequence[Point], swept: Mapping[str, Choices | Interval], path: Path) -> None:
-    """The trials at their objectives, once for each knob, which colours them; a line joins the front.
+    """Draws the trials at their objectives, once per knob, which colours them; a line joins the front.
 
-    The numbers are those of the run directories.
+    The numbers at the points are those of the run directories.
     """
     figure = Figure(figsize=(0.8 + 4.1 * len(swept), 4.4), dpi=100, layout="constrained")
     panels = figure.subplots(1, len(swept), sharex=True, sharey=True, squeeze=False)[0]

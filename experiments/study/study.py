@@ -5,11 +5,11 @@
     python experiments/study/study.py --folder outputs/study/noise method=lr_noise 'noise.lr_std=interval(0,0.3)'
 
 Overrides are those of run.py. What they sweep (some values with commas, range(...), interval(...), int(interval(...)),
-tag(log,interval(...))) is chosen anew for each trial, in place of KNOBS; all else is the same in every trial.
+tag(log,interval(...))) is drawn for each trial and replaces KNOBS; everything else is the same in every trial.
 
-A trial is a run directory, trial_000 and so on. A study that was stopped or killed goes on with the same command: the
-trial that it was in does not count; it is drawn again, with the same values, and does what is missing of its run. The
-first trial has the values that the configuration has by itself, where they lie in the ranges.
+A trial is a run directory, trial_000 and so on. The same command resumes a study that was stopped or killed: the
+interrupted trial is drawn again with the same values, and its run is resumed. The first trial has the values of the
+configuration itself, if they lie in the ranges.
 """
 
 import argparse
@@ -42,18 +42,18 @@ KNOBS = {
     "noise.synthesis_std": "interval(0,1)",
 }
 UNSCORED = "unscored"
-"""Marks a trial whose run has ended without a picture: it counts, and has no place in the table."""
+"""The attribute of a trial whose run has ended without a picture: it counts, but is not in the table."""
 
 
 def sweep_of(overrides: Sequence[str]) -> Sweep:
-    """The overrides on top of FIXED, and of KNOBS where they sweep nothing themselves."""
+    """Adds FIXED before the overrides, and KNOBS if they sweep nothing."""
     knobs = {} if read_sweep(overrides).swept else KNOBS
     defaults = {key: f"{key}={value}" for key, value in {**FIXED, **knobs}.items()}
     return read_sweep(list((defaults | {override.partition("=")[0]: override for override in overrides}).values()))
 
 
 def open_study(folder: Path, sweep: Sweep, seed: int) -> optuna.Study:
-    """The study in `folder`, or a new one; a trial that was cut short is closed.
+    """Opens the study in `folder`, or makes a new one; an interrupted trial is closed.
 
     Raises:
         UserError: the folder holds another study.
@@ -79,10 +79,10 @@ def open_study(folder: Path, sweep: Sweep, seed: int) -> optuna.Study:
 
 
 def search(study: optuna.Study, folder: Path, sweep: Sweep, own: DictConfig, trials: int, seed: int) -> None:
-    """Runs trials until there are so many.
+    """Runs trials up to the given number.
 
-    The draw of a trial depends on the seed and on the trials that have ended before it, and on nothing else: a study
-    that was killed is the study that was not.
+    The draw of a trial depends only on the seed and on the finished trials before it, so a killed and resumed study
+    equals an uninterrupted one.
 
     Args:
         own: a configuration with the values of the first trial.
@@ -107,12 +107,12 @@ def search(study: optuna.Study, folder: Path, sweep: Sweep, own: DictConfig, tri
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials whose run has ended, in order; not those that were cut short."""
+    """Returns the trials whose run has ended, in order, without interrupted ones."""
     return [trial for trial in study.trials if trial.state is TrialState.COMPLETE or UNSCORED in trial.user_attrs]
 
 
 def _name(number: int) -> str:
-    """The run directory of a trial, by its place in `ended`."""
+    """Returns the run directory of a trial, by its index in `ended`."""
     return f"trial_{number:03d}"
 
 
@@ -125,7 +125,7 @@ def _distribution(range_: Choices | Interval) -> BaseDistribution:
 
 
 def _enqueue(study: optuna.Study, sweep: Sweep, own: DictConfig) -> None:
-    """Makes the configuration's own values the next trial's, unless one lies outside of its range."""
+    """Gives the next trial the configuration's own values, unless one is outside its range."""
     values = {key: OmegaConf.select(own, key) for key in sweep.swept}
     for key, range_ in sweep.swept.items():
         if isinstance(range_, Choices):
@@ -140,11 +140,11 @@ def _enqueue(study: optuna.Study, sweep: Sweep, own: DictConfig) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="of the study, with a run directory for each trial")
-    parser.add_argument("--trials", type=int, default=20, help="in all, those of before included")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn; the runs have their own, seed=")
-    parser.add_argument("--out", type=Path, help="where trials.csv and pareto.png go; default: the folder")
-    parser.add_argument("overrides", nargs="*", help="of run.py; intervals and lists of values are searched")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of the study and its trials")
+    parser.add_argument("--trials", type=int, default=20, help="number of trials, including earlier ones")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the drawn values; the runs have their own, seed=")
+    parser.add_argument("--out", type=Path, help="folder of trials.csv and pareto.png; default: --folder")
+    parser.add_argument("overrides", nargs="*", help="overrides of run.py; intervals and lists of values are searched")
     args = parser.parse_intermixed_args(arguments)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _report(study: optuna.Study, sweep: Sweep, folder: Path, out: Path) -> None:
-    """The table and the plot of what has ended."""
+    """Writes the table and the plot of the finished trials."""
     front = {trial.number for trial in study.best_trials}
     points = []
     for number, trial in enumerate(ended(study)):

@@ -1,4 +1,4 @@
-"""Print the report's Table I with the runs below it.
+"""Print the report's Table I with our runs below it.
 
 python experiments/table1/table.py outputs/table1/ffhq256 [another run or merged directory ...]
 """
@@ -18,11 +18,11 @@ REPORT: dict[str, Any] = {
     "ssim": {"mean": 0.4961, "std": 0.0841},
     "lpips": {"mean": 0.3732, "std": 0.0803},
 }
-"""The report's row, in the units of metrics.json. It does not say which LPIPS, nor which samples of an image."""
+"""The report's row, in the units of metrics.json. It does not state the LPIPS backbone, nor which samples count."""
 
 
 def table(runs: Sequence[Path]) -> str:
-    """The table, and what each row of ours is a mean of.
+    """Formats the table, and says for each of our rows what it is a mean of.
 
     Raises:
         UserError: a directory has no scores.

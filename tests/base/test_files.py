@@ -1,10 +1,10 @@
 import errno
-import subprocess
-import sys
+import os
+import signal
 from pathlib import Path
 
 import pytest
-from places import ROOT
+from killing import DISK_CALLS, killed_at
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import (
@@ -17,46 +17,23 @@ from multimodal_pulse.base.files import (
     write_atomic,
 )
 
-# Dies by SIGKILL, as nothing can catch, at the n-th call that reaches the disk; ends well when there are fewer.
-KILLED_WRITER = """
-import os, signal, sys
-from pathlib import Path
-from multimodal_pulse.files import atomic_folder, write_atomic
-fatal, folder = int(sys.argv[1]), Path(sys.argv[2])
-calls = 0
-
-def deadly(function):
-    def call(*arguments, **keywords):
-        global calls
-        calls += 1
-        if calls == fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **keywords)
-    return call
-
-for name in ("fsync", "replace", "rename", "mkdir", "open"):
-    setattr(os, name, deadly(getattr(os, name)))
-with atomic_folder(folder) as partial:
-    for number in range(3):
-        write_atomic(partial / f"{number}.txt", "x" * 1000)
-"""
-
 
 def test_a_folder_is_whole_or_absent_wherever_the_process_is_killed(tmp_path: Path):
-    outcomes = []
-    for fatal in range(1, 100):
+    def write(folder: Path) -> None:
+        with atomic_folder(folder) as partial:
+            for number in range(3):
+                write_atomic(partial / f"{number}.txt", "x" * 1000)
+
+    calls = (*DISK_CALLS, "open")
+    assert killed_at(0, lambda: write(tmp_path / "survivor"), tmp_path / "count", calls) == 0
+    total = int((tmp_path / "count").read_text())
+    assert total > 15
+    for fatal in range(1, total + 1):
         folder = tmp_path / f"folder_{fatal}"
-        command = [sys.executable, "-c", KILLED_WRITER, str(fatal), str(folder)]
-        outcomes.append(subprocess.run(command, cwd=ROOT, capture_output=True).returncode)
+        assert killed_at(fatal, lambda folder=folder: write(folder), calls=calls) == signal.SIGKILL
         if folder.exists():
             assert sorted(path.name for path in folder.iterdir()) == ["0.txt", "1.txt", "2.txt"]
             assert all(path.read_text() == "x" * 1000 for path in folder.iterdir())
-        else:
-            assert outcomes[-1] == -9
-        if outcomes[-1] == 0:
-            break
-    assert outcomes[-1] == 0 and len(outcomes) > 15
-    assert set(outcomes[:-1]) == {-9}
     assert any(path.name.startswith(PARTIAL) for path in tmp_path.iterdir())
     remove_partial(tmp_path)
     assert not list(tmp_path.rglob(f"{PARTIAL}*"))
@@ -124,14 +101,11 @@ def test_a_folder_has_one_writer_at_a_time(tmp_path: Path):
 
 
 def test_a_killed_writer_holds_nothing(tmp_path: Path):
-    code = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from multimodal_pulse.base.files import only_writer\n"
-        "with only_writer(Path(sys.argv[1])):\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT).returncode == -9
+    def die_as_the_writer() -> None:
+        with only_writer(tmp_path):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert killed_at(0, die_as_the_writer) == signal.SIGKILL
     with only_writer(tmp_path):
         pass
 

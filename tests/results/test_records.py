@@ -1,16 +1,14 @@
 import dataclasses
 import importlib.metadata
-import itertools
 import json
 import math
-import os
 import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from killing import killed_at
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -114,52 +112,25 @@ def test_a_kill_while_writing_loses_the_reference_at_most(tmp_path: Path):
     """Children die by SIGKILL at calls that reach the disk: the first, the last three and five between."""
     found = outcome("face")
     scores, downsampled = evaluate(found, DEGRADATION, ABSENT), DEGRADATION(found.samples)
+    calls = ("fsync", "replace", "rename")
 
     def write_to(run_dir: Path) -> Records:
         records = Records(run_dir, {}, ABSENT.state)
         records.write(found, scores, downsampled, {"grid.png": Image.new("RGB", (8, 8))})
         return records
 
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        calls = count_disk_calls(monkeypatch, fatal=0)
-        write_to(tmp_path / "whole")
-    total = next(calls) - 1
+    assert killed_at(0, lambda: write_to(tmp_path / "whole"), tmp_path / "count", calls) == 0
+    total = int((tmp_path / "count").read_text())
     assert total > 30
     for fatal in sorted({1, *range(total // 6, total, total // 6), total - 2, total - 1, total}):
         run_dir = tmp_path / str(fatal)
-        child = os.fork()
-        if child == 0:
-            try:
-                # The child of a process with threads may block for ever; then the alarm ends it, and the test fails.
-                signal.alarm(20)
-                count_disk_calls(pytest.MonkeyPatch(), fatal)
-                write_to(run_dir)
-            finally:
-                os._exit(1)
-        assert os.waitpid(child, 0)[1] == signal.SIGKILL
+        assert killed_at(fatal, lambda run_dir=run_dir: write_to(run_dir), calls=calls) == signal.SIGKILL
         # The last call is the flush of the parent folder, after the rename.
         assert finished(run_dir) == ({"face"} if fatal == total else set())
         records = write_to(run_dir)
         assert not list(run_dir.rglob(f"{PARTIAL}*"))
         assert sorted(path.name for path in (records.folder / "face").iterdir()) == EXPECTED_FILES
         assert records.derive(["face"])["num_records"] == K
-
-
-def count_disk_calls(monkeypatch: pytest.MonkeyPatch, fatal: int) -> Iterator[int]:
-    """Counts the calls that flush or rename and ends the process at number `fatal`; yields the next number."""
-    counter = itertools.count(1)
-
-    def deadly(function: Callable) -> Callable:
-        def call(*arguments, **keywords):
-            if next(counter) == fatal:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*arguments, **keywords)
-
-        return call
-
-    for name in ("fsync", "replace", "rename"):
-        monkeypatch.setattr(os, name, deadly(getattr(os, name)))
-    return counter
 
 
 def test_the_tables_are_derived_from_the_folders(records: Records):

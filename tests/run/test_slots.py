@@ -3,14 +3,11 @@ Hydra's search path. The package is not touched.
 """
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from places import ROOT
-from tiny_run import GENERATOR, overrides
+import tiny_run
 
 CODE = """
 import torch
@@ -52,12 +49,13 @@ before:
 """,
 }
 TINY = [
-    *overrides(GENERATOR), "metrics.lpips_net=null", "tracking=none", "steps=3", "method=resampling", "num_samples=2",
+    *tiny_run.overrides(tiny_run.GENERATOR), "metrics.lpips_net=null", "tracking=none", "method=resampling",
+    "num_samples=2", "steps=3",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def mine(tmp_path_factory) -> Path:
+def mine(tmp_path_factory) -> Iterator[Path]:
     """A folder with the module `mine` and option files beside it."""
     folder = tmp_path_factory.mktemp("mine")
     (folder / "mine.py").write_text(CODE)
@@ -65,16 +63,16 @@ def mine(tmp_path_factory) -> Path:
         path = folder / "conf" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield folder
 
 
 def run(mine: Path, *arguments: str) -> Path:
     """The folder of the only reference of a run."""
-    environment = os.environ | {"PYTHONPATH": f"{mine}{os.pathsep}{ROOT}"}
     run_dir = mine / "-".join(arguments).replace("=", "-")
-    command = [sys.executable, ROOT / "run.py", f"hydra.searchpath=[file://{mine / 'conf'}]", *TINY, *arguments]
-    done = subprocess.run([*command, f"hydra.run.dir={run_dir}"], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    searched = f"hydra.searchpath=[file://{mine / 'conf'}]"
+    assert tiny_run.run(searched, *TINY, *arguments, f"hydra.run.dir={run_dir}") == 0
     return run_dir / "references" / "test_000000"
 
 
