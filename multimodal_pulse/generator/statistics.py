@@ -40,7 +40,7 @@ def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
         generator: the generator, on any device; the draws are the same on each.
         draws: the number of random z.
     """
-    name = f"w-statistics-{generator.sha256[:16]}-{draws}.safetensors"
+    name = f"w-statistics-{generator.sha256}-{draws}.safetensors"
     for folder in (generator.companions, cache_folder()):
         with suppress(OSError, SafetensorError, TypeError):  # the file is missing or damaged
             if folder is not None:

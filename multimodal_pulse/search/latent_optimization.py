@@ -162,7 +162,7 @@ class LatentOptimization(pl.LightningModule):
         optimizer.step(lambda: losses)
         self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
         self.after_step(self.stage.latent_space, self.variables, step)
-        logged = {"loss": losses.sum(), "batch_diversity": coupling.sum()} | terms
+        logged = {"loss": losses.sum(), **terms, "batch_diversity": coupling.sum()}
         return {name: term.detach() for name, term in logged.items()}
 
     @torch.no_grad()
