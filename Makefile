@@ -27,7 +27,7 @@ demo: $(INSTALLED)
 	$(BIN)/python run.py method=combined noise.lr_std=0.108
 
 test: $(INSTALLED_DEV)
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .

@@ -12,7 +12,9 @@ from multimodal_pulse.references.pixels import save_png
 
 
 def pytest_addoption(parser):
-    parser.addoption("--regenerate", action="store_true", help="write tests/golden anew from what the code does now")
+    parser.addoption(
+        "--regenerate", action="store_true", help="write the golden traces again, from what the code does now"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
-from file_server import FileServer, serve
+from file_server import FileServer, serve, wait_until
 from places import ROOT
 
 from multimodal_pulse.base.download import DownloadError, Patience, download, partial_size
@@ -65,6 +64,27 @@ def break_off(server: FileServer, target: Path, after: int = 300_000) -> int:
 def files_of(target: Path) -> list[str]:
     """What there is; the file of the lock may stay or not."""
     return sorted(path.name for path in target.parent.iterdir() if path.suffix != ".lock")
+
+
+DOWNLOAD = """
+import sys
+from pathlib import Path
+from multimodal_pulse.base.download import download
+download(sys.argv[1], Path(sys.argv[2]))
+"""
+
+
+@contextmanager
+def another_process(server: FileServer, target: Path, until: Callable[[], bool]) -> Iterator[None]:
+    """A process that downloads: it has come so far when the block begins, and dies by SIGKILL when it ends."""
+    command = [sys.executable, "-c", DOWNLOAD, f"{server.address}/network.pkl", str(target)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(until, process)
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_fresh_download(server, target, capsys):
@@ -248,13 +268,9 @@ def test_a_length_that_never_comes(server, target, length):
     assert "could not be fetched in 3 attempts" in refusal(server, target)
 
 
-def test_a_length_is_needed(server, target):
-    server.length = None
-    assert "without its length" in refusal(server, target)
-
-
-def test_a_length_that_is_no_number(server, target):
-    server.length = "many"
+@pytest.mark.parametrize("length", [None, "many"])
+def test_a_length_is_needed_and_is_a_number(server, target, length):
+    server.length = length
     assert "without its length" in refusal(server, target)
 
 
@@ -303,15 +319,9 @@ def test_no_wait_for_another_attempt_outlives_the_patience(server, target):
 
 def test_the_wait_for_another_process_has_an_end(server, target):
     server.stall, server.break_after = True, [300_000]
-    command = [sys.executable, "-c", KILLED, f"{server.address}/network.pkl", str(target)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: server.sent > 0, process)
+    with another_process(server, target, lambda: server.sent > 0):
         said = refusal(server, target, Patience(total=0.2))
         assert said == "is still being fetched by another process after 0.2 s"
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_disk_that_cannot_be_written_is_the_systems_error(server, tmp_path):
@@ -326,30 +336,10 @@ def test_the_folder_is_made(server, tmp_path):
     assert files_of(tmp_path / "new" / "folder" / "network.pkl") == ["network.pkl"]
 
 
-def wait_for(holds: Callable[[], bool], process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from multimodal_pulse.download import download
-download(sys.argv[1], Path(sys.argv[2]))
-"""
-
-
-def test_a_kill_leaves_no_file_and_a_part_that_is_taken_up(server, target):
+def test_a_kill_leaves_no_file_and_a_part_that_the_next_download_completes(server, target):
     server.stall, server.break_after = True, [500_000]
-    command = [sys.executable, "-c", KILLED, f"{server.address}/network.pkl", str(target)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: partial_size(target) >= 250_000, process)
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    with another_process(server, target, lambda: partial_size(target) >= 250_000):
+        pass
     assert files_of(target) == ["network.pkl.part", "network.pkl.part.json"]
     assert json.loads(target.with_name("network.pkl.part.json").read_text()) == {"version": '"1"', "size": len(OLD)}
     here = partial_size(target)

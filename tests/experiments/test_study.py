@@ -119,7 +119,7 @@ def test_a_study_that_was_killed_is_the_one_that_was_not(tmp_path, made_up):
     whole = rows(tmp_path / "whole")
     assert rows(tmp_path / "killed") == whole
     assert len({row["noise.lr_std"] for row in whole}) == trials
-    # A trial that was cut short is taken up in its own folder, and no other is run twice.
+    # A trial that was cut short is resumed in its own folder, and no other is run twice.
     names = [f"trial_{number:03d}" for number in range(trials)]
     assert runs.begun == [names[0], *names[:4], *names[3:], names[11]]
 

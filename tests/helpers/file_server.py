@@ -1,8 +1,10 @@
 """A web server on this machine that gives one file, well or badly."""
 
 import re
+import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
@@ -144,3 +146,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         pass
+
+
+def wait_until(holds: Callable[[], bool], process: subprocess.Popen) -> None:
+    """Returns when it holds; a process that ends before then, or takes a minute, fails the test."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)

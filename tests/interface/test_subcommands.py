@@ -4,7 +4,6 @@ import errno
 import hashlib
 import os
 import stat
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +12,10 @@ import torch
 from file_server import FileServer, serve
 from light_command import lightly
 from places import SHARED
+from tiny_run import run
 
 from multimodal_pulse.generator import CheckpointError, load_generator
 from multimodal_pulse.generator.files.weights import NETWORKS
-from multimodal_pulse.interface.cli import main
 from multimodal_pulse.interface.subcommands import COMMANDS
 
 FIXTURES = SHARED / "stylegan2"
@@ -30,18 +29,9 @@ def _own_cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def say(monkeypatch, capsys):
+def say(capsys):
     """Runs a command in this process: (exit status, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["multimodal-pulse", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stopped:
-            return int(stopped.code or 0), *capsys.readouterr()
-        return 0, *capsys.readouterr()
-
-    return run
+    return lambda *arguments: (run(*arguments), *capsys.readouterr())
 
 
 def official(name: str) -> Path:
@@ -100,10 +90,13 @@ def test_what_is_no_network_is_not_recorded_and_a_good_file_can_take_its_place(f
     ("arguments", "words"),
     [
         (["weights", "ffhq257"], "did you mean ffhq256?"),
-        (["weights", "--all"], "not understood: --all"),
+        (["weights", "--all"], "unrecognized arguments: --all; multimodal-pulse weights --help"),
         (["convert"], "are required: source, target; multimodal-pulse convert --help says more."),
         (["convert", "a.pkl"], "are required: target"),
-        (["convert", "a.pkl", "b.safetensors", "--froce"], "not understood: --froce"),
+        (
+            ["convert", "a.pkl", "b.safetensors", "--froce"],
+            "unrecognized arguments: --froce; multimodal-pulse convert --help",
+        ),
         (["render"], "are required: folder"),
         (["merge"], "are required: shard"),
         (["convert", "a.pkl", "b.pt"], "b.pt must end in .safetensors"),

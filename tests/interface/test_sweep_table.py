@@ -55,11 +55,6 @@ def test_a_sweep_of_one_run_has_its_table_too(command, tmp_path):
     assert row["folder"] == "0-bicubic" and float(row["psnr"]) > 0
 
 
-def test_a_single_run_has_no_table_of_a_sweep(command, tmp_path):
-    status, said, _ = command("method=bicubic", f"hydra.run.dir={tmp_path / 'run'}")
-    assert status == 0 and "\njob " not in said and not (tmp_path / "sweep.csv").exists()
-
-
 def test_another_process_names_the_folders_of_a_sweep_alike():
     code = (
         "from hydra import compose, initialize_config_dir\n"

@@ -45,6 +45,12 @@ def shards(made, tmp_path) -> list[Path]:
 
 
 @pytest.fixture
+def merged(tmp_path) -> Path:
+    """Where they are merged if no other place is given."""
+    return tmp_path / "merged"
+
+
+@pytest.fixture
 def merge(capsys) -> Callable[..., tuple[int, str, str]]:
     """`multimodal-pulse merge`: (exit status, stdout, stderr)."""
 
@@ -73,11 +79,10 @@ def test_two_shards_and_one_process_give_the_same_bit_for_bit(made):
             assert compare.differing(found / name, made / "whole" / "references" / name) == []
 
 
-def test_what_is_merged_is_what_one_process_would_have_left(made, shards, merge):
+def test_what_is_merged_is_what_one_process_would_have_left(made, shards, merge, merged):
     before = [contents(shard) for shard in shards]
     status, said, errors = merge(*reversed(shards))
     assert (status, errors) == (0, "")
-    merged = shards[0].parent / "merged"
     assert compare.differing(merged, made / "whole") == []
     assert [contents(shard) for shard in shards] == before
     assert (merged / "config.yaml").read_bytes() == (made / "whole" / "config.yaml").read_bytes()
@@ -89,9 +94,9 @@ def test_what_is_merged_is_what_one_process_would_have_left(made, shards, merge)
     assert {"commit", "versions", "device", "weights_sha256", "seed"} <= provenance.keys()
 
 
-def test_a_merged_picture_takes_no_room_and_outlives_its_shard(shards, merge):
+def test_a_merged_picture_takes_no_room_and_outlives_its_shard(shards, merge, merged):
     merge(*shards)
-    picture = shards[0].parent / "merged" / "references" / NAMES[0] / "sr_00.png"
+    picture = merged / "references" / NAMES[0] / "sr_00.png"
     original = shards[0] / "references" / NAMES[0] / "sr_00.png"
     assert picture.samefile(original)
     before = picture.read_bytes()
@@ -99,21 +104,19 @@ def test_a_merged_picture_takes_no_room_and_outlives_its_shard(shards, merge):
     assert picture.read_bytes() == before
 
 
-def test_files_are_copied_where_there_are_no_links(made, shards, merge, monkeypatch):
+def test_files_are_copied_where_there_are_no_links(made, shards, merge, monkeypatch, merged):
     def refuse(*arguments):
         raise OSError("another file system")
 
     monkeypatch.setattr(os, "link", refuse)
     assert merge(*shards)[0] == 0
-    merged = shards[0].parent / "merged"
     assert compare.differing(merged, made / "whole") == []
     name = f"references/{NAMES[0]}/sr_00.png"
     assert not (merged / name).samefile(shards[0] / name)
 
 
-def test_the_same_command_without_shards_finds_nothing_to_do(shards, merge, capsys):
+def test_the_same_command_without_shards_finds_nothing_to_do(shards, merge, capsys, merged):
     merge(*shards)
-    merged = shards[0].parent / "merged"
     before = contents(merged)
     assert run(*TINY, f"hydra.run.dir={merged}") == 0
     assert "nothing to do" in capsys.readouterr().err
@@ -163,24 +166,24 @@ def test_missing_references_are_named_with_their_shard(shards, merge):
     assert f"not everything is there: {NAMES[4]} in {shards[0]}; {NAMES[2]} in {shards[1]}. " in said
 
 
-def test_a_reference_that_could_not_be_used_is_no_gap_and_is_told(made, shards, merge, tmp_path):
+def test_a_reference_that_could_not_be_used_is_no_gap_and_is_told(made, shards, merge, tmp_path, merged):
     whole = tmp_path / "whole"
     shutil.copytree(shards[1], whole)
     shutil.rmtree(shards[1] / "references" / NAMES[2])
     reason = "photo.jpg is cut off"
-    edit_json(shards[1] / "metrics.json", unusable={NAMES[2]: reason, NAMES[3]: "mended since"})
+    edit_json(shards[1] / "metrics.json", unusable={NAMES[2]: reason, NAMES[3]: "repaired since"})
     status, said, errors = merge(*shards)
     assert status == 1 and "mean of 4" in said
     assert f"note: 1 reference cannot be used and is left out:\n  {reason}\n" in errors
-    assert errors.endswith("start their shards again, and then this merge.\n") and "mended since" not in errors
-    metrics = json.loads((shards[0].parent / "merged" / "metrics.json").read_text())
+    assert errors.endswith("start their shards again, and then this merge.\n") and "repaired since" not in errors
+    metrics = json.loads((merged / "metrics.json").read_text())
     assert metrics["unusable"] == {NAMES[2]: reason} and metrics["num_references"] == 4
 
     shutil.rmtree(shards[1])
     whole.rename(shards[1])
     status, _, errors = merge(*shards)
     assert (status, errors) == (0, "")
-    assert compare.differing(shards[0].parent / "merged", made / "whole") == []
+    assert compare.differing(merged, made / "whole") == []
 
 
 def test_the_same_shard_twice_is_refused(shards, merge):
@@ -227,11 +230,11 @@ def test_differing_weights_are_refused(shards, merge):
     assert "different weights" in refused(merge, *shards)
 
 
-def test_shards_of_different_commits_are_merged_with_a_note(shards, merge):
+def test_shards_of_different_commits_are_merged_with_a_note(shards, merge, merged):
     edit_json(shards[1] / "provenance.json", commit="another")
     status, _, errors = merge(*shards)
     assert status == 0 and errors == "note: not all shards have the same commit: see provenance.json\n"
-    provenance = json.loads((shards[0].parent / "merged" / "provenance.json").read_text())
+    provenance = json.loads((merged / "provenance.json").read_text())
     assert "commit" not in provenance and provenance["shards"][1]["commit"] == "another"
 
 
@@ -255,8 +258,7 @@ def test_mistaken_arguments_end_with_the_help(arguments, merge):
     assert status == 1 and errors.endswith("multimodal-pulse merge --help says more.\n") and errors.count("\n") == 1
 
 
-def test_a_folder_with_something_else_in_it_is_refused(made, shards, merge):
-    merged = shards[0].parent / "merged"
+def test_a_folder_with_something_else_in_it_is_refused(made, shards, merge, merged):
     merged.mkdir()
     (merged / "thesis.tex").write_text("precious")
     assert "is not empty (thesis.tex): choose another folder with --out" in refused(merge, *shards)
@@ -265,14 +267,14 @@ def test_a_folder_with_something_else_in_it_is_refused(made, shards, merge):
     assert "holds something else (shard.count: 2 there, 1 here)" in refused(merge, *shards)
 
 
-def test_references_of_another_run_are_not_taken_for_these(made, shards, merge):
-    shutil.copytree(made / "whole", shards[0].parent / "merged")
+def test_references_of_another_run_are_not_taken_for_these(made, shards, merge, merged):
+    shutil.copytree(made / "whole", merged)
     said = refused(merge, *shards)  # the same pictures, found at another time
     assert f"has a {NAMES[0]} that is of none of these shards" in said
 
 
-def test_only_one_process_writes_to_a_run_directory(shards, merge, capsys):
-    with only_writer(shards[0].parent / "merged"):
+def test_only_one_process_writes_to_a_run_directory(shards, merge, capsys, merged):
+    with only_writer(merged):
         status, _, errors = merge(*shards)
         assert status == 1 and "another process is at work in" in errors
     with only_writer(shards[0]):
@@ -282,7 +284,7 @@ def test_only_one_process_writes_to_a_run_directory(shards, merge, capsys):
     assert merge(*shards)[0] == 0
 
 
-def test_a_kill_anywhere_in_a_merge_is_mended_by_the_next(made, shards, merge, tmp_path):
+def test_a_merge_that_was_killed_anywhere_is_completed_by_the_next(made, shards, merge, tmp_path):
     before = [contents(shard) for shard in shards]
     assert killed_at(0, lambda: merge_folders(shards, tmp_path / "survivor"), count=tmp_path / "calls") == 0
     total = int((tmp_path / "calls").read_text())

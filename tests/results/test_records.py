@@ -217,7 +217,7 @@ def test_the_plan_is_written_once_and_another_is_refused(tmp_path: Path):
             refuse_another_run(tmp_path, other, weights_sha256=None)
 
 
-def test_a_settled_plan_is_read_again(tmp_path: Path):
+def test_a_plan_that_was_written_is_read_again(tmp_path: Path):
     assert Plan.read(tmp_path) is None
     plan = Plan.of(["a", "b", "c"], 2)
     write_plan_once(tmp_path, plan)
@@ -235,7 +235,7 @@ def test_what_is_unusable_is_searched_in_no_group_and_missed_in_none():
     plan = Plan.of(list("abcdefg"), references_per_group=3)
     assert plan.pending(set(), unusable={1}) == [[0, 2], [3, 4, 5], [6]]
     assert plan.pending({"a", "c"}, unusable={1: "damaged"}) == [[3, 4, 5], [6]]
-    assert plan.pending({"a", "c"}) == [[0, 1, 2], [3, 4, 5], [6]]  # mended: the whole group again
+    assert plan.pending({"a", "c"}) == [[0, 1, 2], [3, 4, 5], [6]]  # repaired: the whole group again
     assert plan.pending(set(), unusable={6}) == [[0, 1, 2], [3, 4, 5]]
     assert plan.pending(set(), index=1, count=2, unusable={3, 4, 5}) == []
 

@@ -111,7 +111,7 @@ def test_references_that_are_left_out_are_named_first(capsys):
     (4, 1, "everything else was finished already; nothing to do"),
     (0, 5, None),
 ])  # fmt: skip
-def test_a_run_taken_up_again_says_how_far_it_was(finished, unusable, said, capsys):
+def test_a_resumed_run_says_how_far_it_was(finished, unusable, said, capsys):
     say_resumed(finished, 5, unusable)
     assert capsys.readouterr().err == (f"note: {said}\n" if said else "")
 

@@ -24,11 +24,11 @@ def test_a_dry_run_leaves_a_plan_by_which_the_run_goes(command, machine, tmp_pat
     assert {path.name for path in run_dir.iterdir()} == {"plan.json", "config.yaml", "overrides.yaml"}
 
     assert command(*arguments, *dry)[0] == 0  # and again
-    settled = (run_dir / "plan.json").read_text(encoding="utf-8")
+    planned = (run_dir / "plan.json").read_text(encoding="utf-8")
     machine(1000)
     status, _, errors = command(*arguments)
     assert status == 0 and "finished already" not in errors
-    assert (run_dir / "plan.json").read_text(encoding="utf-8") == settled
+    assert (run_dir / "plan.json").read_text(encoding="utf-8") == planned
     assert read(run_dir / "metrics.json")["num_references"] == 5
     record = read(run_dir / "references" / "test_000000" / "record.json")
     assert record["group"] == plan["references"][:2] and record["records"][0]["steps"] == 21

@@ -57,21 +57,17 @@ def test_bad_input_is_one_line_and_leaves_nothing_behind(arguments, words, comma
 
 @pytest.mark.parametrize("kept", [20, 500])  # broken in the header, and behind it
 def test_a_broken_picture_in_a_folder_is_named_before_anything_is_searched(
-    kept, command, photos, tmp_path, monkeypatch
+    kept, command, run_of_photos, photos, tmp_path, monkeypatch
 ):
-    arguments = (
-        "references=folder", f"references.path={photos}", "trainer.references_per_group=1",
-        f"hydra.run.dir={tmp_path / 'run'}",
-    )  # fmt: skip
     (photos / "broken.png").write_bytes((photos / "ada.png").read_bytes()[:kept])
     with monkeypatch.context() as patch:
         patch.setattr("multimodal_pulse.run.run.build_lpips", lambda *settings: pytest.fail("asked for"))
-        status, said, errors = command(*arguments, "metrics.lpips_net=alex")
+        status, said, errors = command(*run_of_photos, "metrics.lpips_net=alex")
     assert status == 1
     assert "broken.png" in errors and errors.count("\n") == 1 and said == ""
     assert not (tmp_path / "run").exists()
     (photos / "broken.png").unlink()
-    assert command(*arguments)[0] == 0
+    assert command(*run_of_photos)[0] == 0
     assert read(tmp_path / "run" / "metrics.json")["num_references"] == 2
 
 

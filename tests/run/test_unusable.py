@@ -17,11 +17,11 @@ def release(tmp_path) -> Path:
     (folder / "CelebA-HQ-to-CelebA-mapping.txt").write_text("\n".join(rows), encoding="utf-8")
     codes = "".join(f"{number:06d}.jpg 2\n" for number in range(1, 20))
     (folder / "list_eval_partition.txt").write_text(codes, encoding="utf-8")
-    mend(folder, *range(5))
+    repair(folder, *range(5))
     return folder
 
 
-def mend(release: Path, *numbers: int) -> None:
+def repair(release: Path, *numbers: int) -> None:
     """Writes these images whole."""
     for idx in numbers:
         pixels = torch.rand(32, 32, 3, generator=torch.Generator().manual_seed(idx)).mul(255).byte().numpy()
@@ -35,7 +35,7 @@ def cut(release: Path, *numbers: int) -> None:
         path.write_bytes(path.read_bytes()[:-200])
 
 
-def test_what_cannot_be_used_is_named_and_left_out_until_it_is_mended(command, release, tmp_path):
+def test_what_cannot_be_used_is_named_and_left_out_until_it_is_repaired(command, release, tmp_path):
     run_dir = tmp_path / "run"
     arguments = (
         "references=celeba_hq", f"references.path={release}", "references.expected=null", "num_samples=1",
@@ -59,14 +59,14 @@ def test_what_cannot_be_used_is_named_and_left_out_until_it_is_mended(command, r
     assert status == 1 and "everything else was finished already; nothing to do" in errors
     assert contents(run_dir / "references") == before
 
-    mend(release, 1)
+    repair(release, 1)
     cut(release, 0)  # finished, and not missed
     status, _, errors = command(*arguments)
     assert status == 1 and "(00002)" in errors.splitlines()[-1]
     assert list(read(run_dir / "metrics.json")["unusable"]) == ["00002"]
     assert read(run_dir / "references" / "00001" / "record.json")["group"] == ["00001"]
 
-    mend(release, 0, 2)
+    repair(release, 0, 2)
     status, _, errors = command(*arguments)
     assert status == 0, errors
     assert read(run_dir / "metrics.json")["unusable"] == {}

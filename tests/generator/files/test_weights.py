@@ -5,11 +5,10 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from file_server import FileServer, serve
+from file_server import FileServer, serve, wait_until
 from places import ROOT
 
 from multimodal_pulse.base.download import Patience
@@ -156,7 +155,7 @@ def test_what_a_server_does_wrong_is_said_with_the_remedy(server, cache, does, w
     assert not FFHQ256.path.exists()
 
 
-def test_a_download_that_broke_off_is_shown_and_taken_up(server):
+def test_a_download_that_broke_off_is_shown_and_continued(server):
     assert FFHQ256.state == "absent"
     server.break_after = [300_000] * 2
     assert "the same command goes on after" in refusal()
@@ -208,13 +207,6 @@ def test_two_processes_fetch_it_once(server):
 def start() -> subprocess.Popen[str]:
     command = [sys.executable, "-c", FETCH]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_until(holds, process) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_it_is_read_without_pytorch():

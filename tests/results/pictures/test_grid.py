@@ -94,6 +94,10 @@ def write(run_dir: Path, found: Outcome, weights_sha256: str | None = "abc") -> 
     return folders.write(found, scores, downsampled, {"grid.png": picture})
 
 
+def renderer(settings: object) -> Renderer:
+    return Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency())
+
+
 def test_the_grid_shows_everything_enlarged_by_repeating_pixels():
     found = find()
     page = drawn(found)
@@ -286,7 +290,7 @@ def test_the_record_of_an_older_version_is_still_rendered(tmp_path: Path):
     content = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     content["settings"] = {"generator": {}, "degradation": {}, "consistency": EXACT}
     (folder / "record.json").write_text(json.dumps(content), encoding="utf-8")
-    render_folder(folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency()))
+    render_folder(folder, renderer)
     assert load_rgb(folder / "grid.png").equal(from_pil(drawn(found, words="3 steps, exact consistency")))
 
 
@@ -294,9 +298,7 @@ def test_rendering_elsewhere_leaves_the_folder_alone(tmp_path: Path):
     folder = write(tmp_path / "run", find())
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     output = tmp_path / "again"
-    render_folder(
-        folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency()), output
-    )
+    render_folder(folder, renderer, output)
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert (output / "grid.png").read_bytes() == (folder / "grid.png").read_bytes()
 
@@ -310,7 +312,7 @@ def test_the_renderer_is_made_from_what_the_record_says(tmp_path: Path):
 
     def load(given) -> Renderer:
         seen.append(given)
-        return Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency())
+        return renderer(given)
 
     render_folder(folder, load)
     assert seen == [settings]
@@ -329,15 +331,12 @@ def test_a_run_directory_stands_for_its_finished_references(tmp_path: Path):
 
 
 def test_what_cannot_be_rendered_is_refused(tmp_path: Path):
-    def load(settings) -> Renderer:
-        return Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency())
-
     with pytest.raises(UserError, match="record.json"):
-        render_folder(tmp_path, load)
+        render_folder(tmp_path, renderer)
     with pytest.raises(UserError, match="latents.safetensors"):
-        render_folder(write(tmp_path, dataclasses.replace(find("bicubic"), latents={})), load)
+        render_folder(write(tmp_path, dataclasses.replace(find("bicubic"), latents={})), renderer)
     with pytest.raises(UserError, match="sha256 other"):
-        render_folder(write(tmp_path, find("face"), weights_sha256="other"), load)
+        render_folder(write(tmp_path, find("face"), weights_sha256="other"), renderer)
 
 
 @pytest.mark.parametrize(
@@ -347,4 +346,4 @@ def test_a_damaged_record_is_refused(tmp_path: Path, content: str):
     folder = write(tmp_path, find())
     (folder / "record.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"record\.json is damaged"):
-        render_folder(folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency()))
+        render_folder(folder, renderer)
