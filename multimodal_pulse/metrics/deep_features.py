@@ -10,7 +10,6 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
-from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
 
 Net = Literal["alex", "squeeze", "vgg"]
 
@@ -85,6 +84,8 @@ class FeatureNetwork(nn.Module):
     """
 
     def __init__(self, net: Net) -> None:
+        from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
+
         super().__init__()
         # Building torchvision's network draws random weights before the file replaces them; nobody's stream shall move.
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():

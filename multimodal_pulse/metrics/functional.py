@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from multimodal_pulse.degradation.bicubic import bicubic_resize
 from multimodal_pulse.metrics.deep_features import Features
@@ -32,6 +31,8 @@ def psnr(x: Tensor, hr: Tensor) -> Tensor:
         hr: [N, 3, H, W] or [3, H, W].
     Returns: [N].
     """
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
     x, hr = as_pictures(x, hr)
     decibels = peak_signal_noise_ratio(x, hr, data_range=1.0, reduction="none", dim=(1, 2, 3))
     return decibels.clamp(max=PSNR_CAP_DB)
@@ -50,6 +51,8 @@ def ssim(x: Tensor, hr: Tensor) -> Tensor:
     Raises:
         ValueError: the pictures are smaller than the window.
     """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     x, hr = as_pictures(x, hr)
     if min(x.shape[-2:]) < SSIM_SMALLEST:
         raise ValueError(f"SSIM needs {SSIM_SMALLEST} pixels a side; got {x.shape[-2]} x {x.shape[-1]}.")

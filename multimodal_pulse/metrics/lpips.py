@@ -10,30 +10,33 @@ import logging
 import pickle
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-import torchvision
 from torch import Tensor
-from torchvision.models import WeightsEnum
 
 from multimodal_pulse.base.download import DownloadError, Patience, download
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.metrics.deep_features import FeatureNetwork, Features, Net
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
-_BACKBONES: dict[str, WeightsEnum] = {
-    "alex": torchvision.models.AlexNet_Weights.DEFAULT,
-    "squeeze": torchvision.models.SqueezeNet1_1_Weights.DEFAULT,
-    "vgg": torchvision.models.VGG16_Weights.DEFAULT,
-}
+logger = logging.getLogger(__name__)
 
 # Below these sides, in pixels, a pooling layer of the backbone has nothing left to pool (AlexNet: rounded up from 31).
 _SMALLEST = {"alex": 32, "squeeze": 17, "vgg": 16}
 
 _PIXELS_AT_ONCE = 2**20
+
+
+@cache
+def _backbones() -> dict[str, "WeightsEnum"]:
+    from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights
+
+    weights = {"alex": AlexNet_Weights, "squeeze": SqueezeNet1_1_Weights, "vgg": VGG16_Weights}
+    return {net: of.DEFAULT for net, of in weights.items()}
 
 
 class NullLpips:
@@ -150,8 +153,8 @@ def build_lpips(
         raise UserError("metrics.lpips_net=null, but metrics.lpips_required=true: choose a backbone, or set it false.")
     if net is None:
         return NullLpips(net, "switched off")
-    if net not in _BACKBONES:
-        raise UserError(f"metrics.lpips_net={net} is unknown; choose one of {', '.join(_BACKBONES)}, or null for none.")
+    if net not in _SMALLEST:
+        raise UserError(f"metrics.lpips_net={net} is unknown; choose one of {', '.join(_SMALLEST)}, or null for none.")
     lpips = _load(net, backbone_file(net), download_seconds)
     if isinstance(lpips, NullLpips):
         remedy = (
@@ -171,7 +174,7 @@ def build_lpips(
 
 def backbone_file(net: str) -> Path:
     """Where the weights of the backbone are looked for: torch.hub's folder, torchvision's name."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / _BACKBONES[net].url.rsplit("/", 1)[-1]
+    return Path(torch.hub.get_dir()) / "checkpoints" / _backbones()[net].url.rsplit("/", 1)[-1]
 
 
 @cache
@@ -179,7 +182,7 @@ def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
     """`build_lpips` without the policy; the path is an argument so that another TORCH_HOME is another network."""
     try:
         if not path.exists():
-            _fetch(_BACKBONES[net].url, path, download_seconds)
+            _fetch(_backbones()[net].url, path, download_seconds)
     except DownloadError as error:
         return NullLpips(net, f"its weights are not at hand, and {error}")
     except OSError as error:

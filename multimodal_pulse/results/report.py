@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import short
@@ -12,7 +12,9 @@ from multimodal_pulse.configuration.overrides import as_argument
 from multimodal_pulse.references import References
 from multimodal_pulse.results.records import read_records
 from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measures, table1_row, table1_samples
-from multimodal_pulse.search.timing import Timing
+
+if TYPE_CHECKING:
+    from multimodal_pulse.search.timing import Timing
 
 MOST_ROWS = 10
 """References the table has a row for; of more it shows the first ones, and the mean of all."""
@@ -89,7 +91,7 @@ class Forecast(Report):
     steps: int
     groups: Sequence[Sequence[int]]
     shard: str
-    timing: Timing
+    timing: "Timing"
     memory: int
     device: str
     price_per_hour: float | None

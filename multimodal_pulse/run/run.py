@@ -5,6 +5,7 @@ The configuration `cfg` stays in this package; everything below gets plain argum
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -17,15 +18,14 @@ from multimodal_pulse.results.plan import refuse_another_run, settle_plan
 from multimodal_pulse.results.provenance import write_provenance
 from multimodal_pulse.results.records import Records, derive, finished
 from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
-from multimodal_pulse.results.tracking.curves import Curves
 from multimodal_pulse.results.tracking.trackers import NullTracker
 from multimodal_pulse.run.build import build_parts, build_search, build_tracker, rendering_settings, trainer_options
-from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_groups
 from multimodal_pulse.run.scoring import score
-from multimodal_pulse.search.latent_optimization import Recorder
 from multimodal_pulse.search.outcome import Outcome
-from multimodal_pulse.search.progress import SearchProgress
+
+if TYPE_CHECKING:
+    from multimodal_pulse.search.latent_optimization import Recorder
 
 
 def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
@@ -55,6 +55,11 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     references.check(waiting)
     unusable = references.unusable(waiting)
     groups = plan.pending(done, *shard, unusable)
+    # Lightning takes seconds to import, and nothing that is refused above needs it.
+    from multimodal_pulse.results.tracking.curves import Curves
+    from multimodal_pulse.run.dry_run import dry_run, trial
+    from multimodal_pulse.search.progress import SearchProgress
+
     search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
 
@@ -70,7 +75,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         cfg.metrics.lpips_download_seconds,
     )
 
-    def recorder(tracker: NullTracker, folder: Path) -> Recorder:
+    def recorder(tracker: NullTracker, folder: Path) -> "Recorder":
         records = Records(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256)
 
         def record(outcome: Outcome) -> None:

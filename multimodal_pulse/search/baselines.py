@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,8 +13,10 @@ from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.sphere import Sphere
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.search.latent_optimization import Recorder, ReferenceList
 from multimodal_pulse.search.outcome import Outcome
+
+if TYPE_CHECKING:
+    from multimodal_pulse.search.latent_optimization import Recorder, ReferenceList
 
 
 class BicubicSearch:
@@ -26,7 +28,7 @@ class BicubicSearch:
     def __init__(
         self,
         *,
-        references: ReferenceList,
+        references: "ReferenceList",
         groups: Sequence[Sequence[int]],
         degradation: Degradation,
         consistency: NoConsistency | ExactConsistency,
@@ -40,7 +42,7 @@ class BicubicSearch:
         return self.degradation.upsample(reference.lr[None]), {}
 
     @torch.no_grad()
-    def run(self, recorder: Recorder, **trainer_options: Any) -> None:
+    def run(self, recorder: "Recorder", **trainer_options: Any) -> None:
         """Hands the outcome of each reference to the recorder, in the order of the groups; nothing is trained."""
         for index in (index for group in self.groups for index in group):
             started = time.perf_counter()

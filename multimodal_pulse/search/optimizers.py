@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from pytorch_optimizer import Ranger21
 from torch import nn
 from torch.optim import Optimizer
 
@@ -29,6 +28,8 @@ def ranger21(
     Weight decay is off, since it is normalised over all Parameters and would couple the samples; the spheres fix the
     norms anyway. Gradient normalisation and clipping act within one Parameter, that is, within one sample.
     """
+    from pytorch_optimizer import Ranger21
+
     return Ranger21(
         list(parameters),
         num_iterations=num_iterations,
