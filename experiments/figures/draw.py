@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from comparison import Row, figure, save
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -24,7 +25,6 @@ from multimodal_pulse.configuration.conf_folder import CONF
 from multimodal_pulse.configuration.schema import register
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.interface.hydra_errors import explain
-from multimodal_pulse.results.pictures.comparison import Row, figure, save
 
 # The title of each figure, and the names of its rows.
 FIGURES = {

@@ -30,7 +30,7 @@ from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.domains.portraits.renderer import mouth_mask, render_seeds, split_seeds
 from multimodal_pulse.metrics.manifold import Manifold, features, squeezenet
 from multimodal_pulse.references.pixels import load_rgb
-from multimodal_pulse.results.records import read_records
+from multimodal_pulse.results.records import read_entries
 
 FACTOR = 8
 REAL_PORTRAITS = 2000
@@ -125,7 +125,7 @@ def measure(folder: Path, is_real: Realism) -> Iterator[dict[str, float | str]]:
     """
     plan = folder / "plan.json"
     names = json.loads(plan.read_text(encoding="utf-8"))["references"] if plan.is_file() else []
-    entries = read_records(folder, names)
+    entries = read_entries(folder, names)
     if not names or len(entries) < len(names):
         raise UserError(f"{folder} has {len(entries)} of its references: run_findings.py does what is missing.")
     inside, outside = regions(load_rgb(folder / "references" / names[0] / "hr.png").shape[-1])

@@ -22,7 +22,7 @@ from pathlib import Path
 from compare import differing, leftovers
 
 from multimodal_pulse.base.files import PARTIAL
-from multimodal_pulse.results.records import finished, read_records
+from multimodal_pulse.results.records import finished, read_entries
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = [
@@ -221,7 +221,7 @@ def experiment(out: Path, overrides: Sequence[str], kills: int, in_write: int, s
     whole = out / "whole"
     plan = json.loads((whole / "plan.json").read_text(encoding="utf-8"))
     references = len(plan["references"])
-    searched = sum(entry["seconds"] for entry in read_records(whole, plan["references"]))
+    searched = sum(entry["seconds"] for entry in read_entries(whole, plan["references"]))
     print(f"uninterrupted: {references} references in {seconds:.0f} s", flush=True)
 
     killed = run("killed")

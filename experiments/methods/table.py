@@ -25,7 +25,7 @@ from multimodal_pulse.base.files import write_atomic
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.references.pixels import load_rgb
-from multimodal_pulse.results.records import read_records
+from multimodal_pulse.results.records import read_entries
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def _refuse_incomparable(runs: Runs) -> None:
     weights: dict[str | None, Path] = {}
     for row, of_row in runs.items():
         for run in of_row if row != "untrained_generator" else []:
-            # From the record of each reference: provenance.json knows only the last process of a run.
-            for entry in read_records(run.folder, run.references):
+            # From the entry of each reference: provenance.json knows only the last process of a run.
+            for entry in read_entries(run.folder, run.references):
                 weights.setdefault(entry["weights_sha256"], run.folder)
     if len(weights) > 1:
         one, other, *_ = weights.values()

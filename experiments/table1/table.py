@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.results.tables import table1_markdown, table1_samples
+
+COLUMNS = (("PSNR", "psnr", 1, "dB"), ("SSIM", "ssim", 100, "%"), ("LPIPS", "lpips", 100, "%"))
+"""Heading, key in metrics.json, factor, unit."""
 
 REPORT: dict[str, Any] = {
     "psnr": {"mean": 18.28, "std": 1.65},
@@ -28,8 +30,36 @@ def table(runs: Sequence[Path]) -> str:
         UserError: a directory has no scores.
     """
     found = {str(run): _metrics(run) for run in runs}
-    lines = [f"- `{run}`: {table1_samples(metrics)}; LPIPS: {_backbone(metrics)}." for run, metrics in found.items()]
-    return "\n".join([table1_markdown({"the report": REPORT} | {f"`{run}`": found[run] for run in found}), *lines])
+    lines = [f"- `{run}`: {samples(metrics)}; LPIPS: {_backbone(metrics)}." for run, metrics in found.items()]
+    return "\n".join([markdown({"the report": REPORT} | {f"`{run}`": found[run] for run in found}), *lines])
+
+
+def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Makes the Markdown table: mean and standard deviation over images, "-" for what was not measured.
+
+    Args:
+        rows: by name of the row, the content of metrics.json.
+    """
+    lines = [["", *(heading for heading, *_ in COLUMNS)], ["---"] * (1 + len(COLUMNS))]
+    lines += [
+        [name, *(_cell(metrics[key], factor, unit) for _, key, factor, unit in COLUMNS)]
+        for name, metrics in rows.items()
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def samples(metrics: Mapping[str, Any]) -> str:
+    """Says which images and samples a row is a mean of."""
+    images = metrics.get("num_scored", metrics["num_references"])  # a run of an earlier version has no num_scored
+    k, failed = metrics["num_samples"], metrics["status"]["failed"]
+    of_each = "the one sample of each" if k == 1 else f"all {k} samples of each, averaged first"
+    without = f", but for {failed} that failed" if failed else ""
+    return f"mean ± standard deviation over {images} image{'' if images == 1 else 's'}: {of_each}{without}"
+
+
+def _cell(score: Mapping[str, float | None], factor: int, unit: str) -> str:
+    mean, std = score["mean"], score["std"]
+    return "-" if mean is None or std is None else f"{factor * mean:.2f} ± {factor * std:.2f} {unit}"
 
 
 def _metrics(run: Path) -> Mapping[str, Any]:

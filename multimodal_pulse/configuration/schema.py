@@ -78,6 +78,13 @@ class OfficialGenerator(Option):
 
 
 @dataclass
+class Conditioned(Option):
+    draws: int = MISSING
+    nearest: int = MISSING
+    temperature: float = MISSING
+
+
+@dataclass
 class GaussianLrNoise(Option):
     std: float = MISSING
 
@@ -110,6 +117,18 @@ class Objective(Option):
 
 
 @dataclass
+class MapObjective(Option):
+    sigma: float = MISSING
+    diversity_weight: float = MISSING
+    terms: dict[str, Any] = MISSING
+
+
+@dataclass
+class Repulsion(Option):
+    distance: float = MISSING
+
+
+@dataclass
 class Optimizer(Option):
     lr: float = MISSING
 
@@ -117,6 +136,12 @@ class Optimizer(Option):
 @dataclass
 class Sgd(Optimizer):
     momentum: float = MISSING
+
+
+@dataclass
+class Lbfgs(Optimizer):
+    first_move: float = MISSING
+    history: int = MISSING
 
 
 @dataclass
@@ -236,9 +261,13 @@ SCHEMAS: dict[str, type] = {
     "lr_noise/gaussian": GaussianLrNoise,
     "lr_noise/masked": MaskedLrNoise,
     "synthesis_noise/gaussian": GaussianSynthesisNoise,
+    "latent_resampling/conditioned": Conditioned,
+    "batch_diversity/repulsion": Repulsion,
     "objective": Objective,
+    "objective/map": MapObjective,
     "optimizer": Optimizer,
     "optimizer/sgd": Sgd,
+    "optimizer/lbfgs": Lbfgs,
     "stages": Stages,
     "consistency/exact": Exact,
     "metrics": Metrics,

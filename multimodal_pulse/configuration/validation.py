@@ -28,7 +28,7 @@ class Mechanism:
 _LR_NOISE = Mechanism("lr_noise", ("gaussian", "masked"), ("lr_noise", "masked_lr_noise", "combined"))
 _MASKED = Mechanism("lr_noise", ("masked",), ("masked_lr_noise",))
 _SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "combined"))
-_BATCH_DIVERSITY = Mechanism("batch_diversity", ("pairwise",), ("batch_diversity", "combined"))
+_BATCH_DIVERSITY = Mechanism("batch_diversity", ("pairwise", "repulsion"), ("batch_diversity", "combined", "explore"))
 
 READ_BY = {
     "noise.lr_std": _LR_NOISE,
@@ -53,6 +53,8 @@ LOWEST = {
     "trainer.price_per_hour": 0,
     "optimizer.lr": 0,
     "optimizer.momentum": 0,
+    "optimizer.first_move": 0,
+    "optimizer.history": 1,
     "tracking.limit": 0,
     "metrics.lpips_download_seconds": 0,
 }

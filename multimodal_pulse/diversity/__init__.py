@@ -10,13 +10,15 @@ null object switches its mechanism off. The first three are called once per refe
 `targets`); the last is a term of the objective.
 """
 
-from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity
+from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity, Repulsion
+from multimodal_pulse.diversity.conditioned import ConditionedLatents, SpreadConditionedLatents
 from multimodal_pulse.diversity.latent_resampling import IndependentLatents, SharedLatent
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise, MaskedLrNoise, NoLrNoise
 from multimodal_pulse.diversity.synthesis_noise import GaussianSynthesisNoise, NoSynthesisNoise, PulseNoise
 
 __all__ = [
     "BatchDiversity",
+    "ConditionedLatents",
     "GaussianLrNoise",
     "GaussianSynthesisNoise",
     "IndependentLatents",
@@ -25,5 +27,7 @@ __all__ = [
     "NoLrNoise",
     "NoSynthesisNoise",
     "PulseNoise",
+    "Repulsion",
     "SharedLatent",
+    "SpreadConditionedLatents",
 ]

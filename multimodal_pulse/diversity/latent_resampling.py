@@ -1,24 +1,51 @@
-"""The initial latents of the K samples of a reference: one for each sample, or one for all."""
+"""Where the K samples of a reference begin: each at its own latent, or all at the same."""
+
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from multimodal_pulse.base.randomness import stream
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.generator.spaces.space import Space, Variables
+
+
+class InitialLatents(Protocol):
+    """Chooses where the samples of a reference begin."""
+
+    def draw(
+        self, space: Space, degradation: Degradation, lr: Tensor, seed: int, name: str, num_samples: int
+    ) -> Variables:
+        """Returns the initial variables of the samples, float32 on the CPU, [K, ...] each.
+
+        Args:
+            space: the latent space of the first stage.
+            degradation: A.
+            lr: the reference, [3, h, w] in [0, 1].
+            seed: of the run.
+            name: of the reference; with the seed it fixes the draws.
+            num_samples: K.
+        """
+        ...
 
 
 class IndependentLatents:
     """Gives each sample its own initial latent (Unalan & Alkilani, latent resampling)."""
 
-    def draw(self, space: Space, seed: int, name: str, num_samples: int) -> Variables:
-        """Draws the initial variables of the reference called `name`: [K, ...] each, float32 on the CPU."""
+    def draw(
+        self, space: Space, degradation: Degradation, lr: Tensor, seed: int, name: str, num_samples: int
+    ) -> Variables:
+        """Draws from the prior of the space, whatever the reference shows."""
         draws = [space.initial(stream(seed, name, sample, "latent")) for sample in range(num_samples)]
         return {variable: torch.stack([draw[variable] for draw in draws]) for variable in draws[0]}
 
 
 class SharedLatent:
-    """Gives all samples the initial latent of sample 0: no resampling."""
+    """Starts all samples where sample 0 starts: no resampling."""
 
-    def draw(self, space: Space, seed: int, name: str, num_samples: int) -> Variables:
-        """Draws the initial variables of the reference called `name`: [K, ...] each, with K equal rows."""
+    def draw(
+        self, space: Space, degradation: Degradation, lr: Tensor, seed: int, name: str, num_samples: int
+    ) -> Variables:
+        """Draws once from the prior of the space."""
         drawn = space.initial(stream(seed, name, 0, "latent"))
         return {variable: value.expand(num_samples, *value.shape) for variable, value in drawn.items()}

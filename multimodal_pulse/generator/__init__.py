@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from multimodal_pulse.generator.files.pretrained import load_file as load_file
     from multimodal_pulse.generator.files.pretrained import load_official as load_official
     from multimodal_pulse.generator.frozen import Generator as Generator
+    from multimodal_pulse.generator.spaces.gaussian import Gaussian as Gaussian
     from multimodal_pulse.generator.spaces.space import Space as Space
     from multimodal_pulse.generator.spaces.sphere import Sphere as Sphere
     from multimodal_pulse.generator.stylegan2 import Architecture as Architecture
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Architecture": "stylegan2",
     "CheckpointError": "files.checkpoint",
+    "Gaussian": "spaces.gaussian",
     "Generator": "frozen",
     "Space": "spaces.space",
     "Sphere": "spaces.sphere",

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 import torch
@@ -18,7 +19,12 @@ class Generator(nn.Module):
         sha256: the hex digest that identifies the weights (of their file, if any); None: computed from the tensors.
         domain: the content of its pictures, from general to particular, such as "photographs/faces"; None: any or
             unknown.
+
+    Attributes:
+        companions: a folder of files that were computed from these weights and come with them; None: there is none.
     """
+
+    companions: Path | None = None
 
     def __init__(self, network: StyleGAN2, sha256: str | None = None, domain: str | None = None):
         super().__init__()

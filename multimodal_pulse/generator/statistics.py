@@ -6,6 +6,7 @@ network.
 """
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -39,11 +40,13 @@ def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
         generator: the generator, on any device; the draws are the same on each.
         draws: the number of random z.
     """
-    path = cache_folder() / f"w-statistics-{generator.sha256}-{draws}.safetensors"
-    try:
-        return WStatistics(**load_file(path))
-    except (OSError, SafetensorError, TypeError):  # the file is missing or damaged: compute
-        statistics = estimate_w_statistics(generator, draws)
+    name = f"w-statistics-{generator.sha256[:16]}-{draws}.safetensors"
+    for folder in (generator.companions, cache_folder()):
+        with suppress(OSError, SafetensorError, TypeError):  # the file is missing or damaged
+            if folder is not None:
+                return WStatistics(**load_file(folder / name))
+    statistics = estimate_w_statistics(generator, draws)
+    path = cache_folder() / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, save({"mean": statistics.mean, "std": statistics.std}))

@@ -63,11 +63,12 @@ def execute(arguments: Sequence[str]) -> None:
     Raises:
         UserError: the arguments do not suit it, or it cannot do what they ask for.
     """
-    parsed, unknown = _parser().parse_known_args(arguments)
-    if unknown:
-        raise UserError(f"not understood: {' '.join(unknown)}; multimodal-pulse {arguments[0]} --help says more.")
-    given = vars(parsed)
-    given.pop("run")(**given)
+    known, unknown = _parser().parse_known_args(arguments)
+    given = vars(known)
+    run, command = given.pop("run"), given.pop("command")
+    if unknown:  # argparse itself would speak of the whole program's help
+        command.error(f"unrecognized arguments: {' '.join(unknown)}")
+    run(**given)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,7 +85,7 @@ def _parser() -> _Parser:
     def add(run: Callable[..., None], text: str) -> argparse.ArgumentParser:
         layout = argparse.RawDescriptionHelpFormatter
         command = commands.add_parser(run.__name__, description=text, formatter_class=layout, allow_abbrev=False)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, command=command)
         return command
 
     command = add(weights, WEIGHTS_HELP)

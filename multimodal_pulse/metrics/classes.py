@@ -16,7 +16,7 @@ from multimodal_pulse.metrics.diversity_score import diversity_score, squared_er
 
 
 class OverReferences(Metric):
-    """Base: collects the K scores of each reference; `compute` is `functional.over_references` of them."""
+    """The base of the classes below: it collects the K scores of each reference and aggregates them."""
 
     full_state_update = False
     scores: list[Tensor]
@@ -30,7 +30,7 @@ class OverReferences(Metric):
         self.scores.append(scores)
 
     def compute(self) -> dict[str, float]:
-        """{"mean", "std", "min"}."""
+        """Returns {"mean", "std", "min"}; see `functional.over_references`."""
         return functional.over_references(self.scores)
 
 
@@ -51,7 +51,7 @@ class StructuralSimilarity(OverReferences):
 
 
 class PerceptualSimilarity(OverReferences):
-    """LPIPS to the original; NaN throughout where LPIPS cannot be had."""
+    """LPIPS to the original; always NaN if LPIPS is not available."""
 
     def __init__(self, lpips: PerceptualDistance) -> None:
         super().__init__()
@@ -79,10 +79,7 @@ class MeanImagePsnr(OverReferences):
 
 
 class LowResolutionPsnr(OverReferences):
-    """LR-PSNR in dB against the LR reference; see `functional.lr_psnr`. `min` is the least faithful sample.
-
-    Of floating-point samples, or of the saved files where the samples are what those hold.
-    """
+    """LR-PSNR in dB against the LR reference; see `functional.lr_psnr`. `min` is that of the least faithful sample."""
 
     def __init__(self, degradation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -102,10 +99,10 @@ class NtireLowResolutionPsnr(OverReferences):
 
 
 class FailureShare(Metric):
-    """Share (0 to 1) of all samples of all references whose score is below a bound; those that are NaN are.
+    """Share (0 to 1) of all samples of all references whose score is below a bound or NaN.
 
     Args:
-        bound: such as `verdict.OK_LR_PSNR_DB` for `functional.lr_psnr`.
+        bound: such as `base.faithfulness.OK_LR_PSNR_DB` for scores of `functional.lr_psnr`.
     """
 
     full_state_update = False
@@ -117,11 +114,11 @@ class FailureShare(Metric):
         self.add_state("scores", default=[], dist_reduce_fx=None)
 
     def update(self, scores: Tensor) -> None:
-        """Adds samples by their scores [N]."""
+        """Adds the scores of samples, [N]."""
         self.scores.append(scores)
 
     def compute(self) -> float:
-        """NaN before the first sample."""
+        """Returns the share; NaN before the first sample."""
         return functional.share_below(torch.cat(self.scores), self._bound) if self.scores else torch.nan
 
 
@@ -134,7 +131,7 @@ class PairwiseRms(OverReferences):
 
 
 class PairwiseLpips(OverReferences):
-    """Perceptual spread of a reference's samples; NaN throughout where LPIPS cannot be had."""
+    """Perceptual spread of a reference's samples; always NaN if LPIPS is not available."""
 
     def __init__(self, lpips: PerceptualDistance) -> None:
         super().__init__()
@@ -154,10 +151,10 @@ class PixelStd(OverReferences):
 
 
 class LpipsDiversityScore(OverReferences):
-    """NTIRE's diversity score of LPIPS maps, 0 to 100; see `diversity_score`. NaN throughout without LPIPS.
+    """NTIRE's diversity score of LPIPS maps, 0 to 100; see `diversity_score`. Always NaN without LPIPS.
 
     Args:
-        lpips: with AlexNet for the challenge's figure.
+        lpips: LPIPS; the challenge uses AlexNet.
     """
 
     def __init__(self, lpips: PerceptualDistance) -> None:

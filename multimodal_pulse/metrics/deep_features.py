@@ -1,4 +1,4 @@
-"""Deep features of pictures: what LPIPS compares them by. Made once per picture, they serve for every comparison.
+"""Deep features of pictures, which LPIPS compares. They are made once per picture and used for every comparison.
 
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018, equation (1).
 """
@@ -18,11 +18,12 @@ _EPSILON = 1e-8  # under the root of a feature vector's length, as torchmetrics 
 
 @dataclass(frozen=True)
 class Features:
-    """The deep features of N pictures. NaN where a picture has a non-finite value, or its features cannot be had.
+    """The deep features of N pictures; NaN for a picture with a non-finite value, or without LPIPS.
 
     Attributes:
-        layers: [N, C, h, w] for each layer of the backbone, with its own C, h and w: at every position a vector of
-            unit length times the layer's learned weights (w_l of equation (1)), so that LPIPS is squared distances.
+        layers: [N, C, h, w] for each layer of the backbone, with its own C, h and w. At every position there is a
+            vector of unit length times the roots of the layer's learned weights (w_l of equation (1)), so that LPIPS is
+            a sum of squared distances.
         size: (height, width) of the pictures.
     """
 
@@ -31,26 +32,26 @@ class Features:
 
     @classmethod
     def unknown(cls, x: Tensor) -> "Features":
-        """Stand for those of the pictures x [N, 3, H, W] where they cannot be had: every comparison gives NaN."""
+        """Returns a stand-in for the features of pictures x [N, 3, H, W]; every comparison with it gives NaN."""
         return cls([x.new_full((len(x), 1, 1, 1), torch.nan)], (x.shape[-2], x.shape[-1]))
 
     def __len__(self) -> int:
         return len(self.layers[0])
 
     def __getitem__(self, chosen: slice | Tensor) -> "Features":
-        """Those of some of the pictures, chosen as along a tensor's first axis, which stays."""
+        """Returns the features of some of the pictures, indexed like the first axis of a tensor."""
         return Features([layer[chosen] for layer in self.layers], self.size)
 
     def distance(self, other: "Features") -> Tensor:
-        """LPIPS of each picture to its counterpart, or to the only picture of `other`: [N]."""
+        """Returns the LPIPS of each picture to its counterpart, or to the only picture of `other`: [N]."""
         return torch.stack([error.mean(dim=(1, 2)) for error in self._errors(other)]).sum(dim=0)
 
     def maps(self, other: "Features") -> Tensor:
-        """Where in the picture the distance is: [N, H, W], each layer's map enlarged to the picture, and their sum.
+        """Returns the distance at each position, [N, H, W]: the sum of the layers' maps, enlarged to the picture.
 
-        Bilinear with align_corners=False, as the authors' program does it with spatial=True. The mean of a map is not
-        quite `distance`: enlarging preserves the mean of a layer whose side divides the picture's, and other layers
-        (all of AlexNet's and SqueezeNet's) count positions at the border a little differently.
+        They are enlarged as in the authors' program with spatial=True: bilinear, with align_corners=False. The mean of
+        a map is not quite `distance`: enlarging preserves the mean only of a layer whose side divides the picture's,
+        and the others (all of AlexNet's and SqueezeNet's) weight positions at the border a little differently.
         """
         enlarged = [
             interpolate(error[:, None], self.size, mode="bilinear", align_corners=False)[:, 0]
@@ -59,20 +60,20 @@ class Features:
         return torch.stack(enlarged).sum(dim=0)
 
     def pairwise(self) -> Tensor:
-        """LPIPS of every pair of the N pictures: [N (N - 1) / 2], in the order (0, 1), (0, 2), ..., (N - 2, N - 1)."""
+        """Returns the LPIPS of every pair, [N (N - 1) / 2], in the order (0, 1), (0, 2), ..., (N - 2, N - 1)."""
         squares = [torch.pdist(layer.flatten(1)) ** 2 / layer.shape[2:].numel() for layer in self.layers]
         return torch.stack(squares).sum(dim=0)
 
     def _errors(self, other: "Features") -> list[Tensor]:
-        """[N, h, w] for each layer: the squared distance at each position."""
+        """Returns the squared distance at each position, [N, h, w] for each layer."""
         return [(own - others).square().sum(dim=1) for own, others in zip(self.layers, other.layers, strict=True)]
 
 
 class PerceptualDistance(Protocol):
-    """LPIPS, or the null object in its place, whose features are unknown."""
+    """LPIPS or its null object, whose features are unknown."""
 
     def features(self, x: Tensor) -> Features:
-        """Of pictures [N, 3, H, W] in [0, 1]."""
+        """Returns the features of pictures [N, 3, H, W] in [0, 1]."""
         ...
 
 
@@ -80,14 +81,14 @@ class FeatureNetwork(nn.Module):
     """An ImageNet backbone with LPIPS's learned weights, both as torchmetrics loads them.
 
     Args:
-        net: "alex", "squeeze" or "vgg"; its weights must be where torch.hub keeps them.
+        net: "alex", "squeeze" or "vgg"; its weights must be in torch.hub's folder.
     """
 
     def __init__(self, net: Net) -> None:
         from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
 
         super().__init__()
-        # Building torchvision's network draws random weights before the file replaces them; nobody's stream shall move.
+        # Building torchvision's network draws random weights before it reads the file; that must not move a stream.
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             lpips: Any = LearnedPerceptualImagePatchSimilarity(net).net
@@ -98,7 +99,7 @@ class FeatureNetwork(nn.Module):
         self._roots = nn.ParameterList([nn.Parameter(root, requires_grad=False) for root in roots])
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Pictures [N, 3, H, W] in [0, 1] -> the layers of their `Features`."""
+        """Returns the layers of the `Features` of pictures [N, 3, H, W] in [0, 1]."""
         activations = self._backbone(self._colour_scale(2 * x - 1))
         return [
             layer * root / (layer.square().sum(dim=1, keepdim=True) + _EPSILON).sqrt()

@@ -1,4 +1,4 @@
-"""The scores of one reference's samples, taken of the pictures as they are saved: rounded to 8 bits."""
+"""The scores of the samples of one reference, which are the saved 8-bit pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ from multimodal_pulse.metrics.functional import (
     psnr,
     ssim,
 )
-from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.search.outcome import Outcome
 
 Status = Literal["ok", "loose", "failed"]
@@ -31,18 +30,18 @@ class SampleRecord:
     """One line of records.jsonl. A score that does not exist (no original, no LPIPS, a failed sample) is None.
 
     Attributes:
-        reference: its name.
-        sample: number of the sample, from 0.
-        psnr: dB against the original, at most `PSNR_CAP_DB`.
-        ssim: against the original, at most 1.
-        lpips: to the original.
-        lr_psnr: dB against the LR reference, of the saved file.
-        steps: steps searched.
-        best_step: the step whose iterate was kept.
-        seconds: this sample's share of the search's wall time.
-        status: "ok" from `OK_LR_PSNR_DB` on, "loose" below, "failed" when the picture has a non-finite value.
-        lr_psnr_float: dB against the LR reference, of the sample before it was rounded to 8 bits.
-        lr_psnr_ntire: dB against the LR reference, as the NTIRE challenges measure it; `functional.lr_psnr_ntire`.
+        reference: the name of the reference.
+        sample: the number of the sample, from 0.
+        psnr: PSNR in dB against the original, at most `PSNR_CAP_DB`.
+        ssim: SSIM against the original, at most 1.
+        lpips: LPIPS to the original.
+        lr_psnr: LR-PSNR in dB of the saved file against the LR reference.
+        steps: the steps of the search.
+        best_step: the step of the kept iterate.
+        seconds: the sample's share of the wall time of the search.
+        status: "ok" from `OK_LR_PSNR_DB` on, "loose" below, "failed" if the picture has a non-finite value.
+        lr_psnr_float: LR-PSNR in dB before the sample was rounded to 8 bits.
+        lr_psnr_ntire: LR-PSNR in dB as the NTIRE challenges measure it; see `functional.lr_psnr_ntire`.
     """
 
     reference: str
@@ -61,15 +60,15 @@ class SampleRecord:
 
 @dataclass(frozen=True)
 class Diversity:
-    """How far apart the samples of one reference are; None where there are fewer than two that can be compared.
+    """The spread of the samples of one reference; None if fewer than two did not fail.
 
     Attributes:
-        rms: mean over pairs of the root-mean-square difference, grey levels (0 to 255).
-        lpips: mean over pairs of LPIPS.
-        pixel_std: standard deviation of a pixel, mean over the picture, grey levels (0 to 255).
-        lpips_score: the NTIRE challenges' diversity score (0 to 100) of LPIPS maps, with the run's backbone (theirs is
-            AlexNet); None without an original.
-        mse_score: the same of box-filtered squared error.
+        rms: the root-mean-square difference of two samples in grey levels (0 to 255), mean over pairs.
+        lpips: the LPIPS of two samples, mean over pairs.
+        pixel_std: the standard deviation of a pixel over the samples in grey levels, mean over the picture.
+        lpips_score: the NTIRE challenges' diversity score (0 to 100) of LPIPS maps, with the backbone of the run
+            (theirs is AlexNet); None without an original.
+        mse_score: the same score of box-filtered squared error.
     """
 
     rms: float | None
@@ -81,12 +80,12 @@ class Diversity:
 
 @dataclass(frozen=True)
 class Scores:
-    """All that is measured on one reference: a record per sample, and what those that did not fail are together.
+    """All scores of one reference.
 
     Attributes:
-        records: one per sample.
-        diversity: their spread.
-        mean_image_psnr: dB against the original of the samples' mean; None without one.
+        records: the record of each sample.
+        diversity: the spread of the samples that did not fail.
+        mean_image_psnr: PSNR in dB of the mean of the samples that did not fail; None without an original.
     """
 
     records: list[SampleRecord]
@@ -99,50 +98,39 @@ def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: P
     """Scores the samples of one reference.
 
     Args:
-        outcome: what the search found; its samples may hold non-finite values.
+        outcome: the result of the search; a failed sample has NaN.
         degradation: A.
         lpips: from `build_lpips`.
     """
-    reference = outcome.reference
-    finite = outcome.samples.isfinite().flatten(1).all(dim=1)
-    # Rounding has no answer for NaN, so the failed samples are taken out first and put back afterwards.
-    saved = quantise(outcome.samples.float().nan_to_num(0.0, 0.0, 0.0))
-    failed_as_nan = torch.where(finite[:, None, None, None], saved, torch.nan)
-    pictures = saved[finite]
-    lr = reference.lr.to(saved.device)
-    # An original that nobody knows is a picture of NaN: so are all scores against it.
-    hr = torch.full_like(saved[0], torch.nan) if reference.hr is None else reference.hr.to(saved.device)
-    features, of_original = lpips.features(failed_as_nan), lpips.features(hr[None])
+    reference, samples = outcome.reference, outcome.samples
+    finite = samples.isfinite().flatten(1).all(dim=1)
+    pictures = samples[finite]
+    lr = reference.lr.to(samples.device)
+    # An unknown original is a picture of NaN, and so are all scores against it.
+    hr = torch.full_like(samples[0], torch.nan) if reference.hr is None else reference.hr.to(samples.device)
+    features, of_original = lpips.features(samples), lpips.features(hr[None])
 
-    columns = zip(
-        _numbers(psnr(failed_as_nan, hr)),
-        _numbers(ssim(failed_as_nan, hr)),
-        _numbers(features.distance(of_original)),
-        _numbers(lr_psnr(failed_as_nan, lr, degradation)),
-        _numbers(lr_psnr(outcome.samples, lr, degradation)),
-        _numbers(lr_psnr_ntire(failed_as_nan, lr)),
-        outcome.best_step,
-        strict=True,
-    )
+    scores = {
+        "psnr": psnr(samples, hr),
+        "ssim": ssim(samples, hr),
+        "lpips": features.distance(of_original),
+        "lr_psnr": lr_psnr(samples, lr, degradation),
+        "lr_psnr_float": psnr(outcome.lr_before_rounding, lr),
+        "lr_psnr_ntire": lr_psnr_ntire(samples, lr),
+    }
+    columns = {name: _numbers(values) for name, values in scores.items()}
     records = [
         SampleRecord(
             reference=reference.name,
             sample=sample,
-            psnr=to_original,
-            ssim=similarity,
-            lpips=distance,
-            lr_psnr=faithful,
             steps=outcome.steps,
             best_step=int(best_step),
-            seconds=outcome.seconds / len(saved),
-            status=status_of(faithful),
-            lr_psnr_float=before_rounding,
-            lr_psnr_ntire=as_ntire,
+            seconds=outcome.seconds / len(samples),
+            status=status_of(columns["lr_psnr"][sample]),
+            **{name: column[sample] for name, column in columns.items()},
         )
-        for sample, (
-            to_original, similarity, distance, faithful, before_rounding, as_ntire, best_step
-        ) in enumerate(columns)
-    ]  # fmt: skip
+        for sample, best_step in enumerate(outcome.best_step)
+    ]
     diversity = Diversity(
         rms=_number(pairwise_rms(pictures)),
         lpips=_number(pairwise_lpips(features[finite])),
@@ -154,17 +142,17 @@ def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: P
 
 
 def status_of(lr_psnr_db: float | None) -> Status:
-    """The verdict on a sample with this LR-PSNR; None means that it has none because it is not a picture."""
+    """Returns the status of a sample with this LR-PSNR; None means that its search failed."""
     if lr_psnr_db is None:
         return "failed"
     return "ok" if lr_psnr_db >= OK_LR_PSNR_DB else "loose"
 
 
 def _number(score: Tensor) -> float | None:
-    """A scalar score as a number; None where there is none, which is NaN."""
+    """Converts a scalar score to a number; NaN to None."""
     return _numbers(score[None])[0]
 
 
 def _numbers(scores: Tensor) -> list[float | None]:
-    """Scores [N] as numbers; None for each that is not finite."""
+    """Converts scores [N] to numbers; those that are not finite to None."""
     return [value if abs(value) < float("inf") else None for value in scores.tolist()]

@@ -1,8 +1,8 @@
 """The scores of super-resolution as pure functions of pictures: float RGB [N, 3, H, W] in, one score per picture out.
 
-Every function clamps its pictures to [0, 1] (what a file can hold) and takes 1 as the data range, computes in float32
-or better whatever autocast says, and gives NaN for a picture with a non-finite value. A second picture without the
-batch axis, [3, H, W], is compared with every one of the first.
+Every function clamps its pictures to [0, 1], takes 1 as the data range, computes in float32 or better even under
+autocast, and returns NaN for a picture with a non-finite value. A second argument without the batch axis, [3, H, W], is
+compared with every picture of the first.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,24 +14,25 @@ from multimodal_pulse.degradation.bicubic import bicubic_resize
 from multimodal_pulse.metrics.deep_features import Features
 
 PSNR_CAP_DB = 100.0
-"""What identical pictures score, whose PSNR is infinite by definition; nothing scores more."""
+"""The highest score, which identical pictures get, since their PSNR is infinite by definition."""
 
 SSIM_SMALLEST = 11
-"""Pixels that the shorter side must have: the width of SSIM's Gaussian window."""
+"""The least pixels of the shorter side: the width of SSIM's Gaussian window."""
 
 
 def psnr(x: Tensor, hr: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of each picture in dB, at most `PSNR_CAP_DB`.
+    """Returns the peak signal-to-noise ratio of each picture in dB, at most `PSNR_CAP_DB`.
 
-    The squared error is averaged within a picture and never pooled over several: the mean of this over a set is not
-    the PSNR of the set's pooled error.
+    The squared error is averaged within a picture and never over several: the mean of this over a set is not the PSNR
+    of the mean squared error of the set.
 
     Args:
         x: [N, 3, H, W].
         hr: [N, 3, H, W] or [3, H, W].
+
     Returns: [N].
     """
-    from torchmetrics.functional.image import peak_signal_noise_ratio
+    from torchmetrics.functional.image import peak_signal_noise_ratio  # takes seconds
 
     x, hr = as_pictures(x, hr)
     decibels = peak_signal_noise_ratio(x, hr, data_range=1.0, reduction="none", dim=(1, 2, 3))
@@ -39,15 +40,17 @@ def psnr(x: Tensor, hr: Tensor) -> Tensor:
 
 
 def ssim(x: Tensor, hr: Tensor) -> Tensor:
-    """Structural similarity of each picture, at most 1: mean over pixels and the three channels.
+    """Returns the structural similarity of each picture, at most 1: the mean over pixels and the three channels.
 
     Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, with its constants
-    (Gaussian window of 11 pixels and standard deviation 1.5, K1 = 0.01, K2 = 0.03), in colour, borders mirrored.
+    (Gaussian window of 11 pixels and standard deviation 1.5, K1 = 0.01, K2 = 0.03), in colour, with mirrored borders.
 
     Args:
         x: [N, 3, H, W], sides of at least `SSIM_SMALLEST` pixels.
         hr: [N, 3, H, W] or [3, H, W].
+
     Returns: [N].
+
     Raises:
         ValueError: the pictures are smaller than the window.
     """
@@ -63,37 +66,38 @@ def ssim(x: Tensor, hr: Tensor) -> Tensor:
 
 
 def lr_psnr(x: Tensor, lr: Tensor, degradation: Callable[[Tensor], Tensor]) -> Tensor:
-    """PSNR in dB between the LR reference and each picture downsampled: how faithful a sample is to what was given.
+    """Returns the PSNR in dB between the LR reference and each picture downsampled: the faithfulness of a sample.
 
-    The downsampled picture is clamped as every picture is, and not rounded. For the figure of a saved file, give the
-    picture as it was saved (rounded to 8 bits).
+    The downsampled picture is clamped but not rounded.
 
     Args:
         x: [N, 3, H, W].
         lr: [3, h, w] or [N, 3, h, w], the reference (not its noisy version).
-        degradation: [N, 3, H, W] -> [N, 3, h, w].
+        degradation: A, from [N, 3, H, W] to [N, 3, h, w].
+
     Returns: [N], at most `PSNR_CAP_DB`.
     """
     return psnr(degradation(_picture(x)), lr)
 
 
 def lr_psnr_ntire(x: Tensor, lr: Tensor) -> Tensor:
-    """LR-PSNR in dB as the challenges on learning the super-resolution space measure it (NTIRE 2021 and 2022).
+    """Returns the LR-PSNR in dB as the NTIRE challenges of 2021 and 2022 on super-resolution spaces measure it.
 
-    Their program reads the sample from its 8-bit file, takes it through a port of MATLAB's `imresize` (bicubic,
-    antialiased), which rounds 8-bit pictures to 8 bits after the rows and again after the columns, and compares the
-    result with the original that went the same way. Their goal is 45 dB on average. Where this here differs: it
-    compares with the LR reference, which was rounded once, at the end, and not on the way (at most one grey level
-    apart, in few pixels: the original itself has 56 to 60 dB); it gives identical pictures `PSNR_CAP_DB` instead of
-    infinity; it crops nothing; and K is the run's, not 10.
+    Their program reads the sample from its 8-bit file, resizes it by a port of MATLAB's `imresize` (bicubic,
+    antialiased), which rounds to 8 bits after the rows and again after the columns, and compares it with the original
+    resized in the same way. Their goal is 45 dB on average. This function differs in four ways: it compares with the LR
+    reference, which was rounded only once, at the end (a few pixels differ by one grey level: the original itself has
+    56 to 60 dB); identical pictures get `PSNR_CAP_DB` instead of infinity; nothing is cropped; and K is not 10 but that
+    of the run.
 
     Args:
-        x: [N, 3, H, W]; rounded to 8 bits first, as a file does.
+        x: [N, 3, H, W]; rounded to 8 bits first, as by a file.
         lr: [3, h, w], the reference.
+
     Returns: [N], at most `PSNR_CAP_DB`.
     """
     height, width = lr.shape[-2:]
-    # Whole grey levels in float64, where the sums are exact: what is halfway between two levels is rounded as theirs.
+    # Integer grey levels in float64, where sums are exact, so that a value halfway between two is rounded as there.
     levels = (255 * _picture(x).double()).round()
     for size in ((height, x.shape[-1]), (height, width)):
         levels = bicubic_resize(levels, *size).clamp(0, 255).round()
@@ -101,53 +105,53 @@ def lr_psnr_ntire(x: Tensor, lr: Tensor) -> Tensor:
 
 
 def mean_image_psnr(samples: Tensor, hr: Tensor) -> Tensor:
-    """PSNR in dB of the mean of a reference's samples, which is not rounded to 8 bits.
+    """Returns the PSNR in dB of the mean of a reference's samples, which is not rounded to 8 bits.
 
-    The mean of many draws from all pictures that are possible has the least squared error of any answer, so this
-    exceeds the samples' own PSNR by what they differ.
+    The mean of many draws from the posterior has the least squared error of any answer, so this exceeds the PSNR of the
+    samples; by how much depends on their spread.
 
     Args:
         samples: [K, 3, H, W].
         hr: [3, H, W].
-    Returns: scalar, at most `PSNR_CAP_DB`; NaN for K = 0.
+
+    Returns: a scalar, at most `PSNR_CAP_DB`; NaN for K = 0.
     """
     return psnr(_picture(samples).mean(dim=0, keepdim=True), hr)[0]
 
 
 def best(scores: Tensor) -> Tensor:
-    """The highest of a reference's scores [K], such as the PSNR of the best of K samples; NaN where there is none.
-
-    A NaN among them takes no part.
-    """
+    """Returns the highest of a reference's scores [K] without regard to NaN; NaN if there is no other."""
     present = scores[~scores.isnan()]
     return present.max() if len(present) else scores.new_tensor(torch.nan)
 
 
 def share_below(scores: Tensor, bound: float) -> float:
-    """Which share (0 to 1) of scores [N] is below `bound`. NaN, of a sample that failed, is; NaN for N = 0."""
+    """Returns the share (0 to 1) of scores [N] that are below `bound` or, for failed samples, NaN; NaN for N = 0."""
     return float((~(scores >= bound)).double().mean())
 
 
 def pairwise_rms(samples: Tensor) -> Tensor:
-    """How far apart the samples of one reference are: mean over pairs of their root-mean-square difference.
+    """Returns the root-mean-square difference of two samples of one reference, averaged over pairs.
 
     Args:
         samples: [K, 3, H, W].
-    Returns: scalar in grey levels, 0 to 255; NaN for K = 1, which has no pair.
+
+    Returns: a scalar in grey levels, 0 to 255; NaN for K < 2.
     """
     samples = _picture(samples).flatten(1)
     return 255 * torch.pdist(samples).mean() / samples.shape[1] ** 0.5
 
 
 def pixel_std(samples: Tensor) -> Tensor:
-    """The standard deviation of each pixel and colour over the samples of one reference, averaged over the picture.
+    """Returns the standard deviation of a value over the samples of one reference, averaged over pixels and colours.
 
-    SRFlow's measure of diversity (Lugmayr et al., ECCV 2020). The variance is the unbiased one (divides by K - 1), so
-    that twice its mean is the mean over pairs of samples of their mean squared difference.
+    This is SRFlow's measure of diversity (Lugmayr et al., ECCV 2020). The variance is unbiased (divides by K - 1), so
+    twice its mean is the mean squared difference of two samples, averaged over pairs.
 
     Args:
         samples: [K, 3, H, W].
-    Returns: scalar in grey levels, 0 to 255; NaN for K < 2.
+
+    Returns: a scalar in grey levels, 0 to 255; NaN for K < 2.
     """
     samples = _picture(samples).double()
     squares = (samples - samples.mean(dim=0)).square().sum(dim=0)
@@ -155,24 +159,26 @@ def pixel_std(samples: Tensor) -> Tensor:
 
 
 def pairwise_lpips(samples: Features) -> Tensor:
-    """Mean over the pairs of samples of one reference of their LPIPS.
+    """Returns the LPIPS of two samples of one reference, averaged over pairs.
 
     Args:
-        samples: features of K pictures.
-    Returns: scalar; NaN for K < 2, where there is no pair.
+        samples: the features of K samples.
+
+    Returns: a scalar; NaN for K < 2.
     """
     return samples.pairwise().mean()
 
 
 def over_references(scores: Iterable[Tensor]) -> dict[str, float]:
-    """Mean and standard deviation over references of the mean over each reference's samples, and the lowest score.
+    """Averages the scores of each reference's samples, then returns statistics over the references.
 
-    NaN stands for a score that does not exist (a sample that failed, no original): it takes no part, and a reference
-    without any score does not count.
+    NaN means that a score does not exist (a failed sample, no original) and is left out, as is a reference with NaN
+    only.
 
     Args:
-        scores: one [K] for each reference.
-    Returns: {"mean", "std" (of the population: divides by n), "min" (over all samples)}, all NaN when nothing counts.
+        scores: the scores [K] of each reference.
+
+    Returns: {"mean", "std" (of the population: divides by n), "min" (over all samples)}; all NaN without any score.
     """
     present = [values[~values.isnan()].double() for values in scores]
     present = [values for values in present if len(values)]
@@ -183,13 +189,13 @@ def over_references(scores: Iterable[Tensor]) -> dict[str, float]:
 
 
 def _picture(x: Tensor) -> Tensor:
-    """Clamped to [0, 1], in float32 or better. NaN stays NaN; an infinity, which a clamp would hide, becomes NaN."""
+    """Clamps to [0, 1], in float32 or better. NaN stays NaN; infinity, which clamping would hide, becomes NaN."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     return torch.where(x.isfinite(), x.clamp(0, 1), torch.nan)
 
 
 def as_pictures(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Both clamped, and of one dtype and shape: [N, 3, H, W] and the same or [3, H, W], which is repeated.
+    """Clamps both and gives them one dtype and shape: x is [N, 3, H, W], y the same or [3, H, W], which is repeated.
 
     Raises:
         ValueError: the shapes cannot be compared.

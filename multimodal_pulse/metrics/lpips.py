@@ -1,16 +1,16 @@
-"""LPIPS, the learned perceptual distance, with a backbone that may not be at hand.
+"""LPIPS, the learned perceptual distance, with a backbone that may not be available.
 
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018, through torchmetrics,
-which carries the linear heads. The backbone is torchvision's ImageNet network, a file that is looked for where
-torch.hub keeps it (`$TORCH_HOME/hub/checkpoints`), fetched if that is allowed, and otherwise done without: then every
-distance is None, never a made-up number.
+which has the linear heads. The backbone is torchvision's ImageNet network. Its file is looked for in torch.hub's folder
+(`$TORCH_HOME/hub/checkpoints`) and downloaded if that is allowed. Without it every distance is None, never a made-up
+number.
 """
 
 import logging
 import pickle
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -20,30 +20,27 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.metrics.deep_features import FeatureNetwork, Features, Net
 
-if TYPE_CHECKING:
-    from torchvision.models import WeightsEnum
-
 logger = logging.getLogger(__name__)
 
-# Below these sides, in pixels, a pooling layer of the backbone has nothing left to pool (AlexNet: rounded up from 31).
+_BACKBONES = {
+    "alex": "AlexNet_Weights.DEFAULT",
+    "squeeze": "SqueezeNet1_1_Weights.DEFAULT",
+    "vgg": "VGG16_Weights.DEFAULT",
+}
+"""Their weights, as torchvision calls them."""
+
+# For smaller sides, in pixels, a pooling layer of the backbone has no input left (AlexNet: rounded up from 31).
 _SMALLEST = {"alex": 32, "squeeze": 17, "vgg": 16}
 
 _PIXELS_AT_ONCE = 2**20
 
 
-@cache
-def _backbones() -> dict[str, "WeightsEnum"]:
-    from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights
-
-    weights = {"alex": AlexNet_Weights, "squeeze": SqueezeNet1_1_Weights, "vgg": VGG16_Weights}
-    return {net: of.DEFAULT for net, of in weights.items()}
-
-
 class NullLpips:
-    """Stands for an LPIPS that cannot be had: every distance is None.
+    """The null object for an LPIPS that is not available: every distance is None.
 
     Attributes:
-        reason: one sentence, why.
+        net: the wanted backbone; None if LPIPS is switched off.
+        reason: why it is not available, in one sentence.
     """
 
     def __init__(self, net: str | None, reason: str) -> None:
@@ -52,15 +49,15 @@ class NullLpips:
 
     @property
     def state(self) -> dict[str, Any]:
-        """For metrics.json: net, `weights` (here "absent"), sha256, reason."""
+        """The entry of metrics.json: net, `weights` ("absent"), sha256 (None) and reason."""
         return {"net": self.net, "weights": "absent", "sha256": None, "reason": self.reason}
 
     def features(self, x: Tensor) -> Features:
-        """Unknown, whatever the pictures."""
+        """Returns unknown features for any pictures."""
         return Features.unknown(x)
 
     def __call__(self, x: Tensor, y: Tensor) -> None:
-        """None, whatever the pictures."""
+        """Returns None for any pictures."""
 
 
 class Lpips:
@@ -68,8 +65,8 @@ class Lpips:
 
     Args:
         net: "alex", "squeeze" or "vgg".
-        sha256: hash of the backbone's file.
-        verified: whether that hash is the one in the file's name.
+        sha256: the sha256 of the backbone's file.
+        verified: whether it begins as the name of the file says.
     """
 
     def __init__(self, net: Net, sha256: str, verified: bool) -> None:
@@ -81,18 +78,19 @@ class Lpips:
 
     @property
     def state(self) -> dict[str, Any]:
-        """For metrics.json: net, `weights` ("verified" or "unverified"), sha256, reason (None)."""
+        """The entry of metrics.json: net, `weights` ("verified" or "unverified"), sha256 and reason (None)."""
         weights = "verified" if self.verified else "unverified"
         return {"net": self.net, "weights": weights, "sha256": self.sha256, "reason": None}
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Features:
-        """What pictures are compared by, in float32 whatever autocast says.
+        """Returns the features of pictures, in float32 even under autocast.
 
         Args:
             x: [N, 3, H, W] in [0, 1] (clamped).
-        Returns: NaN for a picture with a non-finite value, and for all of them where they are smaller than the backbone
-            can see, which is said once.
+
+        Returns: NaN for a picture with a non-finite value, and for all pictures that are too small for the backbone; a
+            warning says so once.
         """
         if not self._sees(x):
             return Features.unknown(x.float())
@@ -107,19 +105,19 @@ class Lpips:
         return Features(layers, (x.shape[-2], x.shape[-1]))
 
     def __call__(self, x: Tensor, y: Tensor) -> Tensor | None:
-        """The perceptual distance of each pair; for more than one comparison of a picture, take its `features`.
+        """Returns the perceptual distance of each pair; to compare a picture several times, use its `features`.
 
         Args:
-            x, y: [N, 3, H, W] in [0, 1] (clamped); [3, H, W] for `y` compares it with every x.
-        Returns: float32 [N], NaN where a picture has a non-finite value; None where the pictures are smaller than the
-            backbone can see.
+            x, y: [N, 3, H, W] in [0, 1] (clamped); `y` may be [3, H, W], which is compared with every x.
+
+        Returns: float32 [N], NaN for a picture with a non-finite value; None for pictures too small for the backbone.
         """
         if not self._sees(x):
             return None
         return self.features(x).distance(self.features(y if y.ndim == 4 else y[None]))
 
     def _sees(self, x: Tensor) -> bool:
-        """Whether the pictures are large enough for the backbone; says once when they are not."""
+        """Returns whether the pictures are large enough for the backbone, and warns once if they are not."""
         smallest = _SMALLEST[self.net]
         if min(x.shape[-2:]) >= smallest:
             return True
@@ -135,26 +133,26 @@ class Lpips:
 def build_lpips(
     net: str | None = "alex", verify: bool = False, required: bool = False, download_seconds: float = 0.0
 ) -> Lpips | NullLpips:
-    """LPIPS on the backbone `net`, or the null object where its weights cannot be had; says once which and why.
+    """Returns LPIPS with the backbone `net`, or the null object if its weights are not available, with a warning.
 
     The network is loaded once per process.
 
     Args:
-        net: "alex", "squeeze", "vgg", or None for no LPIPS at all.
-        verify: refuse a weights file whose sha256 does not begin as its name promises, instead of using it with a
-            warning.
-        required: refuse to do without, instead of returning the null object.
-        download_seconds: how long fetching a missing file may take altogether; 0 never fetches.
+        net: "alex", "squeeze", "vgg", or None for no LPIPS.
+        verify: refuse a weights file whose sha256 does not begin as its name says, instead of using it with a warning.
+        required: refuse to run without LPIPS, instead of returning the null object.
+        download_seconds: the total time for the download of a missing file; 0: no download.
+
     Raises:
-        UserError: `net` is unknown, the file is not what its name promises and `verify` is set, or there is no LPIPS
-            and `required` is set.
+        UserError: `net` is unknown, the sha256 of the file is not the one in its name and `verify` is set, or LPIPS is
+            not available and `required` is set.
     """
     if net is None and required:
         raise UserError("metrics.lpips_net=null, but metrics.lpips_required=true: choose a backbone, or set it false.")
     if net is None:
         return NullLpips(net, "switched off")
-    if net not in _SMALLEST:
-        raise UserError(f"metrics.lpips_net={net} is unknown; choose one of {', '.join(_SMALLEST)}, or null for none.")
+    if net not in _BACKBONES:
+        raise UserError(f"metrics.lpips_net={net} is unknown; choose one of {', '.join(_BACKBONES)}, or null for none.")
     lpips = _load(net, backbone_file(net), download_seconds)
     if isinstance(lpips, NullLpips):
         remedy = (
@@ -173,16 +171,23 @@ def build_lpips(
 
 
 def backbone_file(net: str) -> Path:
-    """Where the weights of the backbone are looked for: torch.hub's folder, torchvision's name."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / _backbones()[net].url.rsplit("/", 1)[-1]
+    """Returns where the weights of a backbone are looked for: torchvision's file name in torch.hub's folder."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / _address(net).rsplit("/", 1)[-1]
+
+
+def _address(net: str) -> str:
+    """Returns the URL of a backbone's weights."""
+    from torchvision.models import get_weight
+
+    return get_weight(_BACKBONES[net]).url
 
 
 @cache
 def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
-    """`build_lpips` without the policy; the path is an argument so that another TORCH_HOME is another network."""
+    """Loads a backbone, whatever is required of it; `path` is an argument so that the cache depends on TORCH_HOME."""
     try:
         if not path.exists():
-            _fetch(_backbones()[net].url, path, download_seconds)
+            _fetch(_address(net), path, download_seconds)
     except DownloadError as error:
         return NullLpips(net, f"its weights are not at hand, and {error}")
     except OSError as error:
@@ -201,7 +206,7 @@ def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
 
 
 def _why(error: Exception) -> str:
-    """The first sentence of what the system or PyTorch says."""
+    """Returns the first sentence of an error of the system or of PyTorch."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return said.splitlines()[0].partition(". ")[0].rstrip(".")
 
@@ -212,21 +217,21 @@ def _warn_once(sentence: str) -> None:
 
 
 def _promised_prefix(path: Path) -> str:
-    """torch.hub names a file <network>-<first digits of its sha256>.pth."""
+    """Returns the first digits of the sha256 in torch.hub's file name, <network>-<digits>.pth."""
     return path.stem.rsplit("-", 1)[-1]
 
 
 def _fetch(url: str, path: Path, seconds: float) -> None:
-    """Fetches the weights at `url` to `path`.
+    """Downloads the weights at `url` to `path`.
 
     Raises:
-        DownloadError: they may not be fetched, cannot be had in time, or are not what the file's name promises.
+        DownloadError: downloads are not allowed, it took too long, or the sha256 is not the one in the file name.
         OSError: the folder cannot be written.
     """
     if seconds <= 0:
         raise DownloadError(f"metrics.lpips_download_seconds=0 forbids to fetch {url}")
     try:
-        # A server that says nothing must not outlive the seconds by much.
+        # With short time-outs, a silent server cannot exceed the total time by much.
         download(url, path, sha256=_promised_prefix(path), patience=Patience(connect=5, read=5, total=seconds))
     except DownloadError as error:
         raise DownloadError(f"{url} {error}") from error

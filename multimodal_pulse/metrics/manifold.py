@@ -1,4 +1,4 @@
-"""How much of a set of pictures lies where another set lies: improved precision and recall, on SqueezeNet's features.
+"""Improved precision and recall of a set of pictures against another, on SqueezeNet's features.
 
 Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models", NeurIPS 2019.
 """
@@ -11,14 +11,14 @@ from torch import Tensor
 from multimodal_pulse.metrics.lpips import backbone_file
 
 NEIGHBOURS = 5
-"""k of the nearest neighbours whose distance is the radius of a ball."""
+"""k; the distance to the k-th nearest neighbour is the radius of a ball."""
 
 
 def squeezenet() -> torch.nn.Module:
-    """The convolutions of SqueezeNet 1.1, from the file that LPIPS uses.
+    """Returns the convolutions of SqueezeNet 1.1, from the file that LPIPS uses.
 
     Raises:
-        OSError: the file is not at hand.
+        OSError: the file is not available.
     """
     from torchvision.models import squeezenet1_1
 
@@ -29,14 +29,14 @@ def squeezenet() -> torch.nn.Module:
 
 @torch.no_grad()
 def features(batches: Iterable[Tensor], backbone: torch.nn.Module) -> Tensor:
-    """Batches of pictures [N, 3, H, W] in [0, 1] -> features, averaged over the picture, [all N, 512]."""
+    """Returns the features of batches of pictures [N, 3, H, W] in [0, 1], averaged over the picture: [all N, 512]."""
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     normalised = ((images - mean[:, None, None]) / std[:, None, None] for images in batches)
     return torch.cat([backbone(images).mean(dim=(2, 3)) for images in normalised])
 
 
 class Manifold:
-    """Where a set of pictures lies: around each one's features a ball that reaches its k-th nearest neighbour.
+    """The region of a set of pictures: around the features of each, a ball up to its k-th nearest neighbour.
 
     Args:
         features: [N, D], N above `NEIGHBOURS`.
@@ -48,9 +48,9 @@ class Manifold:
         self.radii = torch.cdist(features, features).kthvalue(NEIGHBOURS + 1, dim=1).values
 
     def covers(self, points: Tensor) -> Tensor:
-        """Whether each of the points [M, D] lies in a ball: bool [M].
+        """Returns whether each of the points [M, D] lies in a ball: bool [M].
 
-        Eq. (1) and (2) of the paper: the mean of it is precision for generated points and real pictures, and recall
-        for real points and generated pictures.
+        By eq. (1) and (2) of the paper, the mean is the precision for generated points and real pictures, and the
+        recall for real points and generated pictures.
         """
         return (torch.cdist(points, self.features) <= self.radii).any(dim=1)

@@ -1,4 +1,4 @@
-"""The whole run in numbers: the content of metrics.json, from what each reference's record.json holds."""
+"""The scores of a whole run: the content of metrics.json, from the record.json of each reference."""
 
 import math
 from collections import Counter
@@ -12,15 +12,15 @@ from multimodal_pulse.base.faithfulness import NTIRE_LR_PSNR_DB, OK_LR_PSNR_DB
 from multimodal_pulse.metrics.functional import PSNR_CAP_DB, best, over_references, share_below
 
 Entry = Mapping[str, Any]
-"""The content of a record.json; one of an earlier version lacks keys, which count as None."""
+"""The content of a record.json; the missing keys of an earlier version count as None."""
 
 
 def summary(entries: Sequence[Entry]) -> dict[str, Any]:
-    """The content of metrics.json from the contents of record.json.
+    """Returns the content of metrics.json.
 
-    Each score is averaged over a reference's samples, all K of them, then `mean` and `std` (of the population: divides
-    by n) are taken over references. What has no such score (a failed sample, a reference without an original or with
-    too few samples) takes no part in it; a score that nothing has is NaN here, and null in the file.
+    Each score is averaged over the K samples of a reference; `mean` and `std` (of the population: divides by n) are
+    those over references. Samples and references without the score (a failed sample, no original, too few samples) are
+    left out. A score that nothing has is NaN here, and null in the file.
 
         num_references      finished references
         num_samples         K
@@ -47,10 +47,10 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
         psnr_cap            {db, records}: the highest PSNR there is, and how many samples have it
         lpips_backbone      which LPIPS it was; of several, the least trusted
 
-    In the file `records.derive` adds what it knows besides (`unusable`).
+    `results.records.derive` adds `unusable`.
 
     Args:
-        entries: of the finished references.
+        entries: the entries of the finished references.
     """
     records = [record for entry in entries for record in entry["records"]]
     status = Counter(record["status"] for record in records)
@@ -85,7 +85,7 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _samples_of(entries: Sequence[Entry], name: str) -> list[Tensor]:
-    """A score of each reference's samples: [K] for each, NaN where there is none."""
+    """Returns a score of each reference's samples: [K] for each reference, NaN for a missing score."""
     return [_scores([record.get(name) for record in entry["records"]]) for entry in entries]
 
 
@@ -99,19 +99,19 @@ def _mean_std(scores: Sequence[Tensor]) -> dict[str, float]:
 
 
 def _diversity(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, float]:
-    """Of each measure its mean under its own name, and all the standard deviations after them."""
+    """Returns the mean of each measure under its name, then the standard deviations under <name>_std."""
     found = {name: over_references(_scores([entry["diversity"].get(name)]) for entry in entries) for name in names}
     return {name: found[name]["mean"] for name in names} | {f"{name}_std": found[name]["std"] for name in names}
 
 
 def _share_below(records: Sequence[Mapping[str, Any]], name: str, bound: float) -> float:
-    """`share_below` of a score of all samples; NaN where one that did not fail was never measured (an older run)."""
+    """Returns `share_below` of a score of all samples; NaN if an earlier version did not measure it."""
     if any(record.get(name) is None and record["status"] != "failed" for record in records):
         return math.nan
     return share_below(_scores([record.get(name) for record in records]), bound)
 
 
 def _least_trusted(states: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Of the LPIPS backbones that scored a run (several, when it was taken up again), the one to be told about."""
+    """Returns the least trusted LPIPS backbone of a run, which may have several if it was resumed."""
     order = ("verified", "unverified", "absent")
     return max(states, key=lambda state: order.index(state["weights"]), default=None)

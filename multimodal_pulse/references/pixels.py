@@ -22,8 +22,8 @@ def quantise(x: Tensor) -> Tensor:
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Converts float images, clamped to [0, 1], to uint8 of the same shape, rounded to nearest."""
-    return (x.clamp(0, 1) * 255).round().to(torch.uint8)
+    """Converts float images, clamped to [0, 1], to uint8 of the same shape, rounded to nearest; NaN becomes 0."""
+    return (x.clamp(0, 1).nan_to_num(0.0) * 255).round().to(torch.uint8)
 
 
 def from_uint8(pixels: Tensor) -> Tensor:
@@ -31,10 +31,15 @@ def from_uint8(pixels: Tensor) -> Tensor:
     return pixels.to(torch.float32) / 255
 
 
-def save_png(image: Tensor, path: str | Path) -> None:
-    """Writes [3, H, W] (RGB) or [1, H, W] (gray), clamped to [0, 1], as an 8-bit PNG, atomically."""
+def to_pil(image: Tensor) -> Image.Image:
+    """Converts [3, H, W] (RGB) or [1, H, W] (gray), clamped to [0, 1], to an 8-bit picture; NaN is black."""
     pixels = to_uint8(image.detach()).cpu().permute(1, 2, 0).numpy()
-    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def save_png(image: Tensor, path: str | Path) -> None:
+    """Writes [3, H, W] (RGB) or [1, H, W] (gray), clamped to [0, 1], as an 8-bit PNG, atomically; NaN is black."""
+    picture = to_pil(image)
     with atomic_file(path) as partial:
         picture.save(partial, format="PNG")
 

@@ -12,18 +12,23 @@ from multimodal_pulse.base.files import write_atomic
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Writes `content` to `path`, whole or not at all, with null for every number that is not finite."""
-    write_atomic(path, json.dumps(_plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    """Writes `content` to `path`, whole or not at all; see `to_json`."""
+    write_atomic(path, to_json(content))
 
 
-def _plain(value: Any) -> Any:
-    """The same with JSON's own types only: tensors as numbers, paths as text, non-finite numbers as None."""
+def to_json(content: Any) -> str:
+    """Returns the text of a JSON file, with null for every number that is not finite."""
+    return json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """Converts to JSON's own types: tensors to numbers, paths to text, non-finite numbers to None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Tensor):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, (str, int, bool)):

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from multimodal_pulse.base.errors import UserError
@@ -12,21 +12,22 @@ from multimodal_pulse.results.json_files import write_json
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is to do, settled before it starts: the rounding of a sample's search depends on its group.
+    """What a run has to do. It is written before the search starts, because a sample's rounding depends on its group.
 
     Attributes:
-        references: names, in order, each once.
-        groups: positions in `references` that are searched together, in order.
-        seconds: estimated wall time of the whole (of a shard: of its share), by `dry_run=true`; None without it.
+        references: the names of the references, in order, each once.
+        groups: the positions in `references` that are searched together, group by group.
+        seconds: the wall time of the whole run (of a shard: of its groups) that `dry_run=true` has estimated; None
+            without a dry run. Plans that differ in it are equal.
     """
 
     references: list[str]
     groups: list[list[int]]
-    seconds: float | None = None
+    seconds: float | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, names: Sequence[str], references_per_group: int, seconds: float | None = None) -> "Plan":
-        """Groups of `references_per_group` neighbours; the last may be smaller.
+        """Makes groups of `references_per_group` neighbours; the last one may be smaller.
 
         Raises:
             ValueError: a name occurs twice.
@@ -40,7 +41,7 @@ class Plan:
 
     @classmethod
     def read(cls, run_dir: str | Path) -> "Plan | None":
-        """The plan that is settled in a run directory; None where there is none.
+        """Reads plan.json of a run directory; returns None if there is none.
 
         Raises:
             UserError: plan.json is damaged.
@@ -53,23 +54,26 @@ class Plan:
         except (ValueError, TypeError) as error:
             raise UserError(f"{path} is damaged, or not this program's: {error}.") from error
 
+    def __str__(self) -> str:
+        return f"{len(self.references)} references in {len(self.groups)} groups"
+
     def label(self, group: Sequence[int]) -> str:
-        """What a group's curves are called: its reference, or "<first> to <last>" of several."""
+        """Returns the name of a group's curves: that of its reference, or "<first> to <last>" of several."""
         first, last = self.references[group[0]], self.references[group[-1]]
         return first if len(group) == 1 else f"{first} to {last}"
 
     def names(self, index: int = 0, count: int = 1) -> list[str]:
-        """The references of shard `index` of `count`."""
+        """Returns the references of shard `index` of `count`."""
         return [self.references[position] for group in self.groups[index::count] for position in group]
 
     def pending(
         self, finished: Collection[str], index: int = 0, count: int = 1, unusable: Collection[int] = ()
     ) -> list[list[int]]:
-        """The groups of shard `index` of `count` in which a reference is missing; each is searched again as a whole.
+        """Returns the groups of shard `index` of `count` with a missing reference; such a group is searched as a whole.
 
         Args:
-            finished: names.
-            unusable: positions that are searched in no group, and missed in none.
+            finished: the names of the finished references.
+            unusable: the positions that are left out of the groups and never count as missing.
         """
         usable = ([position for position in group if position not in unusable] for group in self.groups[index::count])
         return [group for group in usable if any(self.references[position] not in finished for position in group)]
@@ -80,12 +84,11 @@ def refuse_another_run(run_dir: str | Path, plan: Plan, weights_sha256: str | No
     Raises:
         UserError: the run directory holds a run with another plan, or one that was begun with other weights.
     """
-    settled, provenance_file = Plan.read(run_dir), Path(run_dir) / "provenance.json"
-    if settled is not None and (settled.references, settled.groups) != (plan.references, plan.groups):
+    present, provenance_file = Plan.read(run_dir), Path(run_dir) / "provenance.json"
+    if present not in (None, plan):
         raise UserError(
-            f"{Path(run_dir) / 'plan.json'} plans {len(settled.references)} references in {len(settled.groups)} groups,"
-            f" not the {len(plan.references)} in {len(plan.groups)} asked for now: give this run a directory of its"
-            " own."
+            f"{Path(run_dir) / 'plan.json'} plans {present}, not the {len(plan.references)} in {len(plan.groups)} asked"
+            " for now: give this run a directory of its own."
         )
     if provenance_file.exists():
         begun_with = json.loads(provenance_file.read_text(encoding="utf-8")).get("weights_sha256")
@@ -96,8 +99,8 @@ def refuse_another_run(run_dir: str | Path, plan: Plan, weights_sha256: str | No
             )
 
 
-def settle_plan(run_dir: str | Path, plan: Plan) -> None:
-    """Writes plan.json, unless it is there (a run that is taken up again)."""
+def write_plan_once(run_dir: str | Path, plan: Plan) -> None:
+    """Writes plan.json, unless it exists because the run is resumed."""
     if not (Path(run_dir) / "plan.json").exists():
         write_plan(run_dir, plan)
 

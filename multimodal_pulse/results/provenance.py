@@ -1,4 +1,4 @@
-"""Where results come from: commit, versions, device, hash of the weights."""
+"""Where results come from: the commit, versions, device and sha256 of the weights."""
 
 import os
 import platform
@@ -20,14 +20,14 @@ _VERSIONS_OF = (
 def write_provenance(
     run_dir: str | Path, *, seed: int, device: torch.device, weights_sha256: str | None, generator: str
 ) -> None:
-    """Writes provenance.json: what the run was made with.
+    """Writes provenance.json.
 
     Args:
         run_dir: the run directory.
-        seed: the run's seed.
-        device: where the search runs.
-        weights_sha256: hash of the generator's weights; None for a method without a generator.
-        generator: the generator's name.
+        seed: the seed of the run.
+        device: the device of the search.
+        weights_sha256: the sha256 of the generator's weights; None for a method without a generator.
+        generator: the name of the generator.
     """
     write_json(
         Path(run_dir) / "provenance.json",
@@ -46,7 +46,7 @@ def write_provenance(
 
 
 def _commit() -> str | None:
-    """The commit of the source tree this package runs from, with "+changes" where files differ; None outside one."""
+    """Returns the commit of the source tree, with "+changes" if files differ from it; None outside a source tree."""
     here = Path(__file__)
 
     def git(*arguments: str) -> str:
@@ -54,7 +54,7 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        # An installed package may lie inside somebody else's repository: only one that tracks this file counts.
+        # An installed package may lie inside an unrelated repository: only one that tracks this file counts.
         git("ls-files", "--error-unmatch", here.name)
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.SubprocessError):

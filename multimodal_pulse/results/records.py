@@ -1,7 +1,10 @@
-"""What a run leaves on the disk: the plan, one folder per finished reference, and the tables derived from the folders.
+"""The results of a run on the disk: a folder for each finished reference, and the tables derived from the folders.
 
-The folders are the truth. Each appears whole, by a rename, with a record.json in it; records.jsonl and metrics.json
-can be derived again from them at any time, so that a run that was killed loses its unfinished references only.
+A record is the result of one sample. The record.json of a reference, called its entry here, has the records of its
+samples and what they share; records.jsonl has the records of the whole run, one per line.
+
+The folders are the primary data. Each appears whole, by a rename; records.jsonl and metrics.json can be derived from
+them again at any time, so a run that was killed loses its unfinished references only.
 """
 
 import json
@@ -18,20 +21,21 @@ from torch import Tensor
 from multimodal_pulse.base.files import PARTIAL, atomic_folder, remove_partial, write_atomic
 from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
 from multimodal_pulse.metrics.summary import summary
-from multimodal_pulse.references.pixels import save_png
-from multimodal_pulse.results.json_files import _plain, write_json
+from multimodal_pulse.references.pixels import to_pil
+from multimodal_pulse.results.json_files import plain, to_json, write_json
 from multimodal_pulse.search.outcome import Outcome
 
 
-class Records:
-    """The finished references of one run directory, which no other process writes to.
+class ReferenceFolders:
+    """Writes the folders of finished references into one run directory, to which no other process writes.
 
     Args:
-        run_dir: the run directory; made if missing. What a killed run left unfinished in it is removed.
-        settings: what draws a reference's pictures again (its generator, degradation and consistency, and for the
-            title its method and seed), copied into each record.json for `pictures.render_folder`.
-        lpips_state: the `state` of the LPIPS that the scores were made with.
-        weights_sha256: hash of the generator's weights, which `render_folder` then asks for; None: any may draw again.
+        run_dir: the run directory; made if missing. Unfinished files of a killed run in it are removed.
+        settings: what draws the pictures again (generator, degradation, consistency) and names them (method, seed);
+            copied into each record.json for `redraw.render_folder`.
+        lpips_state: the `state` of the LPIPS that makes the scores.
+        weights_sha256: the sha256 of the generator's weights, without which `render_folder` refuses to draw; None: any
+            weights may draw.
     """
 
     def __init__(
@@ -50,64 +54,82 @@ class Records:
         self._lpips_state = dict(lpips_state)
         self._weights_sha256 = weights_sha256
 
-    def write(self, outcome: Outcome, scores: Scores, downsampled: Tensor, pictures: Mapping[str, Image.Image]) -> Path:
-        """Writes the folder of one reference, whole or not at all; one that is there already stays as it is.
+    def write(self, outcome: Outcome, scores: Scores, downsampled: Tensor, pages: Mapping[str, Image.Image]) -> Path:
+        """Writes the folder of one reference, whole or not at all; an existing one is left as it is.
+
+        Nothing is flushed to the disk before the folder is complete, and then every file once.
 
         Args:
-            outcome: what the search found.
+            outcome: the result of the search.
             scores: from `metrics.evaluate`.
-            downsampled: [K, 3, h, w], the samples, rounded to 8 bits, degraded.
-            pictures: further pictures by file name, such as grid.png.
+            downsampled: [K, 3, h, w], the samples downsampled.
+            pages: the pictures for people by file name, such as grid.png.
+
         Returns: the folder.
+
         Raises:
-            ValueError: the reference's name cannot be a folder's.
+            ValueError: the reference's name cannot be the name of a folder.
         """
-        reference = outcome.reference
-        if Path(reference.name).name != reference.name or not reference.name or reference.name.startswith("."):
-            raise ValueError(f"{reference.name!r} cannot be the name of a folder.")
-        folder = self.folder / reference.name
+        name = outcome.reference.name
+        if Path(name).name != name or not name or name.startswith("."):
+            raise ValueError(f"{name!r} cannot be the name of a folder.")
+        folder = self.folder / name
         if folder.exists():
             return folder
+        pictures = {file: to_pil(image) for file, image in _images(outcome, downsampled).items()}
         with atomic_folder(folder) as partial:
-            for name, image in _tensors_to_save(outcome, downsampled).items():
-                save_png(image, partial / name)
-            for name, picture in pictures.items():
-                picture.save(partial / name)
+            for file, picture in {**pictures, **pages}.items():
+                picture.save(partial / file)
             if outcome.latents:
-                latents = {name: tensor.detach().cpu().contiguous() for name, tensor in outcome.latents.items()}
+                latents = {key: tensor.detach().cpu().contiguous() for key, tensor in outcome.latents.items()}
                 (partial / "latents.safetensors").write_bytes(save(latents))
-            record = {
-                "reference": reference.name,
-                "records": [asdict(sample) for sample in scores.records],
-                "diversity": asdict(scores.diversity),
-                "mean_image_psnr": scores.mean_image_psnr,
-                "seconds": outcome.seconds,
-                "group": outcome.group,
-                "halved": outcome.halved,
-                "lpips_backbone": self._lpips_state,
-                "settings": self.settings,
-                "weights_sha256": self._weights_sha256,
-            }
-            write_json(partial / "record.json", record)
+            (partial / "record.json").write_text(to_json(self._entry(outcome, scores)), encoding="utf-8")
         return folder
 
-    def derive(self, names: Sequence[str], unusable: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """`derive` of this run directory."""
-        return derive(self.run_dir, names, unusable)
+    def _entry(self, outcome: Outcome, scores: Scores) -> dict[str, Any]:
+        """Returns the content of record.json."""
+        return {
+            "reference": outcome.reference.name,
+            "records": [asdict(record) for record in scores.records],
+            "diversity": asdict(scores.diversity),
+            "mean_image_psnr": scores.mean_image_psnr,
+            "seconds": outcome.seconds,
+            "group": outcome.group,
+            "halved": outcome.halved,
+            "lpips_backbone": self._lpips_state,
+            "settings": self.settings,
+            "weights_sha256": self._weights_sha256,
+        }
+
+
+def _images(outcome: Outcome, downsampled: Tensor) -> dict[str, Tensor]:
+    """Returns the pictures to save by file name, [3, H, W] each; a mask becomes gray RGB."""
+    reference = outcome.reference
+    images = {"lr.png": reference.lr}
+    if reference.hr is not None:
+        images["hr.png"] = reference.hr
+    if outcome.mask is not None:
+        images["mask.png"] = outcome.mask.expand(3, -1, -1)
+    for k, (high, low, target) in enumerate(zip(outcome.samples, downsampled, outcome.targets, strict=True)):
+        images[f"sr_{k:02d}.png"] = high
+        images[f"sr_{k:02d}_lr.png"] = low
+        if not torch.equal(target.cpu(), reference.lr.cpu()):
+            images[f"lr_noisy_{k:02d}.png"] = target
+    return images
 
 
 def derive(run_dir: str | Path, names: Sequence[str], unusable: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Writes records.jsonl and metrics.json from the folders that are there, in the order of `names`.
+    """Writes records.jsonl and metrics.json from the folders in a run directory.
 
     Args:
         run_dir: the run directory.
-        names: of all references.
-        unusable: why a reference could not be searched, by name.
+        names: all references, in the order of the tables.
+        unusable: by name, why a reference could not be searched.
 
     Returns: the content of metrics.json.
     """
-    entries = read_records(run_dir, names)
-    lines = [json.dumps(_plain(record), allow_nan=False) for entry in entries for record in entry["records"]]
+    entries = read_entries(run_dir, names)
+    lines = [json.dumps(plain(record), allow_nan=False) for entry in entries for record in entry["records"]]
     write_atomic(Path(run_dir) / "records.jsonl", "".join(line + "\n" for line in lines))
     metrics = metrics_of(entries, unusable or {})
     write_json(Path(run_dir) / "metrics.json", metrics)
@@ -115,36 +137,20 @@ def derive(run_dir: str | Path, names: Sequence[str], unusable: Mapping[str, str
 
 
 def metrics_of(entries: Sequence[Mapping[str, Any]], unusable: Mapping[str, str]) -> dict[str, Any]:
-    """The content of metrics.json: `summary` of the finished references, and why others could not be searched."""
-    return _plain({**summary(entries), "unusable": unusable})
-
-
-def _tensors_to_save(outcome: Outcome, downsampled: Tensor) -> dict[str, Tensor]:
-    """File names and pictures [3, H, W] (a mask: [1, h, w] as gray RGB); failed samples are black where not finite."""
-    reference = outcome.reference
-    images = {"lr.png": reference.lr}
-    if reference.hr is not None:
-        images["hr.png"] = reference.hr
-    if outcome.mask is not None:
-        images["mask.png"] = outcome.mask.expand(3, -1, -1)
-    for sample, (high, low, target) in enumerate(zip(outcome.samples, downsampled, outcome.targets, strict=True)):
-        images[f"sr_{sample:02d}.png"] = high.nan_to_num(0.0, 0.0, 0.0)
-        images[f"sr_{sample:02d}_lr.png"] = low.nan_to_num(0.0, 0.0, 0.0)
-        if not torch.equal(target.cpu(), reference.lr.cpu()):
-            images[f"lr_noisy_{sample:02d}.png"] = target
-    return images
+    """Returns the content of metrics.json: the `summary` of the entries, and why other references are missing."""
+    return plain({**summary(entries), "unusable": unusable})
 
 
 def finished(run_dir: str | Path) -> set[str]:
-    """Names of the references whose folder is in the run directory."""
-    records = (Path(run_dir) / "references").glob("*/record.json")
-    return {record.parent.name for record in records if not record.parent.name.startswith(PARTIAL)}
+    """Returns the names of the references that are finished in the run directory."""
+    files = (Path(run_dir) / "references").glob("*/record.json")
+    return {file.parent.name for file in files if not file.parent.name.startswith(PARTIAL)}
 
 
-def read_records(run_dir: str | Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The record.json of every finished reference among `names`, in their order.
+def read_entries(run_dir: str | Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Reads the record.json of every finished reference among `names`, in their order.
 
-    A score of a sample that an earlier version did not measure is None.
+    A score that an earlier version did not measure is None in the records.
     """
     done = finished(run_dir)
     folder = Path(run_dir) / "references"

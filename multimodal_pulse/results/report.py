@@ -1,34 +1,32 @@
-"""What a run says on the terminal: notices while it works, and a short table with the path of a picture at its end."""
+"""What a run prints: notices on stderr while it works, and a short table at its end."""
 
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import short
 from multimodal_pulse.configuration.overrides import as_argument
 from multimodal_pulse.references import References
-from multimodal_pulse.results.records import read_records
-from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measures, table1_row, table1_samples
-
-if TYPE_CHECKING:
-    from multimodal_pulse.search.timing import Timing
+from multimodal_pulse.results.records import read_entries
+from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measures
+from multimodal_pulse.search.timing import Timing
 
 MOST_ROWS = 10
-"""References the table has a row for; of more it shows the first ones, and the mean of all."""
+"""The most references with a row of their own; of more, the first ones have one."""
 MOST_REASONS = 3
-"""References that cannot be used and are named with what is wrong with them; metrics.json has them all."""
+"""The most unusable references that are named; metrics.json has them all."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """A run's end. `str()` of it is the table.
+    """The results of a run; `str()` of it is the table.
 
     Attributes:
         run_dir: the run directory.
-        title: of the table.
+        title: the title of the table.
         entries: the record.json of each finished reference, in order.
         metrics: the content of metrics.json.
     """
@@ -40,7 +38,7 @@ class Report:
 
     @property
     def failure(self) -> str:
-        """Why a run that has done all it could did not do everything, in a sentence; "" for most."""
+        """A sentence on the references that could not be used; "" if there are none."""
         unusable = list(self.metrics["unusable"])
         if not unusable:
             return ""
@@ -63,8 +61,6 @@ class Report:
         faithful, samples = self.metrics["status"]["ok"], self.metrics["num_records"]
         verdict = f"faithful: {faithful} of {samples} samples (LR-PSNR of at least {OK_LR_PSNR_DB:.0f} dB)"
         lines = [line(self.title, COLUMNS, width), *table, LEGEND, verdict]
-        if self.metrics["num_scored"] > 1:
-            lines += [f"Table I: {table1_row(self.metrics)}", f"         {table1_samples(self.metrics)}"]
         run_dir = short(self.run_dir)
         if self.entries:
             others = f", the others: {run_dir}/references/*/grid.png" if len(self.entries) > 1 else ""
@@ -74,31 +70,31 @@ class Report:
 
 @dataclass(frozen=True)
 class Forecast(Report):
-    """The end of a dry run, which has no entries. `str()` of it says what the whole run will take.
+    """The result of a dry run, without entries; `str()` of it forecasts the time, memory and cost of the run.
 
     Attributes:
         num_samples: K.
-        steps: of each search.
-        groups: those that are to be searched.
-        shard: whose groups these are, in words; "": the whole run's.
-        timing: as measured.
-        memory: the peak of the trial, bytes.
-        device: its name.
-        price_per_hour: of the device; None: nobody said.
+        steps: the steps of each search.
+        groups: the groups to search.
+        shard: the shard that searches them, in words; "" for the whole run.
+        timing: the measured times.
+        memory: the peak memory of the trial, in bytes.
+        device: the name of the device.
+        price_per_hour: the price of the device; None: unknown.
     """
 
     num_samples: int
     steps: int
     groups: Sequence[Sequence[int]]
     shard: str
-    timing: "Timing"
+    timing: Timing
     memory: int
     device: str
     price_per_hour: float | None
 
     @property
     def seconds(self) -> float:
-        """Of the whole run."""
+        """The estimated wall time of the whole run."""
         return self.timing.seconds(sum(map(len, self.groups)), self.steps)
 
     def __str__(self) -> str:
@@ -123,7 +119,7 @@ class Forecast(Report):
 
 
 def duration(seconds: float) -> str:
-    """In two units, such as "3 h 05 min"."""
+    """Formats seconds in at most two units, such as "3 h 05 min"."""
     if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -131,17 +127,17 @@ def duration(seconds: float) -> str:
 
 
 def report(run_dir: Path, title: str, names: Sequence[str], metrics: Mapping[str, Any]) -> Report:
-    """The report on the references of `names` that are finished."""
-    return Report(run_dir, title, read_records(run_dir, names), metrics)
+    """Returns the report on the finished references among `names`."""
+    return Report(run_dir, title, read_entries(run_dir, names), metrics)
 
 
 def say_begun(run_dir: Path) -> None:
-    """Says on stderr where the run goes, for whoever wants to look, or to stop it and go on later."""
+    """Prints the run directory to stderr, so that the run can be watched, stopped and resumed."""
     print(f"run: {short(run_dir)}", file=sys.stderr, flush=True)
 
 
 def say_resumed(finished: int, references: int, unusable: int = 0) -> None:
-    """Says on stderr how much of a run was finished before it began; nothing of a new one."""
+    """Prints to stderr how many references of a resumed run were finished already; nothing for a new run."""
     if finished and finished + unusable == references:
         everything = "everything else" if unusable else "everything"
         print(f"note: {everything} was finished already; nothing to do", file=sys.stderr)
@@ -150,7 +146,7 @@ def say_resumed(finished: int, references: int, unusable: int = 0) -> None:
 
 
 def say_unusable(reasons: Mapping[str, str]) -> None:
-    """Says on stderr which references the run leaves out, by name; nothing where it leaves out none."""
+    """Prints to stderr which references the run leaves out, and why; nothing if there are none."""
     if not reasons:
         return
     are = "is" if len(reasons) == 1 else "are"
@@ -162,14 +158,14 @@ def say_unusable(reasons: Mapping[str, str]) -> None:
 
 
 class Notices:
-    """Says each notice of the references once; reading a picture may bring new ones."""
+    """Prints each notice of the references once; reading a picture may add new ones."""
 
     def __init__(self, references: References) -> None:
         self._references = references
         self._said = 0
 
     def say(self) -> None:
-        """Says the new ones, on stderr."""
+        """Prints the new notices to stderr."""
         new = self._references.notices[self._said :]
         for notice in new:
             print(f"note: {notice}", file=sys.stderr)

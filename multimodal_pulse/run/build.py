@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from hydra.utils import get_class, instantiate
@@ -23,11 +23,8 @@ from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import NullTracker
+from multimodal_pulse.search.outcome import Search
 from multimodal_pulse.search.stages import Stage
-
-if TYPE_CHECKING:
-    from multimodal_pulse.search.baselines import BicubicSearch
-    from multimodal_pulse.search.latent_optimization import LatentOptimization
 
 RENDERING_SLOTS = ("generator", "degradation", "latent_space", "consistency")
 RENDERING_TARGETS = {
@@ -35,6 +32,7 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.load_file",
     "multimodal_pulse.generator.load_official",
     "multimodal_pulse.generator.untrained",
+    "multimodal_pulse.generator.Gaussian",
     "multimodal_pulse.generator.Sphere",
     "multimodal_pulse.degradation.Bicubic",
     "multimodal_pulse.search.NoConsistency",
@@ -189,9 +187,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
     ]
 
 
-def build_search(
-    cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts
-) -> "LatentOptimization | BicubicSearch":
+def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:
     """Builds the search of the given groups; run it with `trainer_options`."""
     arguments: dict[str, Any] = {
         "references": parts.references,

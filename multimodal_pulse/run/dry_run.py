@@ -16,10 +16,8 @@ from multimodal_pulse.results.plan import Plan, write_plan
 from multimodal_pulse.results.records import metrics_of
 from multimodal_pulse.results.report import Forecast
 from multimodal_pulse.run.build import trainer_options
-from multimodal_pulse.search.baselines import BicubicSearch
 from multimodal_pulse.search.group_size import peak_bytes
-from multimodal_pulse.search.latent_optimization import LatentOptimization, Recorder
-from multimodal_pulse.search.progress import SearchProgress
+from multimodal_pulse.search.outcome import Recorder, Search
 from multimodal_pulse.search.timing import STEPS, Timing, time_search
 
 
@@ -33,7 +31,7 @@ def trial(cfg: DictConfig, groups: Sequence[Sequence[int]]) -> tuple[DictConfig,
 def dry_run(
     cfg: DictConfig,
     job: Job,
-    search: LatentOptimization | BicubicSearch,
+    search: Search,
     device: torch.device,
     plan: Plan,
     groups: Sequence[Sequence[int]],
@@ -55,6 +53,8 @@ def dry_run(
     with only_writer(job.run_dir), TemporaryDirectory(prefix=PARTIAL, dir=job.run_dir) as folder:
         timing = Timing(once, 0.0, 0.0)
         if groups:
+            from multimodal_pulse.search.progress import SearchProgress  # imports Lightning
+
             first, again = (recorder(Path(folder) / attempt) for attempt in ("first", "again"))
             options = trainer_options(cfg.trainer, device)
             timing = time_search(search, once, first, again, SearchProgress(), **options)

@@ -5,7 +5,6 @@ The configuration `cfg` stays in this package; everything below gets plain argum
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -14,18 +13,16 @@ from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.run_config import refuse_another_config, settle_config
 from multimodal_pulse.metrics import build_lpips
 from multimodal_pulse.references.in_memory import Picture
-from multimodal_pulse.results.plan import refuse_another_run, settle_plan
+from multimodal_pulse.results.plan import refuse_another_run, write_plan_once
 from multimodal_pulse.results.provenance import write_provenance
-from multimodal_pulse.results.records import Records, derive, finished
+from multimodal_pulse.results.records import ReferenceFolders, derive, finished
 from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
 from multimodal_pulse.results.tracking.trackers import NullTracker
 from multimodal_pulse.run.build import build_parts, build_search, build_tracker, rendering_settings, trainer_options
+from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_groups
 from multimodal_pulse.run.scoring import score
-from multimodal_pulse.search.outcome import Outcome
-
-if TYPE_CHECKING:
-    from multimodal_pulse.search.latent_optimization import Recorder
+from multimodal_pulse.search.outcome import Outcome, Recorder
 
 
 def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
@@ -55,11 +52,6 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     references.check(waiting)
     unusable = references.unusable(waiting)
     groups = plan.pending(done, *shard, unusable)
-    # Lightning takes seconds to import, and nothing that is refused above needs it.
-    from multimodal_pulse.results.tracking.curves import Curves
-    from multimodal_pulse.run.dry_run import dry_run, trial
-    from multimodal_pulse.search.progress import SearchProgress
-
     search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
 
@@ -75,23 +67,27 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         cfg.metrics.lpips_download_seconds,
     )
 
-    def recorder(tracker: NullTracker, folder: Path) -> "Recorder":
-        records = Records(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256)
+    def recorder(tracker: NullTracker, folder: Path) -> Recorder:
+        folders = ReferenceFolders(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256)
 
-        def record(outcome: Outcome) -> None:
-            score(outcome, parts.degradation, lpips, records, tracker)
+        def score_and_write(outcome: Outcome) -> None:
+            score(outcome, parts.degradation, lpips, folders, tracker)
             notices.say()
 
-        return record
+        return score_and_write
 
     if cfg.dry_run:
         return dry_run(cfg, job, search, parts.device, plan, groups, partial(recorder, NullTracker(job.run_dir)))
+
+    # Imported here, since Lightning takes seconds and a run that is refused does not need it.
+    from multimodal_pulse.results.tracking.curves import Curves
+    from multimodal_pulse.search.progress import SearchProgress
 
     # W&B may still refuse the run when the block is entered, so the configuration is written only inside it.
     with only_writer(job.run_dir), tracker:
         settle_config(job.run_dir, cfg, job.overrides)
         say_begun(job.run_dir)
-        settle_plan(job.run_dir, plan)
+        write_plan_once(job.run_dir, plan)
         if groups:  # a process with nothing left to search adds no provenance
             write_provenance(
                 job.run_dir,

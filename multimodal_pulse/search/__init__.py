@@ -11,47 +11,21 @@ generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and the
 - `ExactConsistency`, `NoConsistency`: what is done to the samples after the search.
 
 `BicubicSearch` and `MeanImageSearch` are the baselines; they run like a search but need none.
-
-The names below are imported when they are first used: importing Lightning takes seconds, and what is refused or drawn
-again does without it.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from multimodal_pulse.search.after_step import NoAfterStep, Retract
-    from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
-    from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
-    from multimodal_pulse.search.keep import BestIterate, LastIterate
-    from multimodal_pulse.search.latent_optimization import LatentOptimization
-    from multimodal_pulse.search.objective import Iterate, Objective, Term
-    from multimodal_pulse.search.optimizers import adam, ranger21, sgd
-    from multimodal_pulse.search.schedules import FixedSchedule, Linear1Cycle, Linear1CycleDrop, NoSchedule
-    from multimodal_pulse.search.stages import Stage
+from multimodal_pulse.search.after_step import NoAfterStep, Retract
+from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
+from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.search.keep import BestIterate, LastIterate
+from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, Term
+from multimodal_pulse.search.optimizers import adam, lbfgs, ranger21, sgd
+from multimodal_pulse.search.schedules import FixedSchedule, Linear1Cycle, Linear1CycleDrop, NoSchedule
+from multimodal_pulse.search.stages import Stage
 
-_MODULES = {
-    "BestIterate": "keep",
-    "BicubicSearch": "baselines",
-    "ExactConsistency": "consistency",
-    "FixedSchedule": "schedules",
-    "Iterate": "objective",
-    "LastIterate": "keep",
-    "LatentOptimization": "latent_optimization",
-    "Linear1Cycle": "schedules",
-    "Linear1CycleDrop": "schedules",
-    "MeanImageSearch": "baselines",
-    "NoAfterStep": "after_step",
-    "NoConsistency": "consistency",
-    "NoSchedule": "schedules",
-    "Objective": "objective",
-    "Retract": "after_step",
-    "Stage": "stages",
-    "Term": "objective",
-    "adam": "optimizers",
-    "ranger21": "optimizers",
-    "sgd": "optimizers",
-}
+if TYPE_CHECKING:
+    from multimodal_pulse.search.latent_optimization import LatentOptimization
 
 __all__ = [
     "BestIterate",
@@ -63,6 +37,7 @@ __all__ = [
     "LatentOptimization",
     "Linear1Cycle",
     "Linear1CycleDrop",
+    "MapObjective",
     "MeanImageSearch",
     "NoAfterStep",
     "NoConsistency",
@@ -72,12 +47,16 @@ __all__ = [
     "Stage",
     "Term",
     "adam",
+    "lbfgs",
     "ranger21",
     "sgd",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    # PEP 562: importing Lightning takes seconds, and whoever merges or draws results again does not search.
+    if name == "LatentOptimization":
+        from multimodal_pulse.search.latent_optimization import LatentOptimization
+
+        return LatentOptimization
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +13,7 @@ from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.sphere import Sphere
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.search.outcome import Outcome
-
-if TYPE_CHECKING:
-    from multimodal_pulse.search.latent_optimization import Recorder, ReferenceList
+from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
 
 
 class BicubicSearch:
@@ -28,7 +25,7 @@ class BicubicSearch:
     def __init__(
         self,
         *,
-        references: "ReferenceList",
+        references: ReferenceList,
         groups: Sequence[Sequence[int]],
         degradation: Degradation,
         consistency: NoConsistency | ExactConsistency,
@@ -42,19 +39,21 @@ class BicubicSearch:
         return self.degradation.upsample(reference.lr[None]), {}
 
     @torch.no_grad()
-    def run(self, recorder: "Recorder", **trainer_options: Any) -> None:
+    def run(self, recorder: Recorder, **trainer_options: Any) -> None:
         """Hands the outcome of each reference to the recorder, in the order of the groups; nothing is trained."""
         for index in (index for group in self.groups for index in group):
             started = time.perf_counter()
             reference = self.references[index]
             images, latents = self.upsample(reference)
-            samples = self.consistency(images, reference.lr, self.degradation)
+            found = self.consistency(images, reference.lr, self.degradation)
+            samples, lr_before_rounding = round_samples(found, self.degradation)
             recorder(
                 Outcome(
                     reference=reference,
                     targets=reference.lr[None],
                     mask=None,
                     samples=samples,
+                    lr_before_rounding=lr_before_rounding,
                     latents=latents,
                     fidelity_trace=samples.new_zeros(0, 1),
                     best_step=[0],

@@ -9,7 +9,7 @@ one continues with the halves of the group.
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -19,8 +19,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity
-from multimodal_pulse.diversity.latent_resampling import IndependentLatents, SharedLatent
+from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity, Repulsion
+from multimodal_pulse.diversity.latent_resampling import InitialLatents
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise, MaskedLrNoise, NoLrNoise
 from multimodal_pulse.diversity.synthesis_noise import (
     GaussianSynthesisNoise,
@@ -35,23 +35,13 @@ from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.after_step import AfterStep
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate
-from multimodal_pulse.search.objective import Iterate, Objective, squared_error
-from multimodal_pulse.search.outcome import Outcome
+from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, squared_error
+from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
 from multimodal_pulse.search.stages import Stage, by_first_step
 from multimodal_pulse.search.trainer import make_trainer, out_of_memory, quiet_lightning
-from multimodal_pulse.search.variables import Variable, all_parameters
+from multimodal_pulse.search.variables import Variable, by_problem
 
 log = logging.getLogger(__name__)
-
-Recorder = Callable[[Outcome], None]
-
-
-class ReferenceList(Protocol):
-    """References by index; each is made when it is requested."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Reference: ...
 
 
 class LatentOptimization(pl.LightningModule):
@@ -93,11 +83,11 @@ class LatentOptimization(pl.LightningModule):
         generator: Generator,
         degradation: Degradation,
         stages: Sequence[Stage],
-        latent_resampling: IndependentLatents | SharedLatent,
+        latent_resampling: InitialLatents,
         lr_noise: NoLrNoise | GaussianLrNoise | MaskedLrNoise,
         synthesis_noise: NoSynthesisNoise | GaussianSynthesisNoise | PulseNoise,
-        batch_diversity: NoBatchDiversity | BatchDiversity,
-        objective: Objective,
+        batch_diversity: NoBatchDiversity | BatchDiversity | Repulsion,
+        objective: Objective | MapObjective,
         after_step: AfterStep,
         keep: Callable[[int, int], BestIterate],
         consistency: NoConsistency | ExactConsistency,
@@ -124,7 +114,7 @@ class LatentOptimization(pl.LightningModule):
         self.group: list[Reference] = []
         self.outcomes: list[Outcome] = []
         # Lightning asks for an optimiser before the first group exists; this is a placeholder until then.
-        self.variables = {"latent": Variable(torch.zeros(1, 1, 1))}
+        self.variables = {"latent": Variable(torch.zeros(num_samples, 1, 1))}
 
     # --- the algorithm -------------------------------------------------------------------------------------------
 
@@ -138,7 +128,7 @@ class LatentOptimization(pl.LightningModule):
             self.generator, [self.synthesis_noise.draw(self.generator, seed, r.name, k) for r in self.group]
         )
         space = self.stages[0].latent_space
-        drawn = [self.latent_resampling.draw(space, seed, r.name, k) for r in self.group]
+        drawn = [self.latent_resampling.draw(space, self.degradation, r.lr, seed, r.name, k) for r in self.group]
         self.initial = {name: torch.cat([draw[name] for draw in drawn]).to(like) for name in drawn[0]}
         self.initial |= self.noise_maps.initial
         self.kept = self.keep(self.steps, self.film_frames)
@@ -161,17 +151,19 @@ class LatentOptimization(pl.LightningModule):
         with self.full_precision():
             fidelity = squared_error(self.degradation(images), self.targets)
             of_references = images.unflatten(0, (len(self.group), self.num_samples))
-            iterate = Iterate(variables, self.initial, w_plus, of_references, fidelity)
-            loss, terms = self.objective(iterate, self.batch_diversity)
+            iterate = Iterate(variables, self.initial, w_plus, of_references, fidelity, self.targets[0].numel())
+            coupling = self.batch_diversity(of_references, self.degradation)
+            losses, terms = self.objective(iterate, coupling)
         self.kept.observe(step, fidelity, variables, images)
 
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
+        self.manual_backward(losses.sum())
+        optimizer.step(lambda: losses)
         self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
         self.after_step(self.stage.latent_space, self.variables, step)
-        return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
+        logged = {"loss": losses.sum(), "batch_diversity": coupling.sum()} | terms
+        return {name: term.detach() for name, term in logged.items()}
 
     @torch.no_grad()
     def on_train_epoch_end(self) -> None:
@@ -179,12 +171,12 @@ class LatentOptimization(pl.LightningModule):
         found, noise_maps = self.kept.variables, self.noise_maps.maps(self.kept.variables)
         w_plus, images = self.stage.latent_space.synthesise(found, noise_maps)
         latents = found | {"w_plus": w_plus} | {noise_name(layer): maps for layer, maps in enumerate(noise_maps)}
-        samples = [
+        exact = [
             self.consistency(of_reference, reference.lr.to(images), self.degradation).cpu()
             for of_reference, reference in zip(images.split(self.num_samples), self.group, strict=True)
         ]
         seconds = (time.perf_counter() - self.started) / len(self.group)
-        self.outcomes = [self._outcome(index, samples[index], latents, seconds) for index in range(len(self.group))]
+        self.outcomes = [self._outcome(index, exact[index], latents, seconds) for index in range(len(self.group))]
         for outcome in self.outcomes:
             self.recorder(outcome)
         self.position += 1
@@ -196,15 +188,17 @@ class LatentOptimization(pl.LightningModule):
         w_plus, _ = before.synthesise(found, self.noise_maps.maps(found))
         return after.begin_from(found, w_plus) | {name: found[name] for name in self.noise_maps.initial}
 
-    def _outcome(self, index: int, samples: Tensor, latents: dict[str, Tensor], seconds: float) -> Outcome:
+    def _outcome(self, index: int, found: Tensor, latents: dict[str, Tensor], seconds: float) -> Outcome:
         """Returns the outcome of the group's reference number `index`, on the CPU."""
         rows = slice(index * self.num_samples, (index + 1) * self.num_samples)
         film = self.kept.film
+        samples, lr_before_rounding = round_samples(found, self.degradation)
         return Outcome(
             reference=self.group[index],
             targets=self.targets[rows].cpu(),
             mask=self.lr_noise.mask,
             samples=samples,
+            lr_before_rounding=lr_before_rounding,
             # Maps that all samples of the group share are [1, 1, r, r].
             latents={name: (value[rows] if len(value) > 1 else value).cpu() for name, value in latents.items()},
             fidelity_trace=self.kept.fidelity_trace[:, rows].cpu(),
@@ -222,8 +216,9 @@ class LatentOptimization(pl.LightningModule):
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[LambdaLR]]:
         """Makes a new optimiser and schedule for the current Parameters."""
         stage = self.stage
+        problems = self.batch_diversity.problems(max(1, len(self.group)), self.num_samples)
         optimizer = stage.optimizer(
-            all_parameters(self.variables.values()),
+            by_problem(self.variables.values(), problems),
             num_iterations=stage.steps,
             built_in_schedule=stage.schedule.keeps_built_in,
         )

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class Iterate:
         w_plus: the generator's input, [B, num_ws, w_dim].
         images: the generated images, [M, K, 3, R, R], not clamped.
         fidelity: the LR mean squared error of each sample against its own target, [B], not clamped.
+        lr_numel: the numbers in one LR picture, over which `fidelity` is a mean.
     """
 
     variables: Mapping[str, Tensor]
@@ -32,6 +32,7 @@ class Iterate:
     w_plus: Tensor
     images: Tensor
     fidelity: Tensor
+    lr_numel: int
 
 
 class Term(Protocol):
@@ -44,7 +45,7 @@ class Term(Protocol):
     weight: float
 
     def __call__(self, iterate: Iterate, /) -> Tensor:
-        """Returns the unweighted term of each sample, [B], or a scalar for all of them."""
+        """Returns the unweighted term of each sample, [B]."""
         ...
 
 
@@ -73,30 +74,67 @@ class Objective:
     terms: Mapping[str, Term] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        weights = {name: getattr(self, name) for name in ("l2_weight", "geodesic_weight", "diversity_weight", "eps")}
-        weights |= {f"terms.{name}.weight": term.weight for name, term in self.terms.items()}
-        for name, value in weights.items():
-            if not value >= 0:
-                raise UserError(f"objective.{name}={value} must not be negative; 0 switches it off.")
+        numbers = {name: getattr(self, name) for name in ("l2_weight", "geodesic_weight", "diversity_weight", "eps")}
+        _refuse_negative(numbers | _weights(self.terms))
         if self.geodesic not in ("w_plus", "sphere"):
             raise UserError(f"objective.geodesic={self.geodesic} must be w_plus or sphere.")
 
-    def __call__(
-        self, iterate: Iterate, batch_diversity: NoBatchDiversity | BatchDiversity
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns the loss, a scalar, and its unweighted terms by name: [B] each, or a scalar for all samples."""
+    def __call__(self, iterate: Iterate, coupling: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the loss of each problem, [P], and the unweighted terms of each sample by name, [B] each.
+
+        Args:
+            coupling: the batch-diversity term of each problem, [P], see `BatchDiversity`.
+        """
         vectors = iterate.w_plus if self.geodesic == "w_plus" else iterate.variables["latent"]
-        terms = {
-            "fidelity": iterate.fidelity,
-            "geodesic_spread": geocross(vectors),
-            "batch_diversity": batch_diversity(iterate.images),
-        } | {name: term(iterate) for name, term in self.terms.items()}
-        loss = (
-            self.l2_weight * terms["fidelity"].clamp(min=self.eps).sum()
-            + self.geodesic_weight * terms["geodesic_spread"].sum()
-            + self.diversity_weight * terms["batch_diversity"]
-        )
-        return sum((term.weight * terms[name].sum() for name, term in self.terms.items()), start=loss), terms
+        terms = {"fidelity": iterate.fidelity, "geodesic_spread": geocross(vectors)}
+        terms |= {name: term(iterate) for name, term in self.terms.items()}
+        of_samples = self.l2_weight * terms["fidelity"].clamp(min=self.eps)
+        of_samples = of_samples + self.geodesic_weight * terms["geodesic_spread"]
+        for name, term in self.terms.items():
+            of_samples = of_samples + term.weight * terms[name]
+        return per_problem(of_samples, len(coupling)) + self.diversity_weight * coupling, terms
+
+
+@dataclass(frozen=True)
+class MapObjective:
+    """The negative logarithm of a posterior density: latents near their start, LR pixels near the target.
+
+    Per sample it is |A G(theta) - y|^2 / (2 sigma^2) + |theta - theta_start|^2 / 2. With theta_start a draw of the
+    posterior, its minimum is a corrected draw ("randomise, then optimise": Bardsley et al. 2014); with theta_start = 0
+    it would be the maximum a posteriori.
+
+    Attributes:
+        sigma: standard deviation of the LR pixels around the target, in units of the [0, 1] range.
+        diversity_weight: weight of the batch-diversity term.
+        terms: additional terms, by name.
+
+    Raises:
+        UserError: `sigma` is not positive, or a weight is negative.
+    """
+
+    sigma: float
+    diversity_weight: float
+    terms: Mapping[str, Term] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.sigma > 0:
+            raise UserError(f"objective.sigma={self.sigma} must be positive.")
+        _refuse_negative({"diversity_weight": self.diversity_weight} | _weights(self.terms))
+
+    def __call__(self, iterate: Iterate, coupling: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the loss of each problem, [P], and the terms of each sample by name, [B] each."""
+        moved = iterate.variables["latent"] - iterate.initial["latent"]
+        terms = {"fidelity": iterate.fidelity, "anchor": 0.5 * moved.square().flatten(1).sum(dim=1)}
+        terms |= {name: term(iterate) for name, term in self.terms.items()}
+        of_samples = terms["fidelity"] * (iterate.lr_numel / (2 * self.sigma**2)) + terms["anchor"]
+        for name, term in self.terms.items():
+            of_samples = of_samples + term.weight * terms[name]
+        return per_problem(of_samples, len(coupling)) + self.diversity_weight * coupling, terms
+
+
+def per_problem(of_samples: Tensor, problems: int) -> Tensor:
+    """Adds the losses [B] of the samples that are minimised together: [P]."""
+    return of_samples.view(problems, -1).sum(dim=1)
 
 
 def squared_error(generated_lr: Tensor, targets: Tensor) -> Tensor:
@@ -126,3 +164,13 @@ def geocross(vectors: Tensor) -> Tensor:
     total = ((x + y).square().sum(dim=-1) + 1e-9).sqrt()
     angle = 2 * torch.atan2(difference, total)
     return angle.square().mean(dim=(1, 2)) * (vectors.shape[-1] / 8)
+
+
+def _weights(terms: Mapping[str, Term]) -> dict[str, float]:
+    return {f"terms.{name}.weight": term.weight for name, term in terms.items()}
+
+
+def _refuse_negative(numbers: Mapping[str, float]) -> None:
+    for name, value in numbers.items():
+        if not value >= 0:
+            raise UserError(f"objective.{name}={value} must not be negative; 0 switches it off.")

@@ -1,37 +1,36 @@
-"""The optimisers of the search, each built the same way from one Parameter per sample.
+"""The optimisers of the search, each built the same way from the Parameters of each problem.
 
-All take `num_iterations` (the steps of the stage) and `built_in_schedule` (whether the optimiser's own schedule is on);
-only Ranger21 uses them.
+A problem is one sample, or the samples of a reference that a batch-diversity term couples. All take `num_iterations`
+(the steps of the stage) and `built_in_schedule` (whether the optimiser's own schedule is on); only Ranger21 uses them.
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import torch
+from pytorch_optimizer import Ranger21
 from torch import nn
 from torch.optim import Optimizer
+
+from multimodal_pulse.search.lbfgs import LBFGS
+
+Problems = Sequence[Sequence[nn.Parameter]]
 
 
 class MakeOptimizer(Protocol):
     """A factory of an optimiser from its Parameters: a `functools.partial` of one of the functions below."""
 
-    def __call__(
-        self, parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_schedule: bool
-    ) -> Optimizer: ...
+    def __call__(self, problems: Problems, *, num_iterations: int, built_in_schedule: bool) -> Optimizer: ...
 
 
-def ranger21(
-    parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_schedule: bool, lr: float
-) -> Optimizer:
+def ranger21(problems: Problems, *, num_iterations: int, built_in_schedule: bool, lr: float) -> Optimizer:
     """Makes Ranger21 (Wright & Demeure 2021), the report's optimiser. `lr` is its learning rate.
 
     Weight decay is off, since it is normalised over all Parameters and would couple the samples; the spheres fix the
     norms anyway. Gradient normalisation and clipping act within one Parameter, that is, within one sample.
     """
-    from pytorch_optimizer import Ranger21
-
     return Ranger21(
-        list(parameters),
+        _flat(problems),
         num_iterations=num_iterations,
         lr=lr,
         weight_decay=0.0,
@@ -39,13 +38,13 @@ def ranger21(
     )
 
 
-def adam(parameters: Sequence[nn.Parameter], *, num_iterations: int, built_in_schedule: bool, lr: float) -> Optimizer:
+def adam(problems: Problems, *, num_iterations: int, built_in_schedule: bool, lr: float) -> Optimizer:
     """Makes Adam (Kingma & Ba 2015), PULSE's optimiser. `lr` is its learning rate."""
-    return torch.optim.Adam(list(parameters), lr=lr)
+    return torch.optim.Adam(_flat(problems), lr=lr)
 
 
 def sgd(
-    parameters: Sequence[nn.Parameter],
+    problems: Problems,
     *,
     num_iterations: int,
     built_in_schedule: bool,
@@ -53,4 +52,15 @@ def sgd(
     momentum: float = 0.0,
 ) -> Optimizer:
     """Makes stochastic gradient descent. `lr` is its learning rate."""
-    return torch.optim.SGD(list(parameters), lr=lr, momentum=momentum)
+    return torch.optim.SGD(_flat(problems), lr=lr, momentum=momentum)
+
+
+def lbfgs(
+    problems: Problems, *, num_iterations: int, built_in_schedule: bool, lr: float, first_move: float, history: int
+) -> Optimizer:
+    """Makes the batched L-BFGS of `multimodal_pulse.search.lbfgs`, whose arguments these are."""
+    return LBFGS(problems, lr, first_move, history)
+
+
+def _flat(problems: Problems) -> list[nn.Parameter]:
+    return [parameter for problem in problems for parameter in problem]

@@ -4,11 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import pytorch_lightning as pl
-
-from multimodal_pulse.search.baselines import BicubicSearch
-from multimodal_pulse.search.latent_optimization import LatentOptimization, Recorder
-from multimodal_pulse.search.outcome import Outcome
+from multimodal_pulse.search.outcome import Outcome, Recorder, Search
 
 STEPS = 20
 """Steps of a trial; fewer if the run has fewer."""
@@ -33,66 +29,12 @@ class Timing:
         return self.once + references * (steps * self.step + self.reference)
 
 
-@dataclass(frozen=True)
-class Lap:
-    """The measured steps of one group.
-
-    Attributes:
-        references: the number of references in the group.
-        seconds: the time of all steps.
-        step: the mean time of a step without the first one, which also prepares the others (of the first if it is
-            the only one).
-        first: the extra time of the first step.
-    """
-
-    references: int
-    seconds: float
-    step: float
-    first: float
-
-
-class Stopwatch(pl.Callback):
-    """Times the steps of each group, except groups that did not fit into memory.
-
-    It must come after a callback that waits for the device at the first and the last step (`SearchProgress`).
-    """
-
-    def __init__(self) -> None:
-        self.laps: list[Lap] = []
-        self._begun, self._ends = 0.0, list[float]()
-
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Reads the clock at the start of a group's first step."""
-        if batch_idx == 0:
-            self._begun, self._ends = time.perf_counter(), []
-
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Reads the clock at the end of a step."""
-        self._ends.append(time.perf_counter())
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stores the times of a finished group."""
-        assert isinstance(pl_module, LatentOptimization)
-        first, last, further = self._ends[0] - self._begun, self._ends[-1], len(self._ends) - 1
-        step = (last - self._ends[0]) / further if further else first
-        self.laps.append(Lap(len(pl_module.group), last - self._begun, step, max(0.0, first - step)))
-
-
 def time_search(
-    search: LatentOptimization | BicubicSearch,
+    search: Search,
     once: float,
     rehearsal: Recorder,
     recorder: Recorder,
-    *callbacks: pl.Callback,
+    *callbacks: Any,
     **trainer_options: Any,
 ) -> Timing:
     """Runs a search and measures the parts of its time.
@@ -105,11 +47,13 @@ def time_search(
         callbacks: callbacks of the search, including `SearchProgress`.
         trainer_options: the arguments of `search.run`.
     """
+    from multimodal_pulse.search.stopwatch import Stopwatch  # imports Lightning
+
     watch = Stopwatch()
     outcomes = 0
     searching = rehearsing = recording = 0.0
 
-    def record(outcome: Outcome) -> None:
+    def record_timed(outcome: Outcome) -> None:
         nonlocal outcomes, searching, rehearsing, recording
         begun = time.perf_counter()
         rehearsal(outcome)
@@ -118,7 +62,7 @@ def time_search(
         rehearsing, recording = rehearsing + rehearsed - begun, recording + time.perf_counter() - rehearsed
         outcomes, searching = outcomes + 1, searching + outcome.seconds
 
-    search.run(record, callbacks=[*callbacks, watch], **trainer_options)
+    search.run(record_timed, callbacks=[*callbacks, watch], **trainer_options)
     stepping = sum(lap.seconds for lap in watch.laps)
     timed = sum(lap.references for lap in watch.laps)
     return Timing(

@@ -30,6 +30,15 @@ class Variable:
             parameter.copy_(value)
 
 
-def all_parameters(variables: Iterable[Variable]) -> list[nn.Parameter]:
-    """Returns every Parameter of the given variables, for an optimiser."""
-    return [parameter for variable in variables for parameter in variable.parameters]
+def by_problem(variables: Iterable[Variable], problems: int) -> list[list[nn.Parameter]]:
+    """Groups the Parameters by the samples that are minimised together.
+
+    Args:
+        problems: how many there are; each has the same number of consecutive samples.
+    """
+    parameters: list[list[nn.Parameter]] = [[] for _ in range(problems)]
+    for variable in variables:
+        samples = len(variable.parameters) // problems
+        for problem, of_problem in enumerate(parameters):
+            of_problem += variable.parameters[problem * samples : (problem + 1) * samples]
+    return parameters

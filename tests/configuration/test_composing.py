@@ -25,7 +25,7 @@ GIVEN_BY_THE_RUN = {
     "latent_space": {"generator", "statistics"},
     "keep": {"steps", "film_frames"},
     "generator": {"device"},
-    "optimizer": {"parameters", "num_iterations", "built_in_schedule"},
+    "optimizer": {"problems", "num_iterations", "built_in_schedule"},
     "tracking": {"run_dir", "config", "group"},
 }
 METHODS = {
@@ -38,6 +38,8 @@ METHODS = {
     "synthesis_noise": ("latent_optimization", "none", "none", "gaussian", "none", "ranger21", "none"),
     "batch_diversity": ("latent_optimization", "none", "none", "unit", "pairwise", "ranger21", "none"),
     "combined": ("latent_optimization", "independent", "gaussian", "gaussian", "pairwise", "ranger21", "none"),
+    "explore": ("few_passes", "conditioned", "none", "unit", "repulsion", "lbfgs", "none"),
+    "faithful": ("few_passes", "conditioned_narrow", "none", "unit", "none", "lbfgs", "none"),
 }
 CHOSEN_BY_METHODS = (
     "search", "latent_resampling", "lr_noise", "synthesis_noise", "batch_diversity", "optimizer", "schedule",

@@ -64,7 +64,12 @@ def test_the_option_that_a_refusal_suggests_is_accepted(knob):
 @pytest.mark.parametrize("key", LOWEST)
 def test_numbers_out_of_range_are_refused_by_name(key):
     below = {"num_samples": 0, "steps": 0, "shard.count": 0, "trainer.references_per_group": 0}.get(key, -1)
-    options = {"optimizer.momentum": ("optimizer=sgd",), "trainer.device": ("trainer=gpu",)}
+    options = {
+        "optimizer.momentum": ("optimizer=sgd",),
+        "optimizer.first_move": ("optimizer=lbfgs",),
+        "optimizer.history": ("optimizer=lbfgs",),
+        "trainer.device": ("trainer=gpu",),
+    }
     assert key in refusal(f"{key}={below}", options=options.get(key, ()))
 
 

@@ -4,7 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation import Bicubic
+from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity, Repulsion
 
 
 def equation_1(images: np.ndarray) -> float:
@@ -20,31 +22,77 @@ def equation_1(images: np.ndarray) -> float:
 def test_equals_the_double_loop_per_reference(num_references, num_samples, size, seed):
     images = np.random.default_rng(seed).random((num_references, num_samples, 3, size, size))
     expected = sum(equation_1(of_reference) for of_reference in images)
-    assert BatchDiversity()(torch.from_numpy(images)).item() == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert BatchDiversity()(torch.from_numpy(images), None).sum().item() == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
 def test_is_unscaled_at_the_report_s_resolution():
     images = torch.zeros(1, 2, 3, 256, 256)
     images[:, 1] = 0.5
-    assert BatchDiversity()(images).item() == pytest.approx(-2 * 0.5 * np.sqrt(3 * 256 * 256), rel=1e-6)
+    assert BatchDiversity()(images, None).item() == pytest.approx(-2 * 0.5 * np.sqrt(3 * 256 * 256), rel=1e-6)
 
 
 def test_means_the_same_at_every_resolution():
     images = torch.rand(1, 3, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     enlarged = images.repeat_interleave(4, dim=-1).repeat_interleave(4, dim=-2)
-    assert BatchDiversity()(enlarged).item() == pytest.approx(BatchDiversity()(images).item(), rel=1e-9)
+    assert BatchDiversity()(enlarged, None).item() == pytest.approx(BatchDiversity()(images, None).item(), rel=1e-9)
 
 
 def test_gradient_is_finite_between_identical_images_and_parts_different_ones():
     identical = torch.full((1, 2, 3, 4, 4), 0.5, requires_grad=True)
-    BatchDiversity()(identical).backward()
+    BatchDiversity()(identical, None).backward()
     assert torch.equal(identical.grad, torch.zeros_like(identical))
 
     images = torch.tensor([0.4, 0.6]).view(1, 2, 1, 1, 1).expand(1, 2, 3, 4, 4).clone().requires_grad_()
-    BatchDiversity()(images).backward()
+    BatchDiversity()(images, None).backward()
     assert (images.grad[0, 0] > 0).all() and (images.grad[0, 1] < 0).all()  # a step downhill moves them apart
 
 
 def test_off_is_zero_without_a_gradient():
-    off = NoBatchDiversity()(torch.rand(1, 2, 3, 4, 4, requires_grad=True))
-    assert off.item() == 0 and not off.requires_grad
+    off = NoBatchDiversity()(torch.rand(3, 2, 3, 4, 4, requires_grad=True), None)
+    assert off.tolist() == [0.0] * 6 and not off.requires_grad
+
+
+def repulsion(images: np.ndarray, distance: float, factor: int) -> float:
+    """The definition, pair by pair and with a dense pseudo-inverse: images [K, C, H, W]."""
+    size = images.shape[-1]
+    columns = torch.eye(size * size, dtype=torch.float64).view(-1, size, size)
+    matrix = Bicubic(factor)(columns).flatten(1).T.numpy()  # [h * w, H * W]
+    hidden = images.reshape(*images.shape[:2], -1) @ (np.eye(size * size) - np.linalg.pinv(matrix) @ matrix).T
+    total = 0.0
+    for i in range(len(images)):
+        for j in range(len(images)):
+            if i != j:
+                rms = 255 * np.sqrt(((hidden[i] - hidden[j]) ** 2).mean() + 1e-8)  # the gradient stays finite
+                total += max(0.0, distance - rms) ** 2
+    return total
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 3), st.integers(2, 4), st.sampled_from([(8, 2), (8, 4), (16, 8)]), st.integers(0, 1000))
+def test_repulsion_equals_its_definition(num_references, num_samples, sizes, seed):
+    size, factor = sizes
+    images = 0.2 * np.random.default_rng(seed).random((num_references, num_samples, 3, size, size))
+    expected = [repulsion(of_reference, 20.0, factor) for of_reference in images]
+    assert Repulsion(20.0)(torch.from_numpy(images), Bicubic(factor)).tolist() == pytest.approx(expected, rel=1e-4)
+
+
+def test_repulsion_ends_at_its_distance_and_costs_no_fidelity():
+    images = torch.rand(1, 3, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    images.requires_grad_()
+    degradation = Bicubic(8)
+    assert Repulsion(1.0)(images, degradation).item() == 0  # they are farther apart than that
+    Repulsion(200.0)(images, degradation).sum().backward()
+    assert degradation(images.grad).abs().max() < 1e-9 * images.grad.abs().max()
+
+
+def test_repulsion_of_no_distance_is_refused():
+    with pytest.raises(UserError, match=r"batch_diversity\.distance=0"):
+        Repulsion(0.0)
+
+
+def test_what_is_coupled_is_one_problem():
+    assert (NoBatchDiversity().problems(3, 4), BatchDiversity().problems(3, 4), Repulsion(1.0).problems(3, 4)) == (
+        12,
+        3,
+        3,
+    )

@@ -10,7 +10,7 @@ SPACE = Sphere(SimpleNamespace(num_ws=14, w_dim=512), WStatistics(torch.zeros(51
 
 
 def independent(name: str, num_samples: int) -> torch.Tensor:
-    return IndependentLatents().draw(SPACE, 0, name, num_samples)["latent"]
+    return IndependentLatents().draw(SPACE, None, None, 0, name, num_samples)["latent"]
 
 
 def test_independent_latents_are_unit_normal_and_all_different():
@@ -26,7 +26,7 @@ def test_sample_k_does_not_depend_on_how_many_there_are():
 
 
 def test_shared_latents_are_sample_0_of_the_independent_ones():
-    shared = SharedLatent().draw(SPACE, 0, "a", 3)["latent"]
+    shared = SharedLatent().draw(SPACE, None, None, 0, "a", 3)["latent"]
     assert torch.equal(shared, independent("a", 1).expand(3, -1, -1))
-    assert not torch.equal(shared, SharedLatent().draw(SPACE, 0, "b", 3)["latent"])
-    assert not torch.equal(shared, SharedLatent().draw(SPACE, 1, "a", 3)["latent"])
+    assert not torch.equal(shared, SharedLatent().draw(SPACE, None, None, 0, "b", 3)["latent"])
+    assert not torch.equal(shared, SharedLatent().draw(SPACE, None, None, 1, "a", 3)["latent"])

@@ -21,7 +21,8 @@ from multimodal_pulse.references.pixels import load_rgb, save_png
 TINY = [*OVERRIDES, "references.limit=2", "steps=2"]
 
 
-method_rows, run_methods, table, figure = scripts("methods", "method_rows", "run_methods", "table", "figure")
+method_rows, run_methods, table = scripts("methods", "method_rows", "run_methods", "table")
+[comparison] = scripts("figures", "comparison")
 REAL_ROWS = ("bicubic", "resampling", "resampling_exact")
 
 
@@ -160,7 +161,8 @@ def test_no_runs_end_with_one_line(tmp_path):
 
 def test_the_figure_shows_the_files(real_runs, tmp_path):
     path = tmp_path / "figure.png"
-    figure.main(["--runs", str(real_runs), "--references", "test_000000,test_000001", "--out", str(path)])
+    runs = [str(real_runs / row / "seed-0") for row in REAL_ROWS]
+    comparison.main([*runs, "--references", "test_000000,test_000001", "--title", "All", "--out", str(path)])
     with Image.open(path) as page:
 
         def place(row: str, reference: str, name: str) -> tuple[int, int]:
@@ -177,10 +179,10 @@ def test_the_figure_shows_the_files(real_runs, tmp_path):
 
 
 def test_the_figure_refuses_what_is_not_there(real_runs):
-    with pytest.raises(UserError, match="no runs of seed 7"):
-        figure.draw(real_runs, ["test_000000"], seed=7)
-    with pytest.raises(UserError, match="test_000009 is not a finished reference"):
-        figure.draw(real_runs, ["test_000009"], seed=0)
+    for seed, reference in ((7, "test_000000"), (0, "test_000009")):
+        run = str(real_runs / "bicubic" / f"seed-{seed}")
+        with pytest.raises(SystemExit, match=f"comparison: .*{reference} is not a finished reference"):
+            comparison.main([run, "--references", reference, "--out", "unused.png"])
 
 
 # --- runs written by hand ----------------------------------------------------------------------------------------

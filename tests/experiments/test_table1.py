@@ -92,3 +92,36 @@ def test_a_small_release_of_celeba_hq_runs(tmp_path):
     found = run_overrides(arguments, tmp_path / "run")
     assert [entry["reference"].lstrip("0") or "0" for entry in found.entries] == ["0", "2"]
     assert found.metrics["num_records"] == 8
+
+
+TABLE1 = {
+    "num_references": 2824,
+    "num_samples": 4,
+    "psnr": {"mean": 18.2849, "std": 1.65},
+    "ssim": {"mean": 0.4961, "std": 0.08412},
+    "lpips": {"mean": 0.3732, "std": 0.0803},
+    "status": {"ok": 11296, "loose": 0, "failed": 0},
+}
+
+
+def test_the_table_has_a_row_for_each_run():
+    unmeasured = TABLE1 | {"lpips": {"mean": None, "std": None}}
+    assert table.markdown({"combined": TABLE1, "pulse": unmeasured}).splitlines() == [
+        "|  | PSNR | SSIM | LPIPS |",
+        "| --- | --- | --- | --- |",
+        "| combined | 18.28 ± 1.65 dB | 49.61 ± 8.41 % | 37.32 ± 8.03 % |",
+        "| pulse | 18.28 ± 1.65 dB | 49.61 ± 8.41 % | - |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "2824 images: all 4 samples of each, averaged first"),
+        ({"num_scored": 2820}, "2820 images: all 4 samples of each, averaged first"),
+        ({"num_samples": 1, "num_scored": 1}, "1 image: the one sample of each"),
+        ({"status": {"failed": 3}}, "2824 images: all 4 samples of each, averaged first, but for 3 that failed"),
+    ],
+)
+def test_what_enters_table_1_is_stated(changes, said):
+    assert table.samples(TABLE1 | changes) == f"mean ± standard deviation over {said}"

@@ -20,16 +20,16 @@ def ctrl_c_heard() -> Iterator[None]:
 
 @pytest.mark.usefixtures("ctrl_c_heard")
 def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_path, monkeypatch):
-    from multimodal_pulse.results.records import Records
+    from multimodal_pulse.results.records import ReferenceFolders
 
-    write = Records.write
+    write = ReferenceFolders.write
 
     def interrupt_after_the_first(self, outcome, *rest):
         folder = write(self, outcome, *rest)
         os.kill(os.getpid(), signal.SIGINT)
         return folder
 
-    monkeypatch.setattr(Records, "write", interrupt_after_the_first)
+    monkeypatch.setattr(ReferenceFolders, "write", interrupt_after_the_first)
     run_dir = tmp_path / "run"
     status, _, errors = command(
         "references=folder", f"references.path={photos}", "trainer.references_per_group=1", f"hydra.run.dir={run_dir}"

@@ -100,10 +100,10 @@ def test_what_is_no_network_is_not_recorded_and_a_good_file_can_take_its_place(f
     ("arguments", "words"),
     [
         (["weights", "ffhq257"], "did you mean ffhq256?"),
-        (["weights", "--all"], "not understood: --all"),
+        (["weights", "--all"], "unrecognized arguments: --all"),
         (["convert"], "are required: source, target; multimodal-pulse convert --help says more."),
         (["convert", "a.pkl"], "are required: target"),
-        (["convert", "a.pkl", "b.safetensors", "--froce"], "not understood: --froce"),
+        (["convert", "a.pkl", "b.safetensors", "--froce"], "unrecognized arguments: --froce"),
         (["render"], "are required: folder"),
         (["merge"], "are required: shard"),
         (["convert", "a.pkl", "b.pt"], "b.pt must end in .safetensors"),

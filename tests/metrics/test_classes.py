@@ -5,7 +5,7 @@ import torch
 from pixel_features import PixelFeatures, pixel_distance
 
 from multimodal_pulse.degradation.bicubic import Bicubic
-from multimodal_pulse.metrics.classes import (
+from multimodal_pulse.metrics import (
     BestPsnr,
     FailureShare,
     LowResolutionPsnr,

@@ -4,6 +4,7 @@ import math
 import pytest
 import torch
 from pixel_features import PixelFeatures, pixel_distance
+from torch import Tensor
 
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics import Diversity, evaluate
@@ -20,8 +21,8 @@ from multimodal_pulse.metrics.functional import (
 )
 from multimodal_pulse.metrics.lpips import NullLpips
 from multimodal_pulse.references.base import Reference, degraded
-from multimodal_pulse.references.pixels import quantise
-from multimodal_pulse.search.outcome import Outcome
+from multimodal_pulse.references.pixels import from_uint8, to_uint8
+from multimodal_pulse.search.outcome import Outcome, round_samples
 
 DEGRADATION = Bicubic(4)
 ABSENT = NullLpips("alex", "not there")
@@ -29,17 +30,27 @@ LPIPS = PixelFeatures()
 
 
 @pytest.fixture
-def outcome() -> Outcome:
+def found() -> Tensor:
+    """Three pictures, not yet rounded, the first of which is close to the original."""
+    generator = torch.Generator().manual_seed(0)
+    hr = degraded("face", torch.rand(3, 16, 16, generator=generator), DEGRADATION).hr
+    assert hr is not None
+    close = hr + 0.002 * torch.rand(3, 16, 16, generator=generator)
+    far = torch.rand(2, 3, 16, 16, generator=generator)
+    return torch.cat([close[None], far]).clamp(0, 1)
+
+
+@pytest.fixture
+def outcome(found: Tensor) -> Outcome:
     generator = torch.Generator().manual_seed(0)
     reference = degraded("face", torch.rand(3, 16, 16, generator=generator), DEGRADATION)
-    assert reference.hr is not None
-    close = reference.hr + 0.002 * torch.rand(3, 16, 16, generator=generator)
-    far = torch.rand(2, 3, 16, 16, generator=generator)
+    samples, lr_before_rounding = round_samples(found, DEGRADATION)
     return Outcome(
         reference=reference,
         targets=reference.lr.expand(3, -1, -1, -1),
         mask=None,
-        samples=torch.cat([close[None], far]).clamp(0, 1),
+        samples=samples,
+        lr_before_rounding=lr_before_rounding,
         latents={},
         fidelity_trace=torch.ones(5, 3),
         best_step=[4, 2, 0],
@@ -48,9 +59,13 @@ def outcome() -> Outcome:
     )
 
 
-def test_every_score_is_of_the_rounded_picture(outcome: Outcome):
+def with_samples(outcome: Outcome, samples: Tensor) -> Outcome:
+    return dataclasses.replace(outcome, samples=samples, lr_before_rounding=DEGRADATION(samples))
+
+
+def test_every_score_is_of_the_rounded_picture(outcome: Outcome, found: Tensor):
     scores = evaluate(outcome, DEGRADATION, LPIPS)
-    saved, hr, lr = quantise(outcome.samples), outcome.reference.hr, outcome.reference.lr
+    saved, hr, lr = from_uint8(to_uint8(found)), outcome.reference.hr, outcome.reference.lr
     assert hr is not None
     columns = {
         "psnr": psnr(saved, hr),
@@ -71,11 +86,11 @@ def test_every_score_is_of_the_rounded_picture(outcome: Outcome):
     assert scores.diversity.mse_score == float(diversity_score(squared_error_maps(saved, hr)))
 
 
-def test_only_the_float_lr_psnr_is_of_the_picture_before_rounding(outcome: Outcome):
-    found = [record.lr_psnr_float for record in evaluate(outcome, DEGRADATION, ABSENT).records]
-    unrounded = lr_psnr(outcome.samples, outcome.reference.lr, DEGRADATION)
-    assert found == unrounded.tolist()
-    assert unrounded[0] != lr_psnr(quantise(outcome.samples), outcome.reference.lr, DEGRADATION)[0]
+def test_only_the_float_lr_psnr_is_of_the_picture_before_rounding(outcome: Outcome, found: Tensor):
+    scores = evaluate(outcome, DEGRADATION, ABSENT)
+    unrounded = lr_psnr(found, outcome.reference.lr, DEGRADATION)
+    assert [record.lr_psnr_float for record in scores.records] == unrounded.tolist()
+    assert unrounded[0] != lr_psnr(outcome.samples, outcome.reference.lr, DEGRADATION)[0]
 
 
 def test_records_say_which_sample_when_and_how_good(outcome: Outcome):
@@ -105,34 +120,30 @@ def test_without_lpips_the_rest_is_scored(outcome: Outcome):
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_failed_sample_has_no_numbers_and_does_not_touch_the_others(outcome: Outcome, bad: float):
-    samples = outcome.samples.clone()
-    samples[1, 0, 3, 3] = bad
-    broken = evaluate(dataclasses.replace(outcome, samples=samples), DEGRADATION, LPIPS)
+    samples, low = outcome.samples.clone(), outcome.lr_before_rounding.clone()
+    samples[1, 0, 3, 3], low[1, 0, 1, 1] = bad, bad
+    broken = evaluate(dataclasses.replace(outcome, samples=samples, lr_before_rounding=low), DEGRADATION, LPIPS)
     whole = evaluate(outcome, DEGRADATION, LPIPS)
     assert broken.records[1].status == "failed"
     failed = broken.records[1]
     assert failed.psnr is failed.ssim is failed.lpips is failed.lr_psnr is None
     assert failed.lr_psnr_float is failed.lr_psnr_ntire is None
     assert [broken.records[0], broken.records[2]] == [whole.records[0], whole.records[2]]
-    rest = dataclasses.replace(
-        outcome, samples=outcome.samples[[0, 2]], targets=outcome.targets[[0, 2]], best_step=[4, 0]
-    )
-    without = evaluate(rest, DEGRADATION, LPIPS)
+    rest = dataclasses.replace(outcome, targets=outcome.targets[[0, 2]], best_step=[4, 0])
+    without = evaluate(with_samples(rest, outcome.samples[[0, 2]]), DEGRADATION, LPIPS)
     assert (broken.diversity, broken.mean_image_psnr) == (without.diversity, without.mean_image_psnr)
 
 
 def test_when_all_samples_failed_there_is_no_spread(outcome: Outcome):
-    nothing = dataclasses.replace(outcome, samples=torch.full_like(outcome.samples, math.nan))
+    nothing = with_samples(outcome, torch.full_like(outcome.samples, math.nan))
     scores = evaluate(nothing, DEGRADATION, LPIPS)
     assert {record.status for record in scores.records} == {"failed"}
     assert scores.diversity == Diversity(None, None) and scores.mean_image_psnr is None
 
 
 def test_a_single_sample_has_no_spread(outcome: Outcome):
-    single = dataclasses.replace(
-        outcome, samples=outcome.samples[:1], targets=outcome.targets[:1], best_step=outcome.best_step[:1]
-    )
-    scores = evaluate(single, DEGRADATION, LPIPS)
+    single = dataclasses.replace(outcome, targets=outcome.targets[:1], best_step=outcome.best_step[:1])
+    scores = evaluate(with_samples(single, outcome.samples[:1]), DEGRADATION, LPIPS)
     assert scores.diversity == Diversity(None, None)
     assert scores.mean_image_psnr == pytest.approx(scores.records[0].psnr)
 

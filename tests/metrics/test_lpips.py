@@ -2,7 +2,6 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -155,7 +154,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with serve(FileServer(content)) as running:
         address = f"{running.address}/vgg-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-        monkeypatch.setitem(module._backbones(), "vgg", SimpleNamespace(url=address))
+        monkeypatch.setattr(module, "_address", lambda net: address)
         yield running
 
 
@@ -173,7 +172,7 @@ def left_out(caplog: pytest.LogCaptureFixture, seconds: float = 20) -> str:
 
 
 def test_a_missing_file_is_fetched(server: FileServer):
-    module._fetch(module._backbones()["vgg"].url, backbone_file("vgg"), seconds=20)
+    module._fetch(module._address("vgg"), backbone_file("vgg"), seconds=20)
     assert backbone_file("vgg").read_bytes() == server.content
 
 
@@ -192,12 +191,12 @@ def test_a_download_that_fails_is_one_sentence_in_plain_words(
 ):
     for name, value in does.items():
         setattr(server, name, value)
-    assert f"its weights are not at hand, and {module._backbones()['vgg'].url} {why}" in left_out(caplog, seconds=1)
+    assert f"its weights are not at hand, and {module._address('vgg')} {why}" in left_out(caplog, seconds=1)
     assert not backbone_file("vgg").exists()
 
 
 def test_a_server_that_cannot_be_reached(server: FileServer, caplog: pytest.LogCaptureFixture, monkeypatch):
-    monkeypatch.setitem(module._backbones(), "vgg", SimpleNamespace(url="http://127.0.0.1:9/vgg-00000000.pth"))
+    monkeypatch.setattr(module, "_address", lambda net: "http://127.0.0.1:9/vgg-00000000.pth")
     assert "http://127.0.0.1:9/vgg-00000000.pth cannot be reached (Connection refused);" in left_out(caplog)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.references.picture_files import size_of
-from multimodal_pulse.references.pixels import from_pil, from_uint8, load_rgb, quantise, save_png, to_uint8
+from multimodal_pulse.references.pixels import from_pil, from_uint8, load_rgb, quantise, save_png, to_pil, to_uint8
 
 SHARED_FACES = SHARED / "faces"
 
@@ -275,3 +275,10 @@ def test_real_photographs_are_read_as_they_are() -> None:
     for path in sorted(SHARED_FACES.iterdir()):
         with Image.open(path) as picture:  # plain 8-bit sRGB files: nothing may be converted
             assert (levels(load_rgb(path)) == np.asarray(picture)).all()
+
+
+def test_nan_is_black():
+    image = torch.full((3, 2, 2), torch.nan)
+    image[:, 0, 0] = 1.0
+    assert to_uint8(image).flatten(1).tolist() == [[255, 0, 0, 0]] * 3
+    assert to_pil(image).getpixel((1, 1)) == (0, 0, 0)

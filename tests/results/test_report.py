@@ -13,7 +13,6 @@ from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
 from multimodal_pulse.results.json_files import write_json
 from multimodal_pulse.results.records import metrics_of, summary
 from multimodal_pulse.results.report import Forecast, Report, duration, say_resumed, say_unusable
-from multimodal_pulse.results.tables import table1_markdown, table1_row, table1_samples
 from multimodal_pulse.search.timing import Timing
 
 
@@ -61,51 +60,6 @@ def test_faithful_samples_are_counted():
     lines = table(3)
     assert "faithful: 3 of 6 samples (LR-PSNR of at least 27 dB)" in lines
     assert any("a sample counts as faithful from 27 dB of LR-PSNR upwards" in line for line in lines)
-
-
-def test_several_images_are_summed_up_as_in_table_1(tmp_path):
-    assert not any("Table I" in line for line in table(1))
-    entries = [entry(number, lr_psnr=40.0) for number in range(3)]
-    row, samples = str(Report(Path("run"), "combined", entries, metrics_json(tmp_path, entries))).splitlines()[-4:-2]
-    assert row == "Table I: PSNR 20.00 +- 0.00 dB, SSIM 50.00 +- 0.00 %, LPIPS -"
-    assert samples.strip() == "mean +- standard deviation over 3 images: all 2 samples of each, averaged first"
-
-
-TABLE1 = {
-    "num_references": 2824,
-    "num_samples": 4,
-    "psnr": {"mean": 18.2849, "std": 1.65},
-    "ssim": {"mean": 0.4961, "std": 0.08412},
-    "lpips": {"mean": 0.3732, "std": 0.0803},
-    "status": {"ok": 11296, "loose": 0, "failed": 0},
-}
-
-
-def test_a_row_of_table_1_as_the_report_prints_it():
-    assert table1_row(TABLE1) == "PSNR 18.28 +- 1.65 dB, SSIM 49.61 +- 8.41 %, LPIPS 37.32 +- 8.03 %"
-    assert table1_row(TABLE1 | {"lpips": {"mean": None, "std": None}}).endswith("SSIM 49.61 +- 8.41 %, LPIPS -")
-
-
-def test_table_1_in_markdown_has_a_row_for_each_run():
-    assert table1_markdown({"combined": TABLE1, "pulse": TABLE1}).splitlines() == [
-        "|  | PSNR | SSIM | LPIPS |",
-        "| --- | --- | --- | --- |",
-        "| combined | 18.28 ± 1.65 dB | 49.61 ± 8.41 % | 37.32 ± 8.03 % |",
-        "| pulse | 18.28 ± 1.65 dB | 49.61 ± 8.41 % | 37.32 ± 8.03 % |",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({}, "2824 images: all 4 samples of each, averaged first"),
-        ({"num_scored": 2820}, "2820 images: all 4 samples of each, averaged first"),
-        ({"num_samples": 1, "num_scored": 1}, "1 image: the one sample of each"),
-        ({"status": {"failed": 3}}, "2824 images: all 4 samples of each, averaged first, but for 3 that failed"),
-    ],
-)
-def test_what_enters_table_1_is_stated(changes, said):
-    assert table1_samples(TABLE1 | changes) == f"mean +- standard deviation over {said}"
 
 
 def metrics_json(folder: Path, entries: list[dict[str, Any]]) -> dict[str, Any]:

@@ -40,9 +40,7 @@ def test_a_dry_run_leaves_a_plan_by_which_the_run_goes(command, machine, tmp_pat
 
 
 def test_a_dry_run_takes_no_more_steps_than_the_run_and_tracks_nothing(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "multimodal_pulse.results.tracking.trackers.CsvTracker.__enter__", lambda self: pytest.fail("tracked")
-    )
+    monkeypatch.setattr("multimodal_pulse.results.tracking.CsvTracker.__enter__", lambda self: pytest.fail("tracked"))
     run_dir = tmp_path / "run"
     shard = ("shard.count=2", "shard.index=1", "references.limit=3", "trainer.references_per_group=1")
     status, said, errors = command("dry_run=true", "num_samples=1", *shard, f"hydra.run.dir={run_dir}", "tracking=csv")

@@ -11,7 +11,7 @@ from tiny_run import OVERRIDES
 
 from multimodal_pulse.configuration.compose import compose_job
 from multimodal_pulse.interface.api import run_overrides
-from multimodal_pulse.results.records import Records, finished
+from multimodal_pulse.results.records import ReferenceFolders, finished
 from multimodal_pulse.run.run import run
 
 TINY = [*OVERRIDES, "steps=2", "num_samples=1", "trainer.references_per_group=2"]
@@ -32,9 +32,9 @@ def test_every_file_survives_a_kill_at_any_moment(tmp_path, monkeypatch):
     whole = run_in("whole")
     assert killed_at(0, lambda: run_in("survivor"), count=tmp_path / "calls") == 0
     total = int((tmp_path / "calls").read_text())
-    assert total > 60
+    assert total > 35
     halves = 0
-    for fatal in [*range(1, 20), *range(20, total - 9, total // 5), *range(total - 8, total + 1)]:
+    for fatal in range(1, total + 1):
         assert killed_at(fatal, lambda: run_in("killed")) == signal.SIGKILL
         halves += bool(compare.leftovers(tmp_path / "killed"))
         killed = run_in("killed")
@@ -45,7 +45,7 @@ def test_every_file_survives_a_kill_at_any_moment(tmp_path, monkeypatch):
 
 
 def test_the_curves_of_a_group_are_on_the_disk_before_its_first_record(tmp_path, monkeypatch):
-    write = Records.write
+    write = ReferenceFolders.write
     curves = tmp_path / "run" / "curves.csv"
 
     def write_after_the_curves(self, outcome, *rest):
@@ -53,6 +53,6 @@ def test_the_curves_of_a_group_are_on_the_disk_before_its_first_record(tmp_path,
         assert [line.split(",")[:2] for line in curves.read_text().splitlines()][-2:] == [[group, "0"], [group, "1"]]
         return write(self, outcome, *rest)
 
-    monkeypatch.setattr(Records, "write", write_after_the_curves)
+    monkeypatch.setattr(ReferenceFolders, "write", write_after_the_curves)
     run_overrides([*TINY, "references.limit=4", "tracking=csv"], tmp_path / "run")
     assert len(finished(tmp_path / "run")) == 4

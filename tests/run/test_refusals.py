@@ -81,7 +81,7 @@ def test_what_wandb_does_not_accept_leaves_the_run_directory_free(command, tmp_p
 
     run_dir = f"hydra.run.dir={tmp_path / 'run'}"
     with monkeypatch.context() as patch:
-        patch.setattr("multimodal_pulse.results.tracking.trackers.WandbTracker.__enter__", refuse)
+        patch.setattr("multimodal_pulse.results.tracking.WandbTracker.__enter__", refuse)
         status, _, errors = command(run_dir, "tracking=wandb", "steps=1")
     assert status == 1 and errors.count("\n") == 1
     assert command(run_dir, "steps=1")[0] == 0

@@ -94,9 +94,7 @@ def test_another_run_in_the_same_place_is_refused_before_it_is_tracked(command, 
     )  # fmt: skip
     assert command(*arguments)[0] == 0
     before = contents(tmp_path / "run")
-    monkeypatch.setattr(
-        "multimodal_pulse.results.tracking.trackers.WandbTracker.__enter__", lambda self: pytest.fail("tracked")
-    )
+    monkeypatch.setattr("multimodal_pulse.results.tracking.WandbTracker.__enter__", lambda self: pytest.fail("tracked"))
     assert command(*arguments, "seed=1")[0] == 1
     (photos / "third.png").write_bytes((photos / "ada.png").read_bytes())
     status, _, errors = command(*arguments)

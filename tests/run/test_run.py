@@ -1,10 +1,12 @@
 """Whole runs through the command line, with a random generator of 32 x 32 and a few steps."""
 
 import json
+import subprocess
 import sys
 
 import pytest
 import torch
+from places import ROOT
 from tiny_run import contents, read
 
 from multimodal_pulse.interface.cli import main
@@ -93,3 +95,13 @@ def test_render_draws_the_same_pictures_again(given, command, tmp_path, monkeypa
     for name in ("sr_00.png", "sr_01.png", "grid.png"):
         drawn, original = (torch.tensor(list(picture)) for picture in (contents(folder)[name], before[name]))
         assert torch.equal(drawn, original)
+
+
+def test_what_takes_seconds_to_import_waits_until_a_search_needs_it():
+    code = (
+        "import sys, multimodal_pulse.run.run, multimodal_pulse.results.merge\n"
+        "heavy = {'pytorch_lightning', 'torchmetrics', 'torchvision', 'wandb', 'matplotlib', 'scipy'}\n"
+        "print(*heavy & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("\n", "")

@@ -33,6 +33,8 @@ METHODS = [
     "synthesis_noise",
     "batch_diversity",
     "combined",
+    "explore",
+    "faithful",
 ]
 
 
@@ -54,6 +56,8 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
         perturbation: relative, of the initial latents' map to W+.
     """
     overrides = [f"method={method}", "generator=untrained", "num_samples=2", f"steps={STEPS}"]
+    if method in ("explore", "faithful"):
+        overrides += ["latent_resampling.draws=200", "latent_resampling.nearest=60"]
     cfg = compose_config(overrides)
     lr_noise: dict[str, Any] = {}
     if "mask" in cfg.lr_noise:
@@ -70,10 +74,12 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
         synthesis_noise=build(cfg.synthesis_noise),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("multimodal_pulse.generator.spaces.sphere.w_statistics", lambda generator: statistics)
+        for module in ("generator.spaces.sphere", "diversity.bank"):
+            patch.setattr(f"multimodal_pulse.{module}.w_statistics", lambda generator: statistics)
+        patch.setattr("multimodal_pulse.diversity.bank.cache_folder", lambda: Path("/dev/null"))
         search = build_search(cfg, [[0, 1]], parts)
-    collected = Losses()
-    search.run(lambda outcome: None, accelerator="cpu", precision="64-true", callbacks=[collected])
+        collected = Losses()
+        search.run(lambda outcome: None, accelerator="cpu", precision="64-true", callbacks=[collected])
     return collected.values
 
 

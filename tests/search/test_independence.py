@@ -7,18 +7,26 @@ from functools import partial
 
 import pytest
 import torch
-from tiny_search import run, tiny_references, tiny_search
+from tiny_search import run, tiny_generator, tiny_references, tiny_search
+from torch import Tensor
 
 from multimodal_pulse.diversity.batch_diversity import BatchDiversity
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise
 from multimodal_pulse.diversity.synthesis_noise import GaussianSynthesisNoise, PulseNoise
 from multimodal_pulse.search import optimizers
+from multimodal_pulse.search.outcome import Outcome
 
 # Ranger21 as the report's methods have it, Adam as PULSE has it.
 SEARCHES = [
     {"optimizer": partial(optimizers.ranger21, lr=0.4), "synthesis_noise": GaussianSynthesisNoise(0.5)},
     {"optimizer": partial(optimizers.adam, lr=0.4), "synthesis_noise": PulseNoise()},
 ]
+
+
+def drawn(outcome: Outcome) -> Tensor:
+    """The samples before they were rounded, drawn again from the latents."""
+    maps = [outcome.latents[f"noise.{layer}"] for layer in range(5)]
+    return tiny_generator().to(maps[0]).synthesis(outcome.latents["w_plus"], maps).clamp(0, 1)
 
 
 def deviation(settings, precision, **trainer_options):
@@ -29,7 +37,7 @@ def deviation(settings, precision, **trainer_options):
     alone = tiny_search(references[::-1], [[1]], num_samples=1, **settings)
     a = run(in_company, precision=precision, **trainer_options)["r1"]
     b = run(alone, precision=precision, **trainer_options)["r1"]
-    pairs = [(a.samples[0], b.samples[0])] + [(a.latents[key][0], b.latents[key][0]) for key in a.latents]
+    pairs = [(drawn(a)[0], drawn(b)[0])] + [(a.latents[key][0], b.latents[key][0]) for key in a.latents]
     # Not the best iterate only: where the search stands at the end.
     pairs += [(in_company.variables[key].stack()[2], alone.variables[key].stack()[0]) for key in alone.variables]
     assert {x.dtype for pair in pairs for x in pair} == {torch.float64 if precision == "64-true" else torch.float32}

@@ -14,6 +14,7 @@ from multimodal_pulse.diversity.batch_diversity import BatchDiversity
 from multimodal_pulse.diversity.latent_resampling import SharedLatent
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise
 from multimodal_pulse.diversity.synthesis_noise import GaussianSynthesisNoise, PulseNoise
+from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.search import optimizers, schedules
 from multimodal_pulse.search.latent_optimization import make_trainer
 from multimodal_pulse.search.objective import Objective, geocross
@@ -36,7 +37,9 @@ def test_with_everything_off_it_is_a_plain_loop_bit_for_bit(make, plain):
             generator, tiny_statistics(generator), Bicubic(FACTOR), targets, initial, plain, steps=30
         )
         assert torch.equal(torch.cat([found[name].latents["latent"] for name in names]), latent)
-        assert torch.equal(torch.cat([found[name].samples for name in names]), images)
+        assert torch.equal(torch.cat([found[name].samples for name in names]), quantise(images))
+        lr_before_rounding = torch.cat([found[name].lr_before_rounding for name in names])
+        assert torch.equal(lr_before_rounding, Bicubic(FACTOR)(images))
         assert torch.equal(torch.cat([found[name].fidelity_trace for name in names], dim=1), trace)
         assert trace[-1].mean() < trace[0].mean() / 2  # and the loop does search
 
@@ -47,7 +50,7 @@ def test_the_best_iterate_is_drawn_again_from_what_is_stored():
     outcome = run(search)["r0"]
     noise_maps = [outcome.latents[f"noise.{layer}"] for layer in range(5)]
     images = tiny_generator().synthesis(outcome.latents["w_plus"], noise_maps)
-    assert torch.equal(images.clamp(0, 1), outcome.samples)
+    assert torch.equal(quantise(images), outcome.samples)
     fidelity = (Bicubic(FACTOR)(images) - outcome.targets).square().mean(dim=(1, 2, 3))
     assert torch.allclose(fidelity, outcome.fidelity_trace.min(dim=0).values, rtol=1e-5)
     assert outcome.best_step == outcome.fidelity_trace.argmin(dim=0).tolist()
@@ -126,15 +129,15 @@ def test_bf16_searches_in_bf16_and_draws_in_float32():
     assert outcome.samples.dtype == outcome.latents["latent"].dtype == torch.float32
     noise_maps = [outcome.latents[f"noise.{layer}"] for layer in range(5)]
     again = tiny_generator().synthesis(outcome.latents["w_plus"], noise_maps)
-    assert torch.equal(again.clamp(0, 1), outcome.samples)
+    assert torch.equal(quantise(again), outcome.samples)
 
 
 def test_float64_is_float64_throughout_and_gives_the_generator_back_in_float32():
     generator = tiny_generator()
     search = tiny_search(tiny_references(1), [[0]], generator=generator, synthesis_noise=PulseNoise(), steps=3)
     outcome = run(search, precision="64-true")["r0"]
-    tensors = [outcome.samples, outcome.fidelity_trace, outcome.targets, *outcome.latents.values()]
-    assert {tensor.dtype for tensor in tensors} == {torch.float64}
+    tensors = [outcome.lr_before_rounding, outcome.fidelity_trace, outcome.targets, *outcome.latents.values()]
+    assert {tensor.dtype for tensor in tensors} == {torch.float64} and outcome.samples.dtype == torch.float32
     assert {tensor.dtype for tensor in generator.state_dict().values()} == {torch.float32}
 
 

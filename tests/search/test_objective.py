@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.diversity.batch_diversity import NoBatchDiversity
-from multimodal_pulse.search.objective import Iterate, Objective, geocross, squared_error
+from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, geocross, per_problem, squared_error
 
 PULSE = Objective(l2_weight=100.0, geodesic_weight=0.05, diversity_weight=0.0, eps=2e-3)
 
@@ -18,7 +17,7 @@ def iterate(fidelity: list[float] | None = None, seed: int = 0) -> Iterate:
     rng = torch.Generator().manual_seed(seed)
     latent, w_plus = torch.randn(2, 2, 5, 8, generator=rng)
     images = torch.rand(1, 2, 3, 4, 4, generator=rng)
-    return Iterate({"latent": latent}, {"latent": latent}, w_plus, images, torch.tensor(fidelity or [0.0, 0.0]))
+    return Iterate({"latent": latent}, {"latent": latent}, w_plus, images, torch.tensor(fidelity or [0.0, 0.0]), 48)
 
 
 def geocross_by_loops(vectors: np.ndarray) -> float:
@@ -64,21 +63,21 @@ def test_fidelity_is_a_mean_over_pixels_per_sample():
 
 def test_the_loss_is_a_sum_over_samples_and_eps_clamps_each_of_them():
     of_two = iterate([1e-3, 5e-3])
-    loss, terms = PULSE(of_two, NoBatchDiversity())
-    assert loss.item() == pytest.approx(100 * (2e-3 + 5e-3) + 0.05 * geocross(of_two.w_plus).sum().item())
+    loss, terms = PULSE(of_two, torch.zeros(2))
+    assert loss.sum().item() == pytest.approx(100 * (2e-3 + 5e-3) + 0.05 * geocross(of_two.w_plus).sum().item())
     assert torch.equal(terms["fidelity"], of_two.fidelity)
 
 
 def test_diversity_is_weighted():
     objective = Objective(l2_weight=0.0, geodesic_weight=0.0, diversity_weight=0.02, eps=0.0)
-    assert objective(iterate(), lambda images: torch.tensor(-50.0))[0].item() == pytest.approx(-1.0)
+    assert objective(iterate(), torch.tensor([-50.0]))[0].item() == pytest.approx(-1.0)
 
 
 def test_geodesic_on_w_plus_or_on_the_sphere():
     one = iterate()
     on_sphere = Objective(l2_weight=1.0, geodesic_weight=1.0, diversity_weight=0.0, eps=0.0, geodesic="sphere")
-    assert torch.equal(PULSE(one, NoBatchDiversity())[1]["geodesic_spread"], geocross(one.w_plus))
-    assert torch.equal(on_sphere(one, NoBatchDiversity())[1]["geodesic_spread"], geocross(one.variables["latent"]))
+    assert torch.equal(PULSE(one, torch.zeros(2))[1]["geodesic_spread"], geocross(one.w_plus))
+    assert torch.equal(on_sphere(one, torch.zeros(2))[1]["geodesic_spread"], geocross(one.variables["latent"]))
 
 
 class Brightness:
@@ -95,8 +94,10 @@ def test_further_terms_are_weighted_and_named():
     plain = Objective(l2_weight=1.0, geodesic_weight=0.0, diversity_weight=0.0, eps=0.0)
     brighter = Objective(1.0, 0.0, 0.0, 0.0, terms={"brightness": Brightness(3.0)})
     one = iterate([0.5, 0.25])
-    loss, terms = brighter(one, NoBatchDiversity())
-    assert loss.item() == pytest.approx(plain(one, NoBatchDiversity())[0].item() + 3 * terms["brightness"].sum().item())
+    loss, terms = brighter(one, torch.zeros(2))
+    assert loss.sum().item() == pytest.approx(
+        plain(one, torch.zeros(2))[0].sum().item() + 3 * terms["brightness"].sum().item()
+    )
     assert terms["brightness"].shape == (2,)
     with pytest.raises(UserError, match=r"objective\.terms\.brightness\.weight=-1"):
         Objective(1.0, 0.0, 0.0, 0.0, terms={"brightness": Brightness(-1.0)})
@@ -113,3 +114,18 @@ def test_negative_numbers_are_refused_by_name(name, value):
 def test_another_geodesic_is_refused():
     with pytest.raises(UserError, match=r"objective\.geodesic=plane"):
         Objective(l2_weight=1.0, geodesic_weight=1.0, diversity_weight=0.0, eps=0.0, geodesic="plane")
+
+
+def test_the_map_objective_is_half_a_squared_distance_in_units_of_sigma_and_of_the_prior():
+    one = iterate([1e-4, 4e-4])
+    moved = Iterate({"latent": one.variables["latent"] + 0.5}, one.initial, one.w_plus, one.images, one.fidelity, 48)
+    losses, terms = MapObjective(sigma=0.01, diversity_weight=0.0)(moved, torch.zeros(2))
+    assert losses.tolist() == pytest.approx([48 * 1e-4 / 2e-4 + 40 * 0.125, 48 * 4e-4 / 2e-4 + 40 * 0.125], rel=1e-4)
+    assert terms["anchor"].tolist() == pytest.approx([5.0, 5.0], rel=1e-4)
+    with pytest.raises(UserError, match=r"objective\.sigma=0"):
+        MapObjective(sigma=0.0, diversity_weight=0.0)
+
+
+def test_samples_that_are_minimised_together_have_one_loss():
+    assert per_problem(torch.arange(6.0), 2).tolist() == [3.0, 12.0]
+    assert per_problem(torch.arange(3.0), 3).tolist() == [0.0, 1.0, 2.0]

@@ -11,7 +11,9 @@ def walk(make, num_neighbours: int, scale: float) -> torch.Tensor:
     rng = torch.Generator().manual_seed(0)
     parameter = torch.nn.Parameter(torch.randn(6, 16, generator=rng))
     neighbours = [torch.nn.Parameter(torch.randn(6, 16)) for _ in range(num_neighbours)]
-    optimizer = make([parameter, *neighbours], num_iterations=12, built_in_schedule=True, lr=0.4)
+    optimizer = make(
+        [[problem] for problem in (parameter, *neighbours)], num_iterations=12, built_in_schedule=True, lr=0.4
+    )
     for _ in range(12):
         parameter.grad = torch.randn(6, 16, generator=rng)
         for neighbour in neighbours:
@@ -31,7 +33,7 @@ def test_ranger21_warms_up_only_where_its_schedule_is_on():
     moved = {}
     for built_in in (True, False):
         parameter = torch.nn.Parameter(torch.ones(4, 8))
-        optimizer = optimizers.ranger21([parameter], num_iterations=200, built_in_schedule=built_in, lr=0.4)
+        optimizer = optimizers.ranger21([[parameter]], num_iterations=200, built_in_schedule=built_in, lr=0.4)
         parameter.grad = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
         optimizer.step()
         moved[built_in] = (parameter.detach() - 1).abs().mean()

@@ -13,4 +13,6 @@ def load_prior() -> Generator:
     Raises:
         CheckpointError: the weights file of the package is missing or damaged.
     """
-    return load_generator(WEIGHTS, domain="rendered portraits")
+    generator = load_generator(WEIGHTS, domain="rendered portraits")
+    generator.companions = WEIGHTS.parent
+    return generator

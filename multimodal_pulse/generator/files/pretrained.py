@@ -7,7 +7,7 @@ from pathlib import Path
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.generator.files.checkpoint import CheckpointError, load_generator
-from multimodal_pulse.generator.files.weights import NETWORKS, check_record, present, record, remedy
+from multimodal_pulse.generator.files.weights import NETWORKS, check_sha256, present, remedy, store_sha256
 from multimodal_pulse.generator.frozen import Generator
 
 
@@ -46,16 +46,16 @@ def load_official(name: str, sha256: str | None = None) -> Generator:
         generator = load_generator(path, domain="photographs/faces")  # it also computes the sha256
     except CheckpointError as error:
         with suppress(OSError):  # the file cannot be read at all
-            check_record(path, file_sha256(path))  # a changed file is the better explanation
+            check_sha256(path, file_sha256(path))  # a changed file is the better explanation
         raise CheckpointError(f"{error}; {remedy(path)}") from error
-    check_record(path, generator.sha256)
+    check_sha256(path, generator.sha256)
     _check_pin(path, generator.sha256, pinned)
     if generator.resolution != (side := NETWORKS[name].resolution):
         raise CheckpointError(
             f"'{path}' makes pictures of {generator.resolution} x {generator.resolution} pixels, {name} those of"
             f" {side} x {side}; {remedy(path)}, or use it by generator=file generator.path=..."
         )
-    record(path, generator.sha256)
+    store_sha256(path, generator.sha256)
     return generator
 
 

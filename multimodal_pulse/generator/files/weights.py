@@ -97,7 +97,7 @@ def weights_folder() -> Path:
 def present(name: str, patience: Patience = PATIENCE) -> Path:
     """Returns a network's file, fetched if it is missing.
 
-    The file is not checked; after reading it, call `check_record` and `record`.
+    The file is not checked; after reading it, call `check_sha256` and `store_sha256`.
 
     Raises:
         UserError: the network is unknown, not supported or cannot be fetched, or the cache cannot be written.
@@ -118,13 +118,13 @@ def present(name: str, patience: Patience = PATIENCE) -> Path:
     return network.path
 
 
-def check_record(path: Path, sha256: str) -> None:
+def check_sha256(path: Path, sha256: str) -> None:
     """Compares a file's sha256 with the one in `<file>.sha256`, if that exists.
 
     Raises:
         UserError: they differ.
     """
-    recorded = _recorded(path)
+    recorded = _stored_sha256(path)
     if recorded not in (None, sha256):
         raise UserError(
             f"{path} has the sha256 {sha256}, but {recorded} was recorded when it came: it is damaged or another file;"
@@ -134,18 +134,18 @@ def check_record(path: Path, sha256: str) -> None:
 
 def remedy(path: Path) -> str:
     """Says what to do about an unusable file: delete it, and its recorded sha256, which would refuse another file."""
-    both = f"it and {_record_of(path).name}" if _recorded(path) else "it"
+    both = f"it and {_sha256_file(path).name}" if _stored_sha256(path) else "it"
     return f"delete {both} to fetch it again"
 
 
-def record(path: Path, sha256: str) -> None:
+def store_sha256(path: Path, sha256: str) -> None:
     """Writes a file's sha256 to `<file>.sha256`, in the format of `sha256sum -c`, unless that exists.
 
     Call it only after the file has been read successfully: the sha256 of a bad file would refuse the right one.
     """
-    if _recorded(path) is None:
+    if _stored_sha256(path) is None:
         with suppress(OSError):  # the cache may be read-only
-            write_atomic(_record_of(path), f"{sha256}  {path.name}\n")
+            write_atomic(_sha256_file(path), f"{sha256}  {path.name}\n")
 
 
 def _known(name: str) -> Network:
@@ -180,14 +180,14 @@ def _fetch(network: Network, patience: Patience) -> None:
     download(network.address, network.path, beginning=_PICKLE, announce=announce, patience=patience)
 
 
-def _record_of(path: Path) -> Path:
+def _sha256_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _recorded(path: Path) -> str | None:
+def _stored_sha256(path: Path) -> str | None:
     """Returns the first word of `<file>.sha256`; None if there is none."""
     try:
-        words = _record_of(path).read_text(encoding="utf-8", errors="replace").split()
+        words = _sha256_file(path).read_text(encoding="utf-8", errors="replace").split()
     except OSError:
         return None
     return words[0].lower() if words else None

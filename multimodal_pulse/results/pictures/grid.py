@@ -1,4 +1,4 @@
-"""The pictures that a person looks at: the grid of one reference, the film strip of its search; redrawing."""
+"""The pictures for people: the grid of one reference, and the film strip of its search."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from multimodal_pulse.metrics.evaluation import OK_LR_PSNR_DB, status_of
+from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
+from multimodal_pulse.metrics.evaluation import status_of
 from multimodal_pulse.metrics.functional import pairwise_rms
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.references.pixels import load_rgb, quantise
@@ -28,11 +29,11 @@ _FILM_LEGEND = "Each row is one sample at some steps of its search, and last as 
 
 
 def caption(settings: Mapping[str, Any], steps: int) -> str:
-    """How a reference's samples were found, such as "combined, seed 0, 200 steps, exact consistency".
+    """Says how the samples were found, such as "combined, seed 0, 200 steps, exact consistency".
 
     Args:
-        settings: those in record.json; what an older record lacks is left out.
-        steps: searched; 0 for a method that does not search, to which a seed means nothing.
+        settings: the settings in record.json, without some keys in one of an earlier version.
+        steps: the steps of the search; 0 for a method without a search, whose seed has no effect.
     """
     words = []
     if "method" in settings:
@@ -47,7 +48,7 @@ def caption(settings: Mapping[str, Any], steps: int) -> str:
 
 
 def made_exact(settings: Mapping[str, Any]) -> bool:
-    """Whether the samples of a record with these settings went through the exact consistency step."""
+    """Returns whether samples with these settings of record.json went through the exact consistency step."""
     return settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY
 
 
@@ -60,25 +61,26 @@ def grid(
     lr_psnr_db: Sequence[float | None],
     caption: str,
 ) -> Image.Image:
-    """One picture that tells what was given, what was found and how faithful it is.
+    """Draws one picture that shows the reference, the samples and how faithful they are.
 
-    Left the original where there is one, the reference, and the mask where there is one. Right of them each sample
-    with its LR-PSNR, under it the same sample downsampled, which has to look like the reference, and under that, where
-    there was LR noise, the picture that the search fitted it to. More samples than fit a row go on below.
+    On the left are the original, if there is one, the reference, and the mask, if there is one. On the right each
+    sample has its LR-PSNR below it, then the sample downsampled, which should look like the reference, and with LR
+    noise the picture that it was fitted to. Samples that do not fit into a row continue below.
 
     Args:
-        reference: what was given.
-        targets: [K, 3, h, w], what each sample was fitted to; may leave [0, 1].
-        mask: [1, h, w], white where LR noise was allowed; None for no such tile.
+        reference: the reference.
+        targets: [K, 3, h, w], the LR picture that each sample was fitted to; may leave [0, 1].
+        mask: [1, h, w], white where LR noise was allowed; None: no such tile.
         samples: [K, 3, R, R] in [0, 1].
-        downsampled: [K, 3, h, w], the samples degraded.
-        lr_psnr_db: LR-PSNR of each sample in dB; None for a failed one.
+        downsampled: [K, 3, h, w], the samples downsampled.
+        lr_psnr_db: the LR-PSNR of each sample in dB; None for a failed one.
         caption: how the samples were found.
+
     Returns: an RGB picture on white.
     """
-    # As the saved files have them, so that a page drawn from those is the same.
+    # Rounded as in the saved files, so that a page drawn from those is the same.
     targets = quantise(targets.float())
-    noisy = not torch.equal(targets, quantise(reference.lr.to(targets)).expand_as(targets))
+    noisy = not torch.equal(targets, reference.lr.expand_as(targets))
     found = [
         [
             Tile(f"Sample {k}", samples[k], *faithfulness(lr_psnr_db[k])),
@@ -113,16 +115,17 @@ def grid(
 
 
 def film_strip(outcome: Outcome, lr_psnr_db: Sequence[float | None], caption: str, exact: bool = False) -> Image.Image:
-    """How the samples of one reference came about: a row for each, a column for each step shown.
+    """Draws the film of one reference's search: a row for each sample, a column for each step of the film.
 
-    Left what was given, as in the grid; the last column is the sample as it was kept and saved, after the consistency
-    step, with its LR-PSNR.
+    On the left are the original and the reference, as in the grid; the last column has the saved samples with their
+    LR-PSNR.
 
     Args:
-        outcome: what the search found, with a film.
-        lr_psnr_db: LR-PSNR of each sample in dB; None for a failed one.
+        outcome: the result of the search, with a film.
+        lr_psnr_db: the LR-PSNR of each sample in dB; None for a failed one.
         caption: how the samples were found.
-        exact: whether the saved samples are no longer what the search kept, but made exact.
+        exact: whether the saved samples went through the exact consistency step after the search.
+
     Returns: an RGB picture on white.
     """
     film = outcome.film
@@ -150,12 +153,12 @@ def film_strip(outcome: Outcome, lr_psnr_db: Sequence[float | None], caption: st
 
 
 def load_if_there(path: Path) -> Tensor | None:
-    """[3, H, W] in [0, 1]; None where there is no such file."""
+    """Reads a picture as [3, H, W] in [0, 1]; returns None if there is no such file."""
     return load_rgb(path) if path.is_file() else None
 
 
 def _given(reference: Reference) -> list[Tile]:
-    """The original, if there is one, goes first: so it stands beside the samples, the reference beside their copies."""
+    """Returns the tiles of the original, if there is one, and the reference, which so stands by the LR pictures."""
     height, width = reference.lr.shape[-2:]
     original = [] if reference.hr is None else [Tile("Original", reference.hr)]
     return [*original, Tile(f"Reference, {width} x {height}", reference.lr)]
@@ -166,17 +169,17 @@ def _title(reference: Reference, caption: str) -> str:
 
 
 def faithfulness(decibels: float | None) -> tuple[str, Ink]:
-    """A sample's LR-PSNR and status in words, and their colour; None in place of dB stands for a failed sample."""
+    """Returns a sample's LR-PSNR and status in words, and their colour; None in place of dB means a failed sample."""
     status = status_of(decibels)
-    # Rounded down: what is just below the bound does not read as if it were on it.
+    # Rounded down, so that a value just below the bound does not look as if it reached it.
     measured = "no picture" if decibels is None else f"LR-PSNR {math.floor(10 * decibels) / 10:.1f} dB"
     return f"{measured}, {status}", _STATUS_INK[status]
 
 
 def _spread(samples: Tensor) -> str:
-    """A sentence on how different the samples are; nothing where no two of them can be compared."""
+    """Returns a sentence on the distance between samples; "" if fewer than two did not fail."""
     finite = samples.isfinite().flatten(1).all(dim=1)
     if finite.sum() < 2:
         return ""
-    rms = float(pairwise_rms(quantise(samples[finite].float())))
+    rms = float(pairwise_rms(samples[finite]))
     return f"{int(finite.sum())} samples; on average two of them differ by {rms:.1f} grey levels (RMS). "

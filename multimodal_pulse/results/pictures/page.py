@@ -1,4 +1,4 @@
-"""The layout of a picture for people: a white page with a title, a note and square tiles, each with its label."""
+"""The layout of a picture for people: a white page with a title, a note and labelled square tiles."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from multimodal_pulse.references.pixels import to_uint8
+from multimodal_pulse.references.pixels import to_pil
 
 Ink = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -18,9 +18,14 @@ _LINE: Ink = (205, 205, 210)
 
 @dataclass(frozen=True)
 class Tile:
-    """One place of a page: a label above, an image [3, H, W] in [0, 1] (NaN is black), a footer below.
+    """One image of a page with its texts.
 
-    `small` are at most two further images, drawn under the footer at half the side on a page that has room for them.
+    Attributes:
+        label: the text above the image.
+        image: [3, H, W] in [0, 1]; NaN is black.
+        footer: the text below the image.
+        footer_ink: the colour of the footer.
+        small: at most two further images, drawn below the footer with half the side, on a page with `small=True`.
     """
 
     label: str
@@ -31,18 +36,18 @@ class Tile:
 
 
 class Page:
-    """A white page of square tiles under a title and a note; all lengths follow from the tiles' side.
+    """A white page of square tiles below a title and a note; all lengths are proportional to the side of a tile.
 
     Args:
-        side: pixels of a tile.
-        columns, rows: of tiles.
-        gutters: columns that keep a larger distance from the one before.
-        title, note: text over the tiles, as wide as the page, in as many lines as it takes.
-        margin: pixels on the left for the names of rows.
-        small: whether the tiles have small images.
+        side: the side of a tile in pixels.
+        columns, rows: the number of columns and rows of tiles.
+        gutters: the columns with a wider gap on their left.
+        title, note: the text above the tiles, wrapped to the width of the page.
+        margin: the width of the space on the left for the names of rows, in pixels.
+        small: whether tiles have small images.
 
     Attributes:
-        image: the RGB picture, as far as it is drawn.
+        image: the RGB picture drawn so far.
     """
 
     def __init__(
@@ -77,7 +82,7 @@ class Page:
             self._draw.text((2 * self._gap, notes_top + self._line * number), line, _GRAY, note_font)
 
     def put(self, tile: Tile, column: int, row: int) -> None:
-        """Draws a tile in its place, counted from 0; a label or footer too long for it is drawn smaller."""
+        """Draws a tile in a column and row, from 0; a label or footer that is too long is drawn smaller."""
         left, top = self._left(column), self._head + row * self._pitch
         self._draw.text((left, top), tile.label, INK, _font(tile.label, self._size, self._side))
         self.image.paste(_picture(tile.image, self._side), (left, top + self._line))
@@ -93,7 +98,7 @@ class Page:
             self.image.paste(_picture(image, half), (left + place * half, top))
 
     def name(self, row: int, title: str, lines: Sequence[str]) -> None:
-        """Writes the name of a row, counted from 0, into the margin, and under it what there is to say about it."""
+        """Writes a title and lines of text into the margin of a row, from 0."""
         top = self._head + row * self._pitch + self._line
         inside = self._margin - 2 * self._gap
         for texts, size, ink in (([title], 1.1 * self._size, INK), (lines, self._size, _GRAY)):
@@ -108,27 +113,26 @@ class Page:
 
 
 def tile_side(resolution: int, wanted: int, most: int) -> int:
-    """Pixels of a tile: the resolution, enlarged by a whole factor up to `wanted` or reduced by one down to `most`."""
+    """Returns the side of a tile: the resolution, enlarged by an integer up to `wanted` or divided by one to `most`."""
     return resolution * max(1, wanted // resolution) // max(1, resolution // most)
 
 
 def _picture(image: Tensor, side: int) -> Image.Image:
-    """[3, H, W] as a square of `side` pixels: pixels are repeated to enlarge, averaged to reduce."""
-    pixels = to_uint8(image.detach().float().nan_to_num(0.0, 0.0, 0.0)).cpu().permute(1, 2, 0).numpy()
-    picture = Image.fromarray(pixels)
+    """Draws [3, H, W] as a square of `side` pixels: pixels are repeated to enlarge it and averaged to reduce it."""
+    picture = to_pil(image)
     enlarge = side >= picture.width
     return picture.resize((side, side), Image.Resampling.NEAREST if enlarge else Image.Resampling.BOX)
 
 
 def _font(text: str, size: float, width: int) -> Font:
-    """Pillow's own font at `size`, or smaller where `text` would be wider than `width` pixels."""
+    """Returns Pillow's default font at `size`, or smaller if `text` would be wider than `width` pixels."""
     font = ImageFont.load_default(size)
     length = font.getlength(text)
     return font if length <= width else ImageFont.load_default(size * width / length)
 
 
 def wrapped(text: str, font: Font, width: int) -> list[str]:
-    """The lines of `text`, each at most `width` pixels wide; a word wider than that (a file's name) is broken."""
+    """Splits `text` into lines of at most `width` pixels; a longer word, such as a file name, is broken."""
     lines: list[str] = []
     for word in text.split():
         longer = " ".join([*lines[-1:], word])

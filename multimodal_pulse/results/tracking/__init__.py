@@ -1,5 +1,6 @@
-"""Where a run is watched. The only room that imports wandb."""
+"""Where a run is tracked: `NullTracker`, `CsvTracker` or `WandbTracker`."""
 
-from multimodal_pulse.results.tracking.trackers import CsvTracker, NullTracker, WandbTracker
+from multimodal_pulse.results.tracking.trackers import CsvTracker, NullTracker
+from multimodal_pulse.results.tracking.wandb_tracker import WandbTracker
 
 __all__ = ["CsvTracker", "NullTracker", "WandbTracker"]

@@ -1,4 +1,4 @@
-"""The curves of a search: what each step returns, on its way to the tracker."""
+"""Hands the curves of a search to the tracker: the loss and its terms at each step."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,17 +10,17 @@ from torch import Tensor
 from multimodal_pulse.results.tracking.trackers import NullTracker
 from multimodal_pulse.search.latent_optimization import LatentOptimization
 
-# Reading a value waits for the device, so that many steps are read at once.
+# Reading a value waits for the device, so several steps are read at once.
 _STEPS_PER_READING = 10
 
 
 class Curves(pl.Callback):
-    """Hands the terms of each training step to the tracker: what each sample has, averaged over the group; the loss and
-    the batch-diversity term, which are sums over the group, as they are.
+    """Logs the values that each training step returns: those of single samples as their mean, sums over the group as
+    they are.
 
     Args:
-        tracker: any of the trackers.
-        label: what the curves of a group are called.
+        tracker: any tracker.
+        label: returns the name of a group's curves.
     """
 
     def __init__(self, tracker: NullTracker, label: Callable[[Sequence[int]], str]) -> None:
@@ -30,7 +30,7 @@ class Curves(pl.Callback):
         self._unread: list[dict[str, Tensor]] = []
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begins with a group; unread points are of one that did not fit into memory."""
+        """Begins the curves of a group; unread points belong to one that did not fit into memory."""
         assert isinstance(pl_module, LatentOptimization)
         self._label_of_group = self._label(pl_module.groups[pl_module.position])
         self._unread = []
@@ -43,13 +43,13 @@ class Curves(pl.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Takes note of one point of each curve."""
+        """Keeps one point of each curve, and logs the kept ones every few steps."""
         self._unread.append({name: term.mean() for name, term in outputs.items()})
         if len(self._unread) == _STEPS_PER_READING:
             self._read(batch_idx)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Hands over the last points of a group."""
+        """Logs the last points of a group."""
         if self._unread:
             self._read(int(trainer.num_training_batches) - 1)
         self._tracker.end_group()

@@ -15,7 +15,7 @@ from places import ROOT
 from multimodal_pulse.base.download import Patience
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import file_sha256
-from multimodal_pulse.generator.files.weights import NETWORKS, SOURCE, check_record, present, record
+from multimodal_pulse.generator.files.weights import NETWORKS, SOURCE, check_sha256, present, store_sha256
 
 CONTENT = b"\x80" + bytes(999_999)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -43,8 +43,8 @@ def fetch(name: str, patience: Patience) -> tuple[Path, str]:
     """What a reader of the network does, whatever is in the file: its path and sha256."""
     path = present(name, patience)
     sha256 = file_sha256(path)
-    check_record(path, sha256)
-    record(path, sha256)
+    check_sha256(path, sha256)
+    store_sha256(path, sha256)
     return path, sha256
 
 

@@ -16,13 +16,13 @@ from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.generator import Space
 from multimodal_pulse.metrics import NullLpips, evaluate
 from multimodal_pulse.references.base import Reference, degraded
-from multimodal_pulse.references.pixels import from_pil, load_rgb, quantise
+from multimodal_pulse.references.pixels import from_pil, load_rgb
 from multimodal_pulse.results.pictures.grid import caption, film_strip, grid, made_exact
 from multimodal_pulse.results.pictures.page import Page, Tile
 from multimodal_pulse.results.pictures.redraw import Renderer, reference_folders, render_folder
-from multimodal_pulse.results.records import Records
+from multimodal_pulse.results.records import ReferenceFolders
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.search.outcome import Outcome
+from multimodal_pulse.search.outcome import Outcome, round_samples
 
 DEGRADATION = Bicubic(4)
 ABSENT = NullLpips("alex", "not there")
@@ -55,11 +55,14 @@ def find(name: str = "face", consistency=None, noise: bool = True, lr_noise: boo
     if noise:
         latents |= {"noise.0": maps[0], "noise.1": maps[1]}
     mask = torch.eye(4)[None]
+    exact = (consistency or NoConsistency())(images, reference.lr, DEGRADATION)
+    samples, lr_before_rounding = round_samples(exact, DEGRADATION)
     return Outcome(
         reference=reference,
         targets=reference.lr + lr_noise * 0.3 * mask * torch.randn(K, 3, 4, 4, generator=generator),
         mask=mask,
-        samples=(consistency or NoConsistency())(images, reference.lr, DEGRADATION),
+        samples=samples,
+        lr_before_rounding=lr_before_rounding,
         latents=latents,
         fidelity_trace=torch.ones(3, K),
         best_step=[1, 2],
@@ -70,7 +73,7 @@ def find(name: str = "face", consistency=None, noise: bool = True, lr_noise: boo
 
 def drawn(found: Outcome, reference: Reference | None = None, words: str = "") -> Image.Image:
     """The grid of an outcome, as a run draws it, or with another reference."""
-    downsampled = DEGRADATION(quantise(found.samples))
+    downsampled = DEGRADATION(found.samples)
     faithful = [sample.lr_psnr for sample in evaluate(found, DEGRADATION, ABSENT).records]
     given = (reference or found.reference, found.targets, found.mask)
     return grid(*given, found.samples, downsampled, faithful, words)
@@ -84,17 +87,17 @@ def blank(samples: int, decibels: list[float | None], resolution: int = 16) -> I
     return grid(reference, targets, None, images, downsampled, decibels, "")
 
 
-def record(run_dir: Path, found: Outcome, weights_sha256: str | None = "abc") -> Path:
-    scores, downsampled = evaluate(found, DEGRADATION, ABSENT), DEGRADATION(quantise(found.samples))
+def write(run_dir: Path, found: Outcome, weights_sha256: str | None = "abc") -> Path:
+    scores, downsampled = evaluate(found, DEGRADATION, ABSENT), DEGRADATION(found.samples)
     picture = drawn(found, words=caption(SETTINGS, found.steps))
-    records = Records(run_dir, SETTINGS, ABSENT.state, weights_sha256)
-    return records.write(found, scores, downsampled, {"grid.png": picture})
+    folders = ReferenceFolders(run_dir, SETTINGS, ABSENT.state, weights_sha256)
+    return folders.write(found, scores, downsampled, {"grid.png": picture})
 
 
 def test_the_grid_shows_everything_enlarged_by_repeating_pixels():
     found = find()
     page = drawn(found)
-    downsampled = DEGRADATION(quantise(found.samples))
+    downsampled = DEGRADATION(found.samples)
     assert found.reference.hr is not None and found.mask is not None
     shown = [
         found.reference.lr, found.reference.hr, found.mask.expand(3, -1, -1), *found.samples, *downsampled,
@@ -125,7 +128,7 @@ def test_what_was_given_fills_columns_and_stands_beside_what_it_is_compared_with
     assert widths[0] == widths[2] < widths[1] - 256
     beside = [
         (found.reference.hr, found.samples[0]),
-        (found.reference.lr, DEGRADATION(quantise(found.samples))[0]),
+        (found.reference.lr, DEGRADATION(found.samples)[0]),
         (found.mask.expand(3, -1, -1), found.targets[0]),
     ]
     for given, compared in beside:
@@ -256,14 +259,14 @@ def test_the_film_of_one_sample_takes_one_row():
 @pytest.mark.parametrize("lr_noise", [True, False])
 @pytest.mark.parametrize("consistency", [NoConsistency(), ExactConsistency(rounds=50)])
 def test_rendering_draws_the_same_pictures_again(tmp_path: Path, consistency, noise: bool, lr_noise: bool):
-    assert_rendered_again(record(tmp_path, find(consistency=consistency, noise=noise, lr_noise=lr_noise)), consistency)
+    assert_rendered_again(write(tmp_path, find(consistency=consistency, noise=noise, lr_noise=lr_noise)), consistency)
 
 
 def test_a_failed_sample_is_rendered_as_it_was(tmp_path: Path):
     found = find()
     found.latents["w_plus"][1] = math.nan
     found.samples[1] = math.nan
-    assert_rendered_again(record(tmp_path, found), NoConsistency())
+    assert_rendered_again(write(tmp_path, found), NoConsistency())
 
 
 def assert_rendered_again(folder: Path, consistency) -> None:
@@ -279,7 +282,7 @@ def assert_rendered_again(folder: Path, consistency) -> None:
 
 def test_the_record_of_an_older_version_is_still_rendered(tmp_path: Path):
     found = find()
-    folder = record(tmp_path, found)
+    folder = write(tmp_path, found)
     content = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     content["settings"] = {"generator": {}, "degradation": {}, "consistency": EXACT}
     (folder / "record.json").write_text(json.dumps(content), encoding="utf-8")
@@ -288,7 +291,7 @@ def test_the_record_of_an_older_version_is_still_rendered(tmp_path: Path):
 
 
 def test_rendering_elsewhere_leaves_the_folder_alone(tmp_path: Path):
-    folder = record(tmp_path / "run", find())
+    folder = write(tmp_path / "run", find())
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     output = tmp_path / "again"
     render_folder(
@@ -302,7 +305,7 @@ def test_the_renderer_is_made_from_what_the_record_says(tmp_path: Path):
     found = find()
     scores = evaluate(found, DEGRADATION, ABSENT)
     settings = {"generator": {"path": "weights"}}
-    folder = Records(tmp_path, settings, ABSENT.state).write(found, scores, DEGRADATION(found.samples), {})
+    folder = ReferenceFolders(tmp_path, settings, ABSENT.state).write(found, scores, DEGRADATION(found.samples), {})
     seen = []
 
     def load(given) -> Renderer:
@@ -315,7 +318,7 @@ def test_the_renderer_is_made_from_what_the_record_says(tmp_path: Path):
 
 
 def test_a_run_directory_stands_for_its_finished_references(tmp_path: Path):
-    folders = [record(tmp_path, find(name)) for name in ("grace", "ada")]
+    folders = [write(tmp_path, find(name)) for name in ("grace", "ada")]
     (tmp_path / "references" / ".partial-eve").mkdir()
     (tmp_path / "references" / ".partial-eve" / "record.json").touch()
     assert reference_folders(tmp_path) == sorted(folders)
@@ -332,16 +335,16 @@ def test_what_cannot_be_rendered_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match="record.json"):
         render_folder(tmp_path, load)
     with pytest.raises(UserError, match="latents.safetensors"):
-        render_folder(record(tmp_path, dataclasses.replace(find("bicubic"), latents={})), load)
+        render_folder(write(tmp_path, dataclasses.replace(find("bicubic"), latents={})), load)
     with pytest.raises(UserError, match="sha256 other"):
-        render_folder(record(tmp_path, find("face"), weights_sha256="other"), load)
+        render_folder(write(tmp_path, find("face"), weights_sha256="other"), load)
 
 
 @pytest.mark.parametrize(
     "content", ["", "[1]", '{"reference": "face"}', '{"reference": 1, "settings": {}, "records": []}']
 )
 def test_a_damaged_record_is_refused(tmp_path: Path, content: str):
-    folder = record(tmp_path, find())
+    folder = write(tmp_path, find())
     (folder / "record.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"record\.json is damaged"):
         render_folder(folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency()))

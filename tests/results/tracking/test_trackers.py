@@ -23,7 +23,7 @@ from wandb.proto.wandb_internal_pb2 import Record
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.metrics import Diversity, SampleRecord, Scores
-from multimodal_pulse.results.tracking.trackers import CsvTracker, NullTracker, WandbTracker
+from multimodal_pulse.results.tracking import CsvTracker, NullTracker, WandbTracker
 
 RECORDS = [
     SampleRecord("face", 0, 20.0, 0.5, None, 31.25, 3, 1, 0.5, "ok"),

@@ -8,12 +8,15 @@ import pytest
 import torch
 from page_pixels import enlarged, places
 from PIL import Image
+from scripts import scripts
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.references.pixels import load_rgb, save_png
-from multimodal_pulse.results.pictures.comparison import Row, figure, save
 
 SIDE, HALF = 128, 64
+
+[comparison] = scripts("figures", "comparison")
+Row, figure, save = comparison.Row, comparison.figure, comparison.save
 
 
 def finished(
@@ -127,3 +130,13 @@ def test_a_figure_is_written_in_the_format_of_its_name(tmp_path):
             assert (picture.format, picture.size) == (kind, page.size)
     with pytest.raises(UserError, match="x.tiff: the name of a figure must end in .png or .jpg"):
         save(page, tmp_path / "x.tiff")
+
+
+def test_rows_are_named_by_what_tells_the_runs_apart():
+    def names(*runs: str) -> list[str]:
+        return comparison.row_names([Path(run) for run in runs])
+
+    assert names("out/lr_noise/seed-0", "out/pulse/seed-0") == ["lr noise", "pulse"]
+    assert names("out/lr_noise/seed-0", "out/pulse/seed-1") == ["lr noise/seed-0", "pulse/seed-1"]
+    assert names("out/pulse", "elsewhere/runs/pulse") == ["out/pulse", "elsewhere/runs/pulse"]
+    assert names("out/pulse") == ["out/pulse"]

@@ -1,0 +1,216 @@
+"""Tracking by Weights & Biases. The only module that imports wandb."""
+
+import netrc
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from PIL import Image
+from torch import Tensor
+
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
+from multimodal_pulse.references.pixels import to_pil
+from multimodal_pulse.results.tracking.trackers import NullTracker
+
+Mode = Literal["offline", "online", "disabled"]
+
+NOT_AVERAGED = ("reference", "sample", "status")
+"""The keys of a record that are not scores."""
+NOT_MEASURED = ("reference", "records", "settings", "lpips_backbone", "weights_sha256", "group", "halved")
+"""The keys of record.json that are not scores of the reference."""
+
+
+class WandbTracker(NullTracker):
+    """Logs to a Weights & Biases run in wandb/ of the run directory; offline it needs no account, key or network.
+
+    The W&B run belongs to this job: it does not take over or end another one in the process, and it leaves the W&B mode
+    of the process unchanged. It is open from the beginning of the block to `close`. It has
+
+    - curves: `<name>/<label>` over `step`, so that the groups of a run overlap in a plot;
+    - galleries: `grid/<reference>` and `samples/<reference>`, a list (pictures in tables do not survive offline);
+    - the table `references`, with a row for each reference: the means of its samples' scores, their lowest LR-PSNR, its
+      diversity and its seconds; and the table `records`, with a row for each sample;
+    - metrics.json as the summary, its keys joined by dots.
+
+    If an agent of a W&B sweep has started the process, wandb adds the run to that sweep and its project.
+    `multimodal-pulse wandb-sweep` writes such a sweep.
+
+    Args:
+        run_dir: the run directory.
+        config: the configuration of the run, as plain containers.
+        group: the name shared by the runs of a sweep; None for a single run.
+        project: the W&B project.
+        mode: "offline", "online" (needs a key that is set up already) or "disabled".
+        limit: the number of groups whose curves, and of references whose pictures, are logged: the first ones. The
+            tables have every reference and every sample.
+
+    Raises:
+        UserError: there is no key for "online"; on entering the block, W&B refused the run.
+    """
+
+    def __init__(
+        self,
+        run_dir: str | Path,
+        config: Mapping[str, Any] | None = None,
+        group: str | None = None,
+        project: str = "multimodal-pulse",
+        mode: Mode = "offline",
+        limit: int = 64,
+    ) -> None:
+        super().__init__(run_dir, config, group)
+        # Imported here, since it takes a second that a run with another tracker does not need.
+        import wandb
+
+        self._wandb = wandb
+        self._config = dict(config or {})
+        self._group = group
+        self._project = project
+        self._mode = mode
+        self._limit = limit
+        self._labels: set[str] = set()
+        self._galleries = 0
+        self._open = False
+        if mode == "online":
+            _refuse_without_key(wandb.setup().settings.base_url)
+
+    def __enter__(self) -> Self:
+        wandb = self._wandb
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        with _silent_service(quiet=self._mode != "online"):
+            try:
+                self.run = wandb.init(
+                    project=self._project,
+                    dir=self.run_dir,
+                    name=self.run_dir.name,
+                    group=self._group,
+                    config=self._config,
+                    mode=self._mode,
+                    reinit="create_new",
+                    settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True),
+                )
+            except wandb.Error as error:
+                reason = str(error).splitlines()[0].rstrip(".")
+                raise UserError(f"W&B refused the run ({reason}); tracking=csv does without it.") from error
+        self.run.define_metric("step", hidden=True)
+        self._open = True
+        return self
+
+    def log_step(self, label: str, step: int, values: Mapping[str, float]) -> None:
+        if label not in self._labels:
+            if len(self._labels) == self._limit:
+                return
+            self._labels.add(label)
+            for name in values:
+                self.run.define_metric(f"{name}/{label}", step_metric="step")
+        self.run.log({"step": step, **{f"{name}/{label}": value for name, value in values.items()}})
+
+    def log_reference(self, scores: Scores, samples: Tensor, grid: Image.Image) -> None:
+        if self._galleries == self._limit:
+            return
+        self._galleries += 1
+        name = scores.records[0].reference
+        gallery = [
+            self._wandb.Image(to_pil(sample), caption=_caption(record))
+            for sample, record in zip(samples, scores.records, strict=True)
+        ]
+        self.run.log({f"grid/{name}": self._wandb.Image(grid), f"samples/{name}": gallery})
+
+    def log_tables(self, entries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
+        records = [record for entry in entries for record in entry["records"]]
+        with _whole_tables(self._wandb):
+            self.run.log({"references": self._table(list(map(_row, entries))), "records": self._table(records)})
+        self.run.summary.update({name: value for name, value in _flat(metrics) if value is not None})
+
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """Makes a table with a column for each key of the rows; a missing value is None."""
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        return self._wandb.Table(columns=[*columns], data=[[row.get(column) for column in columns] for row in rows])
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self.run.finish()
+
+
+def _caption(record: SampleRecord) -> str:
+    decibels = "" if record.lr_psnr is None else f"LR-PSNR {record.lr_psnr:.1f} dB, "
+    return f"sample {record.sample}: {decibels}{record.status}"
+
+
+def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the row of a reference, from its record.json: means over its samples, and its own scores."""
+    records = entry["records"]
+    scores = {name: [record[name] for record in records] for name in records[0] if name not in NOT_AVERAGED}
+    known = {name: [value for value in values if value is not None] for name, values in scores.items()}
+    return {
+        "reference": entry["reference"],
+        **{name: fmean(values) if values else None for name, values in known.items()},
+        "lr_psnr_worst": min(known["lr_psnr"], default=None),
+        **dict(_flat({name: value for name, value in entry.items() if name not in NOT_MEASURED})),
+    }
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields ("lr_psnr.mean", 30.1) for {"lr_psnr": {"mean": 30.1}}."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+@contextmanager
+def _whole_tables(wandb: Any) -> Iterator[None]:
+    """Lifts W&B's silent limit of 10,000 rows: 2824 references of 4 samples have more."""
+    before = wandb.Table.MAX_ROWS
+    wandb.Table.MAX_ROWS = wandb.Table.MAX_ARTIFACT_ROWS  # the limit of the stored file
+    try:
+        yield
+    finally:
+        wandb.Table.MAX_ROWS = before
+
+
+def _refuse_without_key(base_url: str) -> None:
+    """Looks for a key where wandb looks for it, since wandb would ask for a missing one on the terminal.
+
+    Raises:
+        UserError: there is none.
+    """
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return
+    named = os.environ.get("NETRC")
+    host = urlsplit(base_url).netloc
+    for path in [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]:
+        try:
+            if netrc.netrc(path).authenticators(host):
+                return
+        except (OSError, netrc.NetrcParseError):
+            continue
+    raise UserError(
+        "tracking.mode=online needs a W&B key and none is set up; run `wandb login`, set WANDB_API_KEY, or use"
+        " tracking.mode=offline."
+    )
+
+
+@contextmanager
+def _silent_service(quiet: bool) -> Iterator[None]:
+    """Keeps wandb's background process from reporting its own errors over the network, if `quiet`.
+
+    The process reads an environment variable when it starts, so the variable is set only within the block.
+    """
+    name = "WANDB_ERROR_REPORTING"
+    before = os.environ.get(name)
+    if quiet:
+        os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before

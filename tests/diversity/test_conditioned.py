@@ -1,0 +1,106 @@
+"""Conditioned starts: the bank, the regression, Matheron's rule, and the choice of draws."""
+
+import pytest
+import torch
+from tiny_search import FACTOR, tiny_generator, tiny_statistics
+
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation import Bicubic
+from multimodal_pulse.diversity.bank import Bank, bank, lr_pictures
+from multimodal_pulse.diversity.conditioned import ConditionedLatents, SpreadConditionedLatents
+from multimodal_pulse.generator.spaces.gaussian import Gaussian
+
+DRAWS = 120
+DEGRADATION = Bicubic(FACTOR)
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch, tmp_path):
+    monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path))
+    for module in ("generator.spaces.sphere", "diversity.bank"):
+        monkeypatch.setattr(f"multimodal_pulse.{module}.w_statistics", tiny_statistics)
+
+
+@pytest.fixture
+def stored() -> Bank:
+    return bank(tiny_generator(), DEGRADATION, DRAWS)
+
+
+def starts(kind, lr, num_samples=4, seed=0, temperature=1.0) -> torch.Tensor:
+    """[K, num_ws, w_dim]."""
+    space = Gaussian(tiny_generator())
+    chosen = kind(draws=DRAWS, nearest=60, temperature=temperature)
+    return chosen.draw(space, DEGRADATION, lr, seed, "r", num_samples)["latent"]
+
+
+def test_the_bank_is_kept_and_its_latents_are_those_of_its_pictures(stored, tmp_path, monkeypatch):
+    assert stored.latents.shape == (DRAWS, 16) and stored.lr.shape == (DRAWS, 48)
+    monkeypatch.setattr("multimodal_pulse.diversity.bank.lr_pictures", lambda *rest: pytest.fail("drawn again"))
+    again = bank(tiny_generator(), DEGRADATION, DRAWS)
+    assert torch.equal(again.latents, stored.latents) and torch.equal(again.lr, stored.lr)
+    generator = tiny_generator()
+    images = generator.synthesis(stored.to_w_plus(stored.latents, generator.num_ws), None)
+    apart = (DEGRADATION(images.clamp(0, 1)).flatten(1) - stored.lr).square().mean(dim=1)
+    shuffled = (DEGRADATION(images.clamp(0, 1)).flatten(1) - stored.lr.roll(1, 0)).square().mean(dim=1)
+    assert apart.mean() < shuffled.mean() / 3  # all that is left is noise maps
+
+
+def test_a_larger_bank_begins_with_the_smaller_one():
+    generator = tiny_generator()
+    assert torch.equal(lr_pictures(generator, DEGRADATION, 70)[:30], lr_pictures(generator, DEGRADATION, 30))
+
+
+def test_a_damaged_file_is_drawn_again(stored, tmp_path):
+    [file] = tmp_path.glob("bank-*")
+    file.write_bytes(b"nothing")
+    assert torch.equal(bank(tiny_generator(), DEGRADATION, DRAWS).lr, stored.lr)
+
+
+def test_the_estimate_is_ridge_regression(stored):
+    pictures, latents = stored.lr.double(), stored.latents.double()
+    rows = torch.cat([pictures - pictures.mean(0), torch.eye(48, dtype=torch.float64)])
+    targets = torch.cat([latents - latents.mean(0), torch.zeros(48, 16, dtype=torch.float64)])
+    coefficients = torch.linalg.lstsq(rows, targets).solution
+    expected = latents.mean(0) + (pictures[7] - pictures.mean(0)) @ coefficients
+    assert torch.allclose(stored.estimate(stored.lr[7]).double(), expected, atol=1e-4)
+
+
+def test_a_draw_conditioned_on_its_own_picture_is_itself(stored):
+    index = torch.tensor([5])
+    again = stored.estimate(stored.lr[5]) + stored.residuals(index)[0]
+    assert torch.allclose(again, stored.latents[5], atol=1e-5)
+    assert stored.nearest(stored.lr[5], 3)[0] == 5
+
+
+def test_sample_k_does_not_depend_on_how_many_there_are(stored):
+    lr = stored.lr[3].view(3, 4, 4)
+    assert torch.equal(starts(ConditionedLatents, lr, 5)[:2], starts(ConditionedLatents, lr, 2))
+    assert not torch.equal(starts(ConditionedLatents, lr, 2), starts(ConditionedLatents, lr, 2, seed=1))
+
+
+def test_spread_starts_are_centred_and_farther_apart(stored):
+    lr = stored.lr[3].view(3, 4, 4)
+    spread, random = starts(SpreadConditionedLatents, lr), starts(ConditionedLatents, lr)
+    assert torch.allclose(spread.mean(dim=0)[0], stored.estimate(lr.flatten()), atol=1e-4)
+    distance = [torch.pdist(latents.flatten(1)).min() for latents in (spread, random)]
+    assert distance[0] > distance[1]
+    narrow = starts(SpreadConditionedLatents, lr, temperature=0.0)
+    assert torch.allclose(narrow[0], narrow[3]) and torch.allclose(narrow[0], spread.mean(dim=0), atol=1e-4)
+
+
+def test_conditioned_starts_fit_better_than_draws_of_the_prior(stored):
+    generator, lr = tiny_generator(), stored.lr[3].view(3, 4, 4)
+    space = Gaussian(generator)
+    conditioned = space.to_w_plus(starts(ConditionedLatents, lr, 16))
+    prior = stored.to_w_plus(stored.latents[20:36], generator.num_ws)
+    error = [(DEGRADATION(generator.synthesis(w_plus)) - lr).square().mean() for w_plus in (conditioned, prior)]
+    assert error[0] < error[1] / 2
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [((10, 11, 1.0), "nearest=11"), ((10, 0, 1.0), "nearest=0"), ((10, 5, -1.0), "temperature=-1")],
+)
+def test_numbers_out_of_range_are_refused(numbers, message):
+    with pytest.raises(UserError, match=message):
+        ConditionedLatents(*numbers)
