@@ -12,10 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.configuration.compose import Job, compose_job
 from multimodal_pulse.configuration.option_files import slots
 from multimodal_pulse.configuration.validation import check_config
-from multimodal_pulse.interface.hydra_errors import explain
+from multimodal_pulse.interface.hydra_errors import composed, explain
 
 INSIDE = (3 - math.sqrt(5)) / 2
 """Where in an interval a value is tried besides its ends: never a whole number if the ends are whole."""
@@ -129,7 +128,7 @@ def check_sweep(sweep: Sweep) -> DictConfig:
     options = [key for key in sweep.swept if key in slots()]
     knobs = [key for key in sweep.swept if key not in options]
     for chosen in _combinations(sweep, options):
-        cfg, job = _composed([*sweep.fixed, *chosen])
+        cfg, job = composed([*sweep.fixed, *chosen])
         _refuse_parts(cfg, sweep)
         for values in _combinations(sweep, knobs):
             _set(cfg, values, [*sweep.fixed, *chosen])
@@ -150,18 +149,11 @@ def _refuse_parts(cfg: DictConfig, sweep: Sweep) -> None:
             raise UserError(f"{key} takes whole numbers: write int(interval({range_.low:g},{range_.high:g})).")
 
 
-def _composed(overrides: Sequence[str]) -> tuple[DictConfig, Job]:
-    try:
-        return compose_job(overrides, run_dir="")
-    except (HydraException, ValueError) as error:
-        raise UserError(explain(error)) from error
-
-
 def _set(cfg: DictConfig, values: Sequence[str], others: Sequence[str]) -> None:
     """Sets values as Hydra does after it has composed the options."""
     for override in OverridesParser.create().parse_overrides(list(values)):
         try:
             OmegaConf.update(cfg, override.key_or_group, override.value())
         except OmegaConfBaseException:
-            _composed([*others, *values])  # refuses it too, in words
+            composed([*others, *values])  # refuses it too, in words
             raise

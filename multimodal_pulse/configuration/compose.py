@@ -1,4 +1,4 @@
-"""A run before it starts: its configuration, composed as on the command line, and where it goes."""
+"""Composes the configuration of a run as on the command line."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ from multimodal_pulse.configuration.schema import register
 
 @dataclass(frozen=True)
 class Job:
-    """What a run has besides its configuration.
+    """The facts about a run that are not part of its configuration.
 
     Attributes:
         run_dir: the run directory.
-        choices: the option chosen for each slot.
-        overrides: as given on the command line.
-        sweep: the folder of the sweep that the run is part of; None for a single run.
-        started: when it began, by `time.perf_counter`.
+        choices: the chosen option of each slot.
+        overrides: the overrides of the command line.
+        sweep: the folder of its sweep; None for a single run.
+        started: the time at which it began, by `time.perf_counter`, in seconds.
     """
 
     run_dir: Path
@@ -34,7 +34,7 @@ class Job:
 
 
 def compose_job(overrides: Sequence[str], run_dir: str | Path) -> tuple[DictConfig, Job]:
-    """The configuration that `python run.py <overrides>` would run, and its job in `run_dir`.
+    """Returns the configuration that `python run.py <overrides>` would run, and its job in `run_dir`.
 
     Raises:
         hydra.errors.HydraException: an unknown option or key, a value of another type, an override that does not parse.
@@ -49,13 +49,13 @@ def compose_job(overrides: Sequence[str], run_dir: str | Path) -> tuple[DictConf
 
 
 def compose_config(overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration alone."""
+    """Returns the configuration alone."""
     return compose_job(overrides, run_dir="")[0]
 
 
 @contextmanager
 def _own_hydra() -> Iterator[None]:
-    """Hydra, set up for this program; one that is already set up (a notebook's, an application's) is put back."""
+    """Sets Hydra up for this program, and afterwards as it was before, in a notebook or an application."""
     outer = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:

@@ -1,4 +1,4 @@
-"""What run directories of earlier versions call by other names, so that they are finished and drawn by this one."""
+"""Translates the names of earlier versions in run directories, so that this version can resume and draw them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ _ROOMS = {
     )
     for name in names
 }
-"""Where a `_target_` has moved."""
+"""The new place of each `_target_` that has moved."""
 
 _ONCE_FIXED: dict[str, dict[str, Any]] = {
     "latent_space": {"_target_": "multimodal_pulse.generator.Sphere"},
@@ -33,12 +33,12 @@ _ONCE_FIXED: dict[str, dict[str, Any]] = {
     "after_step": {"_target_": "multimodal_pulse.search.Retract"},
     "keep": {"_target_": "multimodal_pulse.search.BestIterate"},
 }
-"""Slots that earlier versions did not have, as their programs were."""
+"""Slots that earlier versions did not have, with what these versions did."""
 
 
 def translated(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's configuration, or the settings in a record.json, in the names of this version."""
-    if "degradation" not in settings:  # somebody else's file
+    """Returns the configuration of a run, or the settings in a record.json, in the names of this version."""
+    if "degradation" not in settings:  # the file of another program
         return dict(settings)
     renamed = {key: _renamed(value) for key, value in settings.items()}
     generator = renamed.get("generator")

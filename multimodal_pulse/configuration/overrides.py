@@ -1,4 +1,4 @@
-"""Overrides of the command line: what a job was given, how one is written, what a job of a sweep is called."""
+"""Overrides of the command line: which of them a sweep chose, how one is typed, and the names of jobs' folders."""
 
 import re
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 
 def own_overrides(overrides: Sequence[str], command: Sequence[str]) -> list[str]:
-    """Of a job's overrides, those that a sweep chose for it.
+    """Returns those of a job's overrides that a sweep chose for it.
 
     Args:
-        overrides: of the job, as Hydra writes them: `noise.lr_std=0.2` where the command says `.2` or `2e-1`.
-        command: its arguments; what it sets to a single value is no choice of the sweep.
+        overrides: the overrides of the job, as Hydra writes them: `noise.lr_std=0.2` for `.2` or `2e-1` of the command.
+        command: the arguments of the command; a key with a single value there is not a choice of the sweep.
 
     Raises:
-        hydra.errors.OverrideParseException: an argument that Hydra would not read either.
+        hydra.errors.OverrideParseException: Hydra cannot read an argument.
     """
     parser = OverridesParser.create()
     given = [parser.parse_override(argument) for argument in command if "=" in argument and argument[0] != "-"]
@@ -23,16 +23,16 @@ def own_overrides(overrides: Sequence[str], command: Sequence[str]) -> list[str]
 
 
 def as_argument(key: str, value: str) -> str:
-    """An override as it is typed: with quotes for Hydra within quotes for the shell, where the value needs them."""
+    """Writes an override as it is typed, with quotes for Hydra inside quotes for the shell if the value needs them."""
     plain = re.fullmatch(r"[\w./+-]+", value, flags=re.ASCII)
     return f"{key}={value}" if plain else f"'{key}=\"{value}\"'"
 
 
 def folder_of_sweep_job(number: int, method: str, own: Sequence[str], shard: int | None = None) -> str:
-    """The name of a job's folder, such as "3-lr_noise-noise.lr_std-0.2-seed-1".
+    """Returns the name of a job's folder, such as "3-lr_noise-noise.lr_std-0.2-seed-1".
 
-    Of at most 100 characters that stand in a path and in an override without quotes. Of a sweep over the shards of one
-    evaluation it is "shard-5", with whatever other shards that one is started.
+    It has at most 100 characters, which need no quotes in a path or an override. In a sweep over the shards of one
+    evaluation it is "shard-5", no matter which other shards are started.
     """
     if shard is not None and all(override.startswith("shard.index=") for override in own):
         return f"shard-{shard}"

@@ -1,4 +1,4 @@
-"""The configuration that belongs to a run directory: written once, compared when the run is started again."""
+"""The configuration of a run directory: written once, and compared when the run is resumed."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,23 +12,18 @@ from multimodal_pulse.base.files import short, write_atomic
 from multimodal_pulse.configuration.former_names import translated
 
 CONFIG_FILE = "config.yaml"
-
-
 OVERRIDES_FILE = "overrides.yaml"
-
-
 MOST_DIFFERENCES = 3
-"""Keys that a refusal names; it counts the others."""
-
-
+"""The most keys that an error message names; the others are counted."""
 PLACE_KEYS = frozenset({"trainer.device", "trainer.price_per_hour", "dry_run"})
-"""Keys that say where a run works, or how far it goes now, and not what it does: it may be taken up again elsewhere."""
+"""Keys that do not change the results of a run: it may be resumed with other values."""
 
 
 def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
-    """
+    """Refuses a run directory that belongs to another run.
+
     Raises:
-        UserError: the run directory holds a run with another configuration, or somebody else's config.yaml.
+        UserError: the run directory holds a run with another configuration, or the config.yaml of another program.
     """
     path = run_dir / CONFIG_FILE
     if not path.exists():
@@ -46,8 +41,8 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
-    """The content of a config.yaml, interpolations as they stand there, in the names of this version; None where it is
-    no such file.
+    """Returns the content of a config.yaml, with its interpolations and in the names of this version; None if the file
+    is something else.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -57,9 +52,9 @@ def read_config(path: Path) -> dict[str, Any] | None:
 
 
 def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
-    """Writes config.yaml and overrides.yaml, unless they are there (a run that is taken up again).
+    """Writes config.yaml and overrides.yaml, unless they exist because the run is resumed.
 
-    From then on the run directory belongs to this configuration, so this comes after all that may refuse the run.
+    From then on the run directory belongs to this configuration, so nothing may refuse the run afterwards.
     """
     if (run_dir / CONFIG_FILE).exists():
         return
@@ -71,9 +66,9 @@ def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> N
 def differences(
     first: Mapping[str, Any], second: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> dict[str, tuple[Any, Any]]:
-    """The keys whose values differ in two configurations, with both values, what a user is likely to have set first.
+    """Returns the keys with different values in two configurations, with both values; keys that users set come first.
 
-    Classes and interpolations, which go with an option, are left out where something else differs too.
+    Classes and interpolations, which belong to an option, are left out if something else differs too.
     """
     before, after = dict(_leaves(first)), dict(_leaves(second))
     absent = "not set"
@@ -87,7 +82,7 @@ def differences(
 
 
 def in_words(differing: Mapping[str, tuple[Any, Any]], first: str, second: str) -> str:
-    """A phrase for each of the first differences, such as "seed: 0 there, 1 now", and how many more there are."""
+    """Names the first differences, such as "seed: 0 there, 1 now", and counts the others."""
     phrases = [f"{key}: {before} {first}, {after} {second}" for key, (before, after) in differing.items()]
     more = len(phrases) - MOST_DIFFERENCES
     return "; ".join(phrases[:MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")

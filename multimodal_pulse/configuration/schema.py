@@ -1,8 +1,8 @@
 """The schema of `conf/`: a mistyped key or a value of another type ends with Hydra's one-line error.
 
 Every option file starts from one of the dataclasses below (`/schema/...@_here_`); what the keys mean is said in the
-option files. `references.image` and `references.folder` stay without one: their key `as` cannot name a field in Python.
-Reached by `--help`: nothing heavy is imported here.
+option files. `references.image` and `references.folder` have none: their key `as` cannot be a field in Python. `--help`
+needs this module, so it imports nothing heavy.
 """
 
 from dataclasses import dataclass, field
@@ -278,7 +278,7 @@ SCHEMAS: dict[str, type] = {
 
 
 def register() -> None:
-    """Makes the schemas known to Hydra; more than once does no harm."""
+    """Registers the schemas with Hydra; repeated calls have no effect."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for path, node in SCHEMAS.items():

@@ -1,4 +1,4 @@
-"""What a configuration must satisfy beyond its schema, checked before anything heavy is imported."""
+"""Checks of a configuration beyond its schema, before anything heavy is imported."""
 
 import math
 import os
@@ -15,9 +15,9 @@ class Mechanism:
     """A knob that only some options of a slot read.
 
     Attributes:
-        slot: the group.
-        options: of the slot, those that read the knob; the first is the one to suggest.
-        methods: those that choose one of these options.
+        slot: the slot.
+        options: the options of the slot that read the knob; the first is suggested to the user.
+        methods: the methods that choose one of these options.
     """
 
     slot: str
@@ -58,29 +58,29 @@ LOWEST = {
     "tracking.limit": 0,
     "metrics.lpips_download_seconds": 0,
 }
-"""The smallest value of each number that no constructor checks, or that is better refused at once; some are there with
-some options only."""
+"""The smallest value of each number that no constructor checks or that is better refused at once; some belong to some
+options only."""
 
 AUTO = "auto"
-"""For `trainer.references_per_group`."""
+"""The value of `trainer.references_per_group` that leaves the number to the program."""
 
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
-"""Of generators that the configuration describes; `Architecture` has the last word."""
+"""The resolutions of generators that the configuration describes; `Architecture` decides in the end."""
 
 FILES = ("references.path", "references.partition_file", "generator.path", "noise.lr_mask")
-"""What must be on the disk when a run begins; some are there with some options only."""
+"""Keys of files and folders that must exist when a run begins; some belong to some options only."""
 
 
 def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> None:
-    """Refuses what cannot run.
+    """Refuses a configuration that cannot run.
 
     Args:
         cfg: the composed configuration.
-        choices: the option chosen for each slot.
-        overrides: as given on the command line.
+        choices: the chosen option of each slot.
+        overrides: the overrides of the command line.
 
     Raises:
-        UserError: a value that is missing or out of range, or a knob set for a mechanism that is not there.
+        UserError: a value is missing or out of range, or a knob is set for a mechanism that is switched off.
     """
     for override in overrides:
         if override[0] in "+~":
@@ -116,7 +116,7 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
 
 
 def _check_sizes(cfg: DictConfig) -> None:
-    """Refuses a factor that does not suit a generator whose resolution the configuration has; files come later."""
+    """Refuses a factor that does not suit a generator whose resolution stands in the configuration."""
     resolution, factor = (OmegaConf.select(cfg, key) for key in ("generator.resolution", "degradation.factor"))
     if resolution is None:
         return
@@ -130,7 +130,7 @@ def _check_sizes(cfg: DictConfig) -> None:
 
 
 def check_files(cfg: DictConfig) -> None:
-    """Refuses a file or folder that is not there or out of reach; not for a run whose picture is in memory.
+    """Refuses a missing or unreachable file or folder; not for a run whose picture is in memory.
 
     Raises:
         UserError: naming the key and the path.

@@ -5,12 +5,15 @@ import difflib
 import os.path
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import Job, compose_job
 from multimodal_pulse.configuration.option_files import all_keys
 from multimodal_pulse.configuration.overrides import as_argument
 
@@ -36,6 +39,18 @@ def refuse_arguments(arguments: Sequence[str]) -> None:
         raise UserError(f"{error}.") from error
     if unknown:
         raise UserError(f"{unknown[0]} is no flag: knobs are written key=value, all together; --help lists them.")
+
+
+def composed(overrides: Sequence[str], run_dir: str | Path = "") -> tuple[DictConfig, Job]:
+    """Composes a configuration and its job as `compose_job` does.
+
+    Raises:
+        UserError: an override cannot be used.
+    """
+    try:
+        return compose_job(overrides, run_dir)
+    except (HydraException, ValueError) as error:
+        raise UserError(explain(error)) from error
 
 
 def explain(error: Exception) -> str:

@@ -67,7 +67,7 @@ def execute(arguments: Sequence[str]) -> None:
     given = vars(known)
     run, command = given.pop("run"), given.pop("command")
     if unknown:  # argparse itself would speak of the whole program's help
-        command.error(f"not understood: {' '.join(unknown)}")
+        command.error(f"unrecognized arguments: {' '.join(unknown)}")
     run(**given)
 
 

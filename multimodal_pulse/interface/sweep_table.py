@@ -16,13 +16,13 @@ from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measur
 
 @dataclass(frozen=True)
 class EndedJob:
-    """A job of a sweep that has come to its end.
+    """A job of a sweep that has ended.
 
     Attributes:
-        job: what it was.
-        own: its own overrides, which other jobs of the sweep have otherwise.
+        job: the job.
+        own: the overrides that the sweep chose for it.
         metrics: the content of metrics.json; None for a job that failed or was stopped.
-        error: one line, why there is none, or why some references are missing in it; `STOPPED` after Ctrl-C, "" for a
+        error: one line that says why there is none, or why it lacks some references; `STOPPED` after Ctrl-C, "" for a
             job that did everything.
     """
 
@@ -36,16 +36,16 @@ SWEEP_FILE = "sweep.csv"
 
 
 CSV_COLUMNS = ("psnr", "ssim", "lpips", "lr_psnr", "lr_psnr_worst", "distance", "seconds")
-"""The same, in sweep.csv."""
+"""The columns of scores in sweep.csv."""
 
 
 class SweepReport:
-    """The end of a sweep. `str()` of it is a table with a row for each job: means over references, as in a run's last
-    row, and the seconds of one reference.
+    """The results of a sweep. `str()` gives a table with a row for each job: means over references, as in the last row
+    of a run's table, and the seconds per reference.
 
     Args:
-        folder: of the sweep.
-        jobs: those that have ended, in order; failed ones too.
+        folder: the folder of the sweep.
+        jobs: the jobs that have ended, in order, also failed ones.
     """
 
     def __init__(self, folder: Path, jobs: Sequence[EndedJob]) -> None:
@@ -60,7 +60,7 @@ class SweepReport:
         return "\n".join([line("job", COLUMNS, width), *table, LEGEND, where])
 
     def write(self) -> None:
-        """Writes sweep.csv: the table with a column for each key that differs, the jobs' folders, and what failed."""
+        """Writes sweep.csv: the table, with the jobs' folders, a column for each swept key, and the errors."""
         chosen = [dict(override.partition("=")[::2] for override in ended.own) for ended in self._jobs]
         keys = list(dict.fromkeys(key for of_job in chosen for key in of_job))
         text = io.StringIO()

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from pytorch_optimizer import Ranger21
 from torch import nn
 from torch.optim import Optimizer
 
@@ -29,6 +28,8 @@ def ranger21(problems: Problems, *, num_iterations: int, built_in_schedule: bool
     Weight decay is off, since it is normalised over all Parameters and would couple the samples; the spheres fix the
     norms anyway. Gradient normalisation and clipping act within one Parameter, that is, within one sample.
     """
+    from pytorch_optimizer import Ranger21  # takes half a second
+
     return Ranger21(
         _flat(problems),
         num_iterations=num_iterations,

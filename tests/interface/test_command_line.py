@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from picture_files import encoded, random_pixels
 from PIL import Image
 from places import ROOT
-from tiny_run import run
+from tiny_run import OVERRIDES, run
 
 import multimodal_pulse
 from multimodal_pulse.configuration.compose import compose_config
@@ -159,6 +159,15 @@ def test_a_folder_without_pictures_is_refused_without_torch(tmp_path):
     done = lightly("references=folder", f"references.path={tmp_path}", f"hydra.run.dir={tmp_path / 'run'}")
     assert done.returncode == 1
     assert done.stderr.endswith(" has no picture (.png, .jpg, .jpeg, .webp) in it.\n")
+
+
+def test_a_picture_of_a_wrong_size_is_refused_without_lightning(tmp_path):
+    (tmp_path / "a.png").write_bytes(PICTURE)
+    done = lightly(
+        *OVERRIDES, "generator.resolution=128", "references=image", f"references.path={tmp_path / 'a.png'}",
+        without="pytorch_lightning torchmetrics torchvision wandb",
+    )  # fmt: skip
+    assert done.returncode == 1 and "a.png is 64 x 64 pixels" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_help_and_the_configuration_are_printed_without_torch():
