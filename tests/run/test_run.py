@@ -38,7 +38,7 @@ def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
     assert read(run_dir / "plan.json")["references"] == ["test_000000"]
     assert read(run_dir / "provenance.json")["seed"] == 0
     curves = (run_dir / "curves.csv").read_text(encoding="utf-8").splitlines()
-    assert curves[0] == "references,step,loss,batch_diversity,fidelity,geodesic_spread" and len(curves) == 4
+    assert curves[0] == "references,step,loss,fidelity,geodesic_spread,batch_diversity" and len(curves) == 4
     assert [line.split(",")[:2] for line in curves[1:]] == [["test_000000", str(step)] for step in range(3)]
 
 
