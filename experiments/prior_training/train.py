@@ -18,13 +18,14 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from photographs import Photographs
-from projected import MEAN, STD, ProjectedDiscriminator, augment, frozen_features
+from projected import ProjectedDiscriminator, augment, frozen_features
 from torch import Tensor, nn
 from torchvision.utils import save_image
 from tqdm import tqdm
 
 from multimodal_pulse.domains.portraits.prior import WEIGHTS
 from multimodal_pulse.generator import Architecture, StyleGAN2, load_generator, save_generator
+from multimodal_pulse.metrics.manifold import Manifold, features
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -39,7 +40,6 @@ R1_WEIGHT, R1_INTERVAL = 0.3, 16
 EMA_HALF_LIFE = 10_000  # images
 PROJECTION_SIZE = 96  # side of what the frozen backbone sees
 EVALUATE_EVERY, SAVE_EVERY = 10_000, 180  # images, seconds
-NEIGHBOURS = 5
 
 
 class Training(nn.Module):
@@ -142,11 +142,9 @@ def generate(network: StyleGAN2, count: int) -> Tensor:
     return ((torch.cat(images) + 1) / 2).clamp(0, 1)
 
 
-@torch.no_grad()
 def alexnet_features(backbone: nn.Module, images: Tensor) -> Tensor:
     """[N, 256]: AlexNet's last convolutions, averaged over the picture. No discriminator sees through them."""
-    resized = F.interpolate(images, size=(128, 128), mode="bilinear")
-    return torch.cat([backbone((part - MEAN) / STD).mean(dim=(2, 3)) for part in resized.split(50)]).double()
+    return features(F.interpolate(images, size=(128, 128), mode="bilinear").split(50), backbone).double()
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
@@ -156,12 +154,6 @@ def frechet(a: Tensor, b: Tensor) -> float:
     root = vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
     cross = torch.linalg.eigvalsh(root @ second @ root).clamp(min=0).sqrt().sum()
     return ((a.mean(dim=0) - b.mean(dim=0)).square().sum() + first.trace() + second.trace() - 2 * cross).item()
-
-
-def share_within(points: Tensor, others: Tensor) -> float:
-    """The share of points within the k-nearest-neighbour balls of others (Kynkaanniemi et al. 2019)."""
-    radii = torch.cdist(others, others).kthvalue(NEIGHBOURS + 1, dim=1).values
-    return (torch.cdist(points, others) <= radii).any(dim=1).double().mean().item()
 
 
 def main() -> None:
@@ -192,8 +184,9 @@ def main() -> None:
         if training.images // EVALUATE_EVERY > seen // EVALUATE_EVERY:
             fake = alexnet_features(backbone, generate(training.average, len(real)))
             line = {"images": training.images, "processor_seconds": round(training.seconds)}
-            line |= {"frechet": round(frechet(real, fake), 1), "precision": round(share_within(fake, real), 3)}
-            line["recall"] = round(share_within(real, fake), 3)
+            line["frechet"] = round(frechet(real, fake), 1)
+            line["precision"] = round(Manifold(real).covers(fake).double().mean().item(), 3)
+            line["recall"] = round(Manifold(fake).covers(real).double().mean().item(), 3)
             with (args.folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
             save_image(generate(training.average, 32), args.folder / f"sheet-{training.images // 1000:05d}k.png")

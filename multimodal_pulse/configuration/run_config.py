@@ -51,7 +51,7 @@ def read_config(path: Path) -> dict[str, Any] | None:
     return translated(content) if isinstance(content, dict) else None
 
 
-def settle_config(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
+def write_config_once(run_dir: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Writes config.yaml and overrides.yaml, unless they exist because the run is resumed.
 
     From then on the run directory belongs to this configuration, so nothing may refuse the run afterwards.

@@ -5,22 +5,14 @@ weights if they come with one, else in the cache. Only the LR pictures are store
 drawn again from their seed.
 """
 
-import logging
-from pathlib import Path
-
 import torch
-import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
-from multimodal_pulse.base.files import cache_folder, write_atomic
 from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.generator.computed_once import computed_once
 from multimodal_pulse.generator.frozen import Generator
-from multimodal_pulse.generator.statistics import GAUSSIANISING_SLOPE, w_statistics
-
-log = logging.getLogger(__name__)
+from multimodal_pulse.generator.statistics import w_statistics
 
 _CHUNK = 50
 _NOISE_SEED, _Z_SEED = 1, 10**9
@@ -55,7 +47,7 @@ class Bank:
     def _gaussianised(self, generator: Generator, first: int) -> Tensor:
         z = _z(generator, first).to(next(generator.parameters()))
         w = generator.mapping(z)[:, 0].float().cpu()
-        return (F.leaky_relu(w, GAUSSIANISING_SLOPE) - self.statistics.mean) / self.statistics.std
+        return self.statistics.gaussianise(w)
 
     def estimate(self, lr: Tensor) -> Tensor:
         """E(y), the ridge regression of latents on LR pictures: [..., c * h * w] in [0, 1] -> [..., w_dim]."""
@@ -71,8 +63,7 @@ class Bank:
 
     def to_w_plus(self, latents: Tensor, num_ws: int) -> Tensor:
         """Undoes the Gaussianisation and gives every layer the same vector: [K, w_dim] -> [K, num_ws, w_dim]."""
-        w = F.leaky_relu(latents * self.statistics.std + self.statistics.mean, 1 / GAUSSIANISING_SLOPE)
-        return w[:, None].expand(-1, num_ws, -1)
+        return self.statistics.to_w(latents)[:, None].expand(-1, num_ws, -1)
 
 
 def bank(generator: Generator, degradation: Degradation, draws: int) -> Bank:
@@ -83,18 +74,14 @@ def bank(generator: Generator, degradation: Degradation, draws: int) -> Bank:
         degradation: A.
         draws: the number of pictures.
     """
-    name = f"bank-{generator.sha256[:16]}-{_as_file_name(degradation.name)}-{draws}.safetensors"
-    for folder in (generator.companions, cache_folder()):
-        if folder is not None and (lr := _read(folder / name, draws)) is not None:
-            return Bank(generator, lr)
-    lr = lr_pictures(generator, degradation, draws)
-    path = cache_folder() / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, save({"lr": lr}))
-    except OSError as error:
-        log.warning("The bank of the generator is computed again in every run: %s cannot be written (%s).", path, error)
-    return Bank(generator, lr)
+    tensors = computed_once(
+        generator,
+        f"bank-{generator.sha256[:16]}-{_as_file_name(degradation.name)}-{draws}.safetensors",
+        "The bank of the generator is",
+        fits=lambda kept: "lr" in kept and _are_pictures(kept["lr"], draws),
+        compute=lambda: {"lr": lr_pictures(generator, degradation, draws)},
+    )
+    return Bank(generator, tensors["lr"])
 
 
 @torch.no_grad()
@@ -123,10 +110,5 @@ def _as_file_name(words: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in words)
 
 
-def _read(path: Path, draws: int) -> Tensor | None:
-    """The LR pictures in a file of ours, or None."""
-    try:
-        lr = load_file(path)["lr"]
-    except (OSError, SafetensorError, KeyError):
-        return None
-    return lr if lr.dtype == torch.uint8 and lr.ndim == 2 and len(lr) == draws else None
+def _are_pictures(lr: Tensor, draws: int) -> bool:
+    return lr.dtype == torch.uint8 and lr.ndim == 2 and len(lr) == draws

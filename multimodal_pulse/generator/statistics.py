@@ -5,20 +5,14 @@ is close to a Gaussian, whose mean and standard deviation per component are all 
 network.
 """
 
-import logging
-from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
-from multimodal_pulse.base.files import cache_folder, write_atomic
+from multimodal_pulse.generator.computed_once import computed_once
 from multimodal_pulse.generator.frozen import Generator
-
-log = logging.getLogger(__name__)
 
 GAUSSIANISING_SLOPE = 5.0
 _CHUNK = 10_000
@@ -32,6 +26,14 @@ class WStatistics:
     mean: Tensor
     std: Tensor
 
+    def gaussianise(self, w: Tensor) -> Tensor:
+        """Maps w [..., w_dim] to its latent, close to unit normal, of the same shape."""
+        return (F.leaky_relu(w, GAUSSIANISING_SLOPE) - self.mean) / self.std
+
+    def to_w(self, latent: Tensor) -> Tensor:
+        """Undoes `gaussianise`: latent [..., w_dim] -> w."""
+        return F.leaky_relu(latent * self.std + self.mean, 1 / GAUSSIANISING_SLOPE)
+
 
 def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
     """Returns the statistics of a generator's W, computed once per generator and kept in `cache_folder()`.
@@ -40,19 +42,14 @@ def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
         generator: the generator, on any device; the draws are the same on each.
         draws: the number of random z.
     """
-    name = f"w-statistics-{generator.sha256}-{draws}.safetensors"
-    for folder in (generator.companions, cache_folder()):
-        with suppress(OSError, SafetensorError, TypeError):  # the file is missing or damaged
-            if folder is not None:
-                return WStatistics(**load_file(folder / name))
-    statistics = estimate_w_statistics(generator, draws)
-    path = cache_folder() / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, save({"mean": statistics.mean, "std": statistics.std}))
-    except OSError as error:
-        log.warning("The statistics of W are computed again in every run: %s cannot be written (%s).", path, error)
-    return statistics
+    tensors = computed_once(
+        generator,
+        f"w-statistics-{generator.sha256}-{draws}.safetensors",
+        "The statistics of W are",
+        fits=lambda kept: kept.keys() == {"mean", "std"},
+        compute=lambda: vars(estimate_w_statistics(generator, draws)),
+    )
+    return WStatistics(**tensors)
 
 
 @torch.no_grad()

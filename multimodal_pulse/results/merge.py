@@ -27,7 +27,7 @@ from multimodal_pulse.configuration.run_config import (
     differences,
     in_words,
     read_config,
-    settle_config,
+    write_config_once,
 )
 from multimodal_pulse.results.json_files import write_json
 from multimodal_pulse.results.plan import Plan, write_plan_once
@@ -127,7 +127,7 @@ def merge(folders: Sequence[Path], out: Path | None = None) -> Report:
 
     with only_writer(out):
         remove_partial(out)
-        settle_config(out, cfg, _overrides_of_the_whole(shards[0]))
+        write_config_once(out, cfg, _overrides_of_the_whole(shards[0]))
         write_plan_once(out, plan)
         write_json(out / "provenance.json", _provenance_of_the_whole(made, out))
         references = out / "references"

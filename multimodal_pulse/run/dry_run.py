@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from multimodal_pulse.base.files import PARTIAL, only_writer
 from multimodal_pulse.configuration.compose import Job
-from multimodal_pulse.configuration.run_config import settle_config
+from multimodal_pulse.configuration.run_config import write_config_once
 from multimodal_pulse.results.plan import Plan, write_plan
 from multimodal_pulse.results.records import metrics_of
 from multimodal_pulse.results.report import Forecast
@@ -72,6 +72,6 @@ def dry_run(
             device=str(device),
             price_per_hour=cfg.trainer.price_per_hour,
         )
-        settle_config(job.run_dir, written, [given for given in job.overrides if not given.startswith("dry_run=")])
+        write_config_once(job.run_dir, written, [given for given in job.overrides if not given.startswith("dry_run=")])
         write_plan(job.run_dir, replace(plan, seconds=forecast.seconds))
     return forecast

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.configuration.compose import Job
-from multimodal_pulse.configuration.run_config import refuse_another_config, settle_config
+from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
 from multimodal_pulse.metrics import build_lpips
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.results.plan import refuse_another_run, write_plan_once
@@ -85,7 +85,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
 
     # W&B may still refuse the run when the block is entered, so the configuration is written only inside it.
     with only_writer(job.run_dir), tracker:
-        settle_config(job.run_dir, cfg, job.overrides)
+        write_config_once(job.run_dir, cfg, job.overrides)
         say_begun(job.run_dir)
         write_plan_once(job.run_dir, plan)
         if groups:  # a process with nothing left to search adds no provenance

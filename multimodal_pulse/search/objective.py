@@ -87,12 +87,9 @@ class Objective:
         """
         vectors = iterate.w_plus if self.geodesic == "w_plus" else iterate.variables["latent"]
         terms = {"fidelity": iterate.fidelity, "geodesic_spread": geocross(vectors)}
-        terms |= {name: term(iterate) for name, term in self.terms.items()}
         of_samples = self.l2_weight * terms["fidelity"].clamp(min=self.eps)
         of_samples = of_samples + self.geodesic_weight * terms["geodesic_spread"]
-        for name, term in self.terms.items():
-            of_samples = of_samples + term.weight * terms[name]
-        return per_problem(of_samples, len(coupling)) + self.diversity_weight * coupling, terms
+        return _completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
 
 
 @dataclass(frozen=True)
@@ -125,11 +122,8 @@ class MapObjective:
         """Returns the loss of each problem, [P], and the terms of each sample by name, [B] each."""
         moved = iterate.variables["latent"] - iterate.initial["latent"]
         terms = {"fidelity": iterate.fidelity, "anchor": 0.5 * moved.square().flatten(1).sum(dim=1)}
-        terms |= {name: term(iterate) for name, term in self.terms.items()}
         of_samples = terms["fidelity"] * (iterate.lr_numel / (2 * self.sigma**2)) + terms["anchor"]
-        for name, term in self.terms.items():
-            of_samples = of_samples + term.weight * terms[name]
-        return per_problem(of_samples, len(coupling)) + self.diversity_weight * coupling, terms
+        return _completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
 
 
 def per_problem(of_samples: Tensor, problems: int) -> Tensor:
@@ -164,6 +158,16 @@ def geocross(vectors: Tensor) -> Tensor:
     total = ((x + y).square().sum(dim=-1) + 1e-9).sqrt()
     angle = 2 * torch.atan2(difference, total)
     return angle.square().mean(dim=(1, 2)) * (vectors.shape[-1] / 8)
+
+
+def _completed(
+    of_samples: Tensor, own: dict[str, Tensor], iterate: Iterate, further: Mapping[str, Term], coupling: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Adds the further terms and the coupling, [P], to an objective's own loss [B]; what an objective returns."""
+    terms = own | {name: term(iterate) for name, term in further.items()}
+    for name, term in further.items():
+        of_samples = of_samples + term.weight * terms[name]
+    return per_problem(of_samples, len(coupling)) + coupling, terms
 
 
 def _weights(terms: Mapping[str, Term]) -> dict[str, float]:

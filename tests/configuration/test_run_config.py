@@ -5,7 +5,7 @@ import pytest
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config
 from multimodal_pulse.configuration.overrides import as_argument, folder_of_sweep_job, own_overrides
-from multimodal_pulse.configuration.run_config import refuse_another_config, settle_config
+from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def refusal(run_dir, *overrides):
 
 def test_another_configuration_is_told_by_three_keys_that_a_user_sets(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settle_config(tmp_path / "run", compose_config(), [])
+    write_config_once(tmp_path / "run", compose_config(), [])
     said = refusal(tmp_path / "run", "method=pulse", "num_samples=4", "seed=1", "optimizer.lr=1")
     assert said.startswith("run holds a run with another configuration (method: combined there, pulse now; ")
     assert "seed: 0 there, 1 now" in said
@@ -90,7 +90,7 @@ def test_another_configuration_is_told_by_three_keys_that_a_user_sets(tmp_path, 
 
 
 def test_a_class_is_told_where_nothing_else_differs(tmp_path):
-    settle_config(tmp_path, compose_config(), [])
+    write_config_once(tmp_path, compose_config(), [])
     said = refusal(tmp_path, "latent_resampling=none")
     assert "(latent_resampling._target_: " in said and "more" not in said
 

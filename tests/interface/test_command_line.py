@@ -20,7 +20,7 @@ from tiny_run import OVERRIDES, run
 import multimodal_pulse
 from multimodal_pulse.configuration.compose import compose_config
 from multimodal_pulse.configuration.option_files import options, slots
-from multimodal_pulse.configuration.run_config import settle_config
+from multimodal_pulse.configuration.run_config import write_config_once
 from multimodal_pulse.interface.help import help_text
 from multimodal_pulse.interface.hydra_errors import explain
 
@@ -129,7 +129,7 @@ def test_flags_and_spaces_end_with_status_1_and_one_line(arguments, words, capsy
     ],
 )
 def test_a_wrong_command_is_refused_without_torch(arguments, words, tmp_path):
-    settle_config(tmp_path, compose_config(), [])
+    write_config_once(tmp_path, compose_config(), [])
     done = lightly(*arguments, f"hydra.run.dir={tmp_path}", f"hydra.sweep.dir={tmp_path / 'sweep'}")
     assert done.returncode == 1
     assert done.stderr.startswith("multimodal-pulse: ") and words in done.stderr and done.stderr.count("\n") == 1

@@ -76,7 +76,7 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("generator.spaces.sphere", "diversity.bank"):
             patch.setattr(f"multimodal_pulse.{module}.w_statistics", lambda generator: statistics)
-        patch.setattr("multimodal_pulse.diversity.bank.cache_folder", lambda: Path("/dev/null"))
+        patch.setattr("multimodal_pulse.generator.computed_once.cache_folder", lambda: Path("/dev/null"))
         search = build_search(cfg, [[0, 1]], parts)
         collected = Losses()
         search.run(lambda outcome: None, accelerator="cpu", precision="64-true", callbacks=[collected])

@@ -1,12 +1,11 @@
 """PULSE's latent space: a sphere of Gaussianised latents for each style input, and its map to W+."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.space import Space, Variables
-from multimodal_pulse.generator.statistics import GAUSSIANISING_SLOPE, WStatistics, w_statistics
+from multimodal_pulse.generator.statistics import WStatistics, w_statistics
 
 
 class Sphere(Space):
@@ -26,17 +25,22 @@ class Sphere(Space):
         self.register_buffer("mean", statistics.mean.clone(), persistent=False)
         self.register_buffer("std", statistics.std.clone(), persistent=False)
 
+    @property
+    def _statistics(self) -> WStatistics:
+        """The statistics on the device and in the precision to which the space has been moved."""
+        return WStatistics(self.mean, self.std)
+
     def initial(self, rng: torch.Generator) -> Variables:
         """Draws a random latent, [num_ws, w_dim], unit normal."""
         return {"latent": torch.randn(self.generator.num_ws, self.generator.w_dim, generator=rng)}
 
     def to_w_plus(self, latent: Tensor) -> Tensor:
         """Maps latent [..., num_ws, w_dim] to w_plus of the same shape; undoes the Gaussianisation of `WStatistics`."""
-        return F.leaky_relu(latent * self.std + self.mean, 1 / GAUSSIANISING_SLOPE)
+        return self._statistics.to_w(latent)
 
     def from_w_plus(self, w_plus: Tensor) -> Tensor:
         """Maps w_plus [..., num_ws, w_dim] to its latent, of any length."""
-        return (F.leaky_relu(w_plus, GAUSSIANISING_SLOPE) - self.mean) / self.std
+        return self._statistics.gaussianise(w_plus)
 
     def retract(self, moved: Tensor, initial: Tensor) -> Tensor:
         """Scales each vector of a variable [B, n, ...] to its initial length: PULSE's return to the sphere.

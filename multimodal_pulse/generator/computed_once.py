@@ -1,0 +1,43 @@
+"""Tensors that follow from a generator's weights: computed once, and read from a file from then on."""
+
+import logging
+from collections.abc import Callable
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from multimodal_pulse.base.files import cache_folder, write_atomic
+from multimodal_pulse.generator.frozen import Generator
+
+log = logging.getLogger(__name__)
+
+Tensors = dict[str, Tensor]
+
+
+def computed_once(
+    generator: Generator, name: str, what: str, fits: Callable[[Tensors], bool], compute: Callable[[], Tensors]
+) -> Tensors:
+    """Reads tensors from a file, beside the weights or in `cache_folder()`; else computes them and keeps them there.
+
+    Args:
+        generator: the generator that they follow from.
+        name: of the file; it must differ for whatever gives other tensors.
+        what: the beginning of the warning if they cannot be kept, such as "The statistics of W are".
+        fits: whether the tensors in a file can be used; a file that is missing or damaged is not asked about.
+        compute: makes the tensors.
+    """
+    for folder in (generator.companions, cache_folder()):
+        try:
+            if folder is not None and fits(kept := load_file(folder / name)):
+                return kept
+        except (OSError, SafetensorError):
+            continue
+    tensors = compute()
+    path = cache_folder() / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, save(tensors))
+    except OSError as error:
+        log.warning("%s computed again in every run: %s cannot be written (%s).", what, path, error)
+    return tensors
