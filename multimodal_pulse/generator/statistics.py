@@ -43,7 +43,7 @@ def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
         draws: the number of random z.
     """
     tensors = computed_once(
-        generator,
+        generator.companions,
         f"w-statistics-{generator.sha256}-{draws}.safetensors",
         "The statistics of W are",
         fits=lambda kept: kept.keys() == {"mean", "std"},
