@@ -18,7 +18,7 @@ from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.references import InMemory, References
-from multimodal_pulse.references.base import outside
+from multimodal_pulse.references.base import in_words, outside
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
@@ -142,7 +142,9 @@ def build_references(
         if "path" in node:
             arguments["path"] = str(node.path)  # a folder may be called 2024
         references = build(node, **arguments)
-    references.add_notice(outside(generator.domain, references.domain))
+    knows = generator.domain
+    if knows and (strange := outside(knows, references.domain)):
+        references.add_notice(f"{strange}: the samples will look like {in_words(knows)}.")
     return references
 
 
