@@ -37,11 +37,11 @@ def _why_not_faithful(outcome: Outcome) -> str:
     """Returns why samples are not faithful, and what helps."""
     if (psnr(outcome.targets.cpu(), outcome.reference.lr.cpu()) < OK_LR_PSNR_DB).any():
         return (
-            "Samples are not faithful, because each was fitted to the reference + noise of its own, which is not"
-            " faithful itself: a smaller noise.lr_std brings them nearer to the reference, and consistency=exact makes"
-            " them agree with it."
+            "Not faithful, because each sample was fitted to the reference + noise of its own, which is not faithful"
+            " itself: a smaller noise.lr_std brings samples nearer to the reference, and consistency=exact"
+            " makes them agree with it."
         )
     return (
-        "Samples are not faithful, because the method did not bring them near enough to the reference: more steps may,"
+        "Not faithful, because the method did not bring the samples near enough to the reference: more steps may,"
         " and consistency=exact makes them agree with it."
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_run import read
 
 from multimodal_pulse.domains.portraits.renderer import render_seeds, split_seeds
 from multimodal_pulse.domains.real_pictures import real_pictures
@@ -44,12 +45,10 @@ def test_a_failed_sample_has_no_realism_and_does_not_touch_the_others(portraits:
 
 def test_real_pictures_are_looked_at_once(portraits: Path, monkeypatch: pytest.MonkeyPatch):
     first = build_realism(DOMAIN, 32)
-    [kept] = portraits.iterdir()
+    assert len(list(portraits.iterdir())) == 1
     monkeypatch.setattr(realism, "real_pictures", lambda *arguments: pytest.fail("drawn again"))
     samples = render_seeds(split_seeds("test", 8), 32)
     assert build_realism(DOMAIN, 32).of(samples) == first.of(samples)
-    kept.write_bytes(b"damaged")
-    monkeypatch.undo()
 
 
 def test_building_it_moves_no_random_stream(portraits: Path):
@@ -83,3 +82,15 @@ def test_where_nothing_can_be_compared_nothing_is_said(domain, resolution: int, 
     assert not isinstance(build_realism(domain, resolution), Realism) and not caplog.messages
     with pytest.raises(ValueError, match="no real pictures of the domain 'shoes'"):
         real_pictures("shoes", 32, 1)
+
+
+def test_realism_is_measured_against_the_domain_of_the_references_if_the_generator_has_none(
+    command, portraits, tmp_path
+):
+    status, said, errors = command("method=bicubic", "metrics.lpips_net=squeeze", f"hydra.run.dir={tmp_path / 'run'}")
+    assert status == 0, errors
+    [entry] = [read(path) for path in (tmp_path / "run").glob("references/*/record.json")]
+    assert [record["realistic"] for record in entry["records"]] == [False]
+    assert "\nrealistic: 0 of 1 samples (they look like rendered portraits)\n" in said
+    metrics = read(tmp_path / "run" / "metrics.json")
+    assert metrics["realism"]["mean"] == 0.0 and metrics["realism_backbone"]["pictures"] == 60

@@ -95,7 +95,7 @@ def test_what_the_generator_does_not_know_is_said_first(reference: Reference):
     assert first == (
         "The generator knows rendered portraits, and the references are photographs, outside of what it has seen."
     )
-    assert second.startswith("Samples are not faithful")
+    assert second.startswith("Not faithful, because")
 
 
 def test_a_failed_sample_is_explained(reference: Reference):

@@ -141,7 +141,7 @@ def grid(
         rows=rows,
         gutters={given, len(first)} if in_one_row else (),
         title=words.title(reference.name),
-        note=_note(pictures, verdicts, words.domain) + noisy * _NOISE_LEGEND,
+        note=_note(pictures, verdicts, words.domain, reference.hr is not None) + noisy * _NOISE_LEGEND,
         warnings=words.remarks,
         footers=2,
         small=range(start_row, rows),
@@ -182,12 +182,14 @@ def _mean_tile(reference: Reference, pictures: Tensor, degradation: Callable[[Te
     return Tile(f"Mean of the {len(pictures)} samples", mean[0], footers)
 
 
-def _note(pictures: Tensor, verdicts: Sequence[Verdict], domain: str) -> str:
+def _note(pictures: Tensor, verdicts: Sequence[Verdict], domain: str, has_original: bool) -> str:
     """Returns what the words on the grid mean, and the distance between pictures [K, 3, R, R] if there are two."""
     sentences = [FAITHFUL_LEGEND]
     if any(verdict.realistic is not None for verdict in verdicts):
         sentences.append(f"Like or unlike {domain}: whether it lies where real ones lie, in features of SqueezeNet.")
     if len(pictures) > 1:
         rms = float(pairwise_rms(pictures))
+        if has_original:
+            sentences.append("PSNR: how near to the original, on average over the samples.")
         sentences.append(f"On average two samples differ by {rms:.1f} of 255 grey levels (RMS).")
     return " ".join(sentences)
