@@ -95,8 +95,8 @@ class Scores:
         mean_image_psnr: PSNR in dB of the mean of the samples that did not fail; None without an original.
         gain: by how many dB that exceeds the mean PSNR of the samples; see `functional.mean_image_gain`.
         calibration: their distance in units of their error, 1 for an ideal posterior; see `functional.calibration`.
-        lr_psnr_bound: the LR-PSNR in dB that no picture exceeds for this reference; None: it may well be that a picture
-            has exactly this reference. See `search.consistency.lr_psnr_bound`.
+        lr_psnr_bound: an LR-PSNR in dB that no picture in [0, 1] exceeds for this reference; None: every sample has
+            what was promised, or no such bound was found. See `search.consistency.lr_psnr_bound`.
     """
 
     records: list[SampleRecord]
@@ -113,6 +113,7 @@ def evaluate(
     degradation: Degradation,
     lpips: PerceptualDistance,
     realism: Realism | NullRealism | None = None,
+    promised_db: float = OK_LR_PSNR_DB,
 ) -> Scores:
     """Scores the samples of one reference.
 
@@ -121,6 +122,8 @@ def evaluate(
         degradation: A.
         lpips: from `build_lpips`.
         realism: from `build_realism`; None: not measured.
+        promised_db: the LR-PSNR before rounding that the method promises. If a sample has less, it is asked whether any
+            picture could have it, which takes up to a hundred rounds of exact consistency.
     """
     reference, samples = outcome.reference, outcome.samples
     finite = samples.isfinite().flatten(1).all(dim=1)
@@ -160,13 +163,15 @@ def evaluate(
         lpips_score=_number(diversity_score(features[finite].maps(of_original))),
         mse_score=_number(diversity_score(squared_error_maps(pictures, hr))),
     )
+    falls_short = bool((scores["lr_psnr_float"] < promised_db).any())
+    bound = torch.tensor(lr_psnr_bound(lr, degradation) if falls_short else torch.inf, dtype=torch.float64)
     return Scores(
         records,
         diversity,
         mean_image_psnr=_number(mean_image_psnr(pictures, hr)),
         gain=_number(mean_image_gain(pictures, hr)),
         calibration=_number(calibration(pictures, hr)),
-        lr_psnr_bound=_number(torch.tensor(lr_psnr_bound(lr, degradation), dtype=torch.float64)),
+        lr_psnr_bound=_number(bound),
     )
 
 

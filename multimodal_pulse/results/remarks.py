@@ -6,6 +6,11 @@ from multimodal_pulse.metrics.functional import psnr
 from multimodal_pulse.search.outcome import Outcome
 
 
+def promised_db(exact: bool) -> float:
+    """Returns the LR-PSNR in dB that samples should have, with or without the exact consistency step."""
+    return EXACT_LR_PSNR_DB if exact else OK_LR_PSNR_DB
+
+
 def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None) -> list[str]:
     """Returns whole sentences on one reference; often there are none.
 
@@ -20,7 +25,7 @@ def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None) 
     found = [] if outside is None else [f"{outside[0].upper()}{outside[1:]}."]
     statuses = {record.status for record in scores.records}
     bound = scores.lr_psnr_bound
-    if bound is not None and bound < (EXACT_LR_PSNR_DB if exact else OK_LR_PSNR_DB):
+    if bound is not None and bound < promised_db(exact):
         nearest = " The samples come as near to it as they can." if exact else ""
         found.append(
             "No picture, downsampled, gives this reference, which has too much contrast: its LR-PSNR is at most"

@@ -7,7 +7,7 @@ from multimodal_pulse.results.pictures.film import film_strip
 from multimodal_pulse.results.pictures.grid import Words, caption, made_exact, pages
 from multimodal_pulse.results.pictures.verdict import Verdict
 from multimodal_pulse.results.records import ReferenceFolders
-from multimodal_pulse.results.remarks import remarks
+from multimodal_pulse.results.remarks import promised_db, remarks
 from multimodal_pulse.results.tracking.trackers import NullTracker
 from multimodal_pulse.search.outcome import Outcome
 
@@ -32,8 +32,8 @@ def score(
         folders: writes the folder; its settings give the captions of the pictures.
         tracker: any tracker.
     """
-    scores = evaluate(outcome, degradation, lpips, realism)
     exact = made_exact(folders.settings)
+    scores = evaluate(outcome, degradation, lpips, realism, promised_db(exact))
     said = remarks(outcome, scores, exact, outside)
     domain = in_words(realism.state["domain"] or "")
     words = Words(caption(folders.settings, outcome.steps), said, domain, exact)

@@ -7,7 +7,7 @@ from pixel_features import PixelFeatures, pixel_distance
 from torch import Tensor
 
 from multimodal_pulse.degradation.bicubic import Bicubic
-from multimodal_pulse.metrics import Diversity, evaluate
+from multimodal_pulse.metrics import Diversity, evaluate, evaluation
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.evaluation import status_of
 from multimodal_pulse.metrics.functional import (
@@ -159,9 +159,19 @@ def test_status_follows_pulses_tolerance():
 
 
 def test_what_no_picture_can_have_is_told(outcome: Outcome):
-    assert evaluate(outcome, DEGRADATION, ABSENT).lr_psnr_bound is None
+    assert evaluate(outcome, DEGRADATION, ABSENT).lr_psnr_bound is None  # the reference of a picture
     checkerboard = ((torch.arange(4)[:, None] + torch.arange(4)) % 2).float().expand(3, 4, 4)
     impossible = dataclasses.replace(outcome, reference=Reference("board", checkerboard, None))
     scores = evaluate(impossible, DEGRADATION, ABSENT)
     assert scores.lr_psnr_bound == lr_psnr_bound(checkerboard, DEGRADATION) < 20
     assert all(record.lr_psnr is not None and record.lr_psnr < scores.lr_psnr_bound for record in scores.records)
+
+
+def test_what_is_possible_is_asked_only_where_a_sample_falls_short(outcome: Outcome, found: Tensor, monkeypatch):
+    asked: list[Tensor] = []
+    monkeypatch.setattr(evaluation, "lr_psnr_bound", lambda lr, degradation: asked.append(lr) or 20.0)
+    alone = dataclasses.replace(outcome, targets=outcome.targets[:1], best_step=[4])
+    close = dataclasses.replace(with_samples(alone, outcome.samples[:1]), lr_before_rounding=DEGRADATION(found[:1]))
+    assert evaluate(close, DEGRADATION, ABSENT).lr_psnr_bound is None and not asked
+    assert evaluate(close, DEGRADATION, ABSENT, promised_db=90.0).lr_psnr_bound == 20.0 and len(asked) == 1
+    assert evaluate(outcome, DEGRADATION, ABSENT).lr_psnr_bound == 20.0 and len(asked) == 2

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from multimodal_pulse.degradation.bicubic import Bicubic
-from multimodal_pulse.metrics import NullLpips, evaluate
+from multimodal_pulse.metrics import NullLpips, Scores, evaluate
 from multimodal_pulse.references.base import Reference, degraded, outside
-from multimodal_pulse.results.remarks import remarks
+from multimodal_pulse.results.remarks import promised_db, remarks
 from multimodal_pulse.search.consistency import ExactConsistency
 from multimodal_pulse.search.outcome import Outcome, round_samples
 
@@ -40,8 +40,12 @@ def outcome(reference: Reference, samples: Tensor, noise_std: float = 0.0) -> Ou
     )
 
 
+def scored(found: Outcome, exact: bool) -> Scores:
+    return evaluate(found, DEGRADATION, ABSENT, promised_db=promised_db(exact))
+
+
 def said(found: Outcome, exact: bool = False, strange: str | None = None) -> list[str]:
-    return remarks(found, evaluate(found, DEGRADATION, ABSENT), exact, strange)
+    return remarks(found, scored(found, exact), exact, strange)
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def test_one_sentence_serves_all_references_of_which_it_is_true(reference: Refer
 def test_a_reference_that_no_picture_can_have_is_named_with_the_most_there_is():
     board = Reference("board", CHECKERBOARD, None)
     found = outcome(board, near(board))
-    bound = evaluate(found, DEGRADATION, ABSENT).lr_psnr_bound
+    bound = scored(found, exact=True).lr_psnr_bound
     assert bound is not None and bound < 20
     [exact] = said(found, exact=True)
     assert f"at most {bound:.1f} dB" in exact and "as near to it as they can" in exact
@@ -84,7 +88,7 @@ def test_a_slightly_impossible_reference_matters_only_to_exact_consistency():
     lr[:, :, 2:] = 0.97
     edge = Reference("edge", lr, None)
     found = outcome(edge, near(edge))
-    bound = evaluate(found, DEGRADATION, ABSENT).lr_psnr_bound
+    bound = scored(found, exact=True).lr_psnr_bound
     assert bound is not None and 27 < bound < 60
     assert said(found) == [] and len(said(found, exact=True)) == 1
 
