@@ -1,8 +1,5 @@
 import dataclasses
-import json
 import math
-from collections.abc import Sequence
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -10,80 +7,17 @@ import pytest
 import torch
 from page_pixels import contains, enlarged, places
 from PIL import Image
+from tiny_outcome import ABSENT, DEGRADATION, EXACT, SETTINGS, K, drawn, find, shown
 from torch import Tensor
 
-from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Bicubic
-from multimodal_pulse.generator import Space
-from multimodal_pulse.metrics import NullLpips, evaluate
-from multimodal_pulse.references.base import Reference, degraded
-from multimodal_pulse.references.pixels import from_pil, load_rgb, quantise
+from multimodal_pulse.metrics import evaluate
+from multimodal_pulse.references.base import Reference
+from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.results.pictures.film import film_strip
 from multimodal_pulse.results.pictures.grid import Words, caption, grid, made_exact, pages
 from multimodal_pulse.results.pictures.page import Page, Tile
-from multimodal_pulse.results.pictures.redraw import Renderer, reference_folders, render_folder
 from multimodal_pulse.results.pictures.spread import spread_tile
 from multimodal_pulse.results.pictures.verdict import Verdict
-from multimodal_pulse.results.records import ReferenceFolders
-from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.search.outcome import Outcome, round_samples
-
-DEGRADATION = Bicubic(4)
-ABSENT = NullLpips("alex", "not there")
-K = 2
-EXACT = {"_target_": "multimodal_pulse.search.ExactConsistency", "rounds": 50}
-SETTINGS = {"method": "masked_lr_noise", "seed": 7, "consistency": EXACT}
-
-
-class TinyGenerator:
-    """16 x 16 pictures from [N, 2, 3] latents and two noise maps, a different part of the picture from each."""
-
-    sha256 = "abc"
-
-    def synthesis(self, w_plus: Tensor, noise_maps: Sequence[Tensor] | None = None) -> Tensor:
-        rows = torch.linspace(0, 1, 16).reshape(1, 1, 16, 1)
-        columns = torch.linspace(-1, 1, 16).reshape(1, 1, 1, 16)
-        images = 0.5 + 0.3 * w_plus[:, 0, :, None, None] * rows + 0.3 * w_plus[:, 1, :, None, None] * columns
-        if noise_maps is not None:
-            images = images + noise_maps[0].repeat_interleave(4, -1).repeat_interleave(4, -2) + 0.1 * noise_maps[1]
-        return images
-
-
-def find(name: str = "face", consistency=None, noise: bool = True, lr_noise: bool = True) -> Outcome:
-    """What a search with the tiny generator might hand over; `noise` is in its synthesis, `lr_noise` on its targets."""
-    generator = torch.Generator().manual_seed(0)
-    reference = degraded(name, torch.rand(3, 16, 16, generator=generator), DEGRADATION)
-    latents = {"w_plus": torch.randn(K, 2, 3, generator=generator)}
-    maps = [0.1 * torch.randn(1, 1, 4, 4, generator=generator), torch.randn(K, 1, 16, 16, generator=generator)]
-    images = TinyGenerator().synthesis(latents["w_plus"], maps if noise else None)
-    if noise:
-        latents |= {"noise.0": maps[0], "noise.1": maps[1]}
-    mask = torch.eye(4)[None]
-    exact = (consistency or NoConsistency())(images, reference.lr, DEGRADATION)
-    samples, lr_before_rounding = round_samples(exact, DEGRADATION)
-    return Outcome(
-        reference=reference,
-        targets=reference.lr + lr_noise * 0.3 * mask * torch.randn(K, 3, 4, 4, generator=generator),
-        mask=mask,
-        samples=samples,
-        lr_before_rounding=lr_before_rounding,
-        latents=latents,
-        fidelity_trace=torch.ones(3, K),
-        best_step=[1, 2],
-        steps=3,
-        seconds=1.0,
-    )
-
-
-def shown(found: Outcome) -> tuple:
-    """What `grid` and `pages` get of an outcome."""
-    verdicts = [Verdict(sample.lr_psnr) for sample in evaluate(found, DEGRADATION, ABSENT).records]
-    return found.reference, found.targets, found.mask, found.samples, DEGRADATION, verdicts
-
-
-def drawn(found: Outcome, words: str = "") -> Image.Image:
-    """The grid of an outcome, as a run draws it."""
-    return grid(*shown(found), Words(words))
 
 
 def blank(samples: int, verdicts: list[Verdict], resolution: int = 16, words: Words | None = None) -> Image.Image:
@@ -95,17 +29,6 @@ def blank(samples: int, verdicts: list[Verdict], resolution: int = 16, words: Wo
 
 
 FAITHFUL = Verdict(30.0)
-
-
-def write(run_dir: Path, found: Outcome, weights_sha256: str | None = "abc") -> Path:
-    scores, downsampled = evaluate(found, DEGRADATION, ABSENT), DEGRADATION(found.samples)
-    pictures = pages(*shown(found), Words(caption(SETTINGS, found.steps), exact=True))
-    folders = ReferenceFolders(run_dir, SETTINGS, ABSENT.state, weights_sha256)
-    return folders.write(found, scores, downsampled, pictures)
-
-
-def renderer(settings: object) -> Renderer:
-    return Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency())
 
 
 def test_the_grid_shows_everything_by_repeating_pixels():
@@ -333,94 +256,3 @@ def test_the_film_of_one_sample_takes_one_row():
     ]
     assert heights[0] < heights[1] - 128
     assert contains(film_strip(one, FILM_VERDICTS[:1], Words()), enlarged(found.reference.lr, 128))
-
-
-@pytest.mark.parametrize("noise", [True, False])
-@pytest.mark.parametrize("lr_noise", [True, False])
-@pytest.mark.parametrize("consistency", [NoConsistency(), ExactConsistency(rounds=50)])
-def test_rendering_draws_the_same_pictures_again(tmp_path: Path, consistency, noise: bool, lr_noise: bool):
-    assert_rendered_again(write(tmp_path, find(consistency=consistency, noise=noise, lr_noise=lr_noise)), consistency)
-
-
-def test_a_failed_sample_is_rendered_as_it_was(tmp_path: Path):
-    found = find()
-    found.latents["w_plus"][1] = math.nan
-    found.samples[1] = math.nan
-    assert_rendered_again(write(tmp_path, found), NoConsistency())
-
-
-def assert_rendered_again(folder: Path, consistency) -> None:
-    before = {path.name: load_rgb(path) for path in folder.glob("*.png")}
-    again = ["grid.png", "mean.png", "spread.png", "sr_00.png", "sr_00_lr.png", "sr_01.png", "sr_01_lr.png"]
-    again = [name for name in again if name in before]  # with one sample left there is no mean
-    for name in again:
-        (folder / name).unlink()
-    written = render_folder(folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, consistency))
-    assert sorted(path.name for path in written) == again
-    for name, pixels in before.items():
-        assert torch.equal(load_rgb(folder / name), pixels), name
-
-
-def test_the_record_of_an_older_version_is_still_rendered(tmp_path: Path):
-    found = find()
-    folder = write(tmp_path, found)
-    content = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    content["settings"] = {"generator": {}, "degradation": {}, "consistency": EXACT}
-    (folder / "record.json").write_text(json.dumps(content), encoding="utf-8")
-    render_folder(folder, renderer)
-    assert load_rgb(folder / "grid.png").equal(from_pil(drawn(found, words="3 steps, exact consistency")))
-
-
-def test_rendering_elsewhere_leaves_the_folder_alone(tmp_path: Path):
-    folder = write(tmp_path / "run", find())
-    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    output = tmp_path / "again"
-    render_folder(folder, renderer, output)
-    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-    assert (output / "grid.png").read_bytes() == (folder / "grid.png").read_bytes()
-
-
-def test_the_renderer_is_made_from_what_the_record_says(tmp_path: Path):
-    found = find()
-    scores = evaluate(found, DEGRADATION, ABSENT)
-    settings = {"generator": {"path": "weights"}}
-    folder = ReferenceFolders(tmp_path, settings, ABSENT.state).write(found, scores, DEGRADATION(found.samples), {})
-    seen = []
-
-    def load(given) -> Renderer:
-        seen.append(given)
-        return renderer(given)
-
-    render_folder(folder, load)
-    assert seen == [settings]
-    assert json.loads((folder / "record.json").read_text())["weights_sha256"] is None
-
-
-def test_a_run_directory_stands_for_its_finished_references(tmp_path: Path):
-    folders = [write(tmp_path, find(name)) for name in ("grace", "ada")]
-    (tmp_path / "references" / ".partial-eve").mkdir()
-    (tmp_path / "references" / ".partial-eve" / "record.json").touch()
-    assert reference_folders(tmp_path) == sorted(folders)
-    assert reference_folders(folders[0]) == [folders[0]]
-    (tmp_path / "new" / "references").mkdir(parents=True)
-    with pytest.raises(UserError, match="no finished reference"):
-        reference_folders(tmp_path / "new")
-
-
-def test_what_cannot_be_rendered_is_refused(tmp_path: Path):
-    with pytest.raises(UserError, match="record.json"):
-        render_folder(tmp_path, renderer)
-    with pytest.raises(UserError, match="latents.safetensors"):
-        render_folder(write(tmp_path, dataclasses.replace(find("bicubic"), latents={})), renderer)
-    with pytest.raises(UserError, match="sha256 other"):
-        render_folder(write(tmp_path, find("face"), weights_sha256="other"), renderer)
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[1]", '{"reference": "face"}', '{"reference": 1, "settings": {}, "records": []}']
-)
-def test_a_damaged_record_is_refused(tmp_path: Path, content: str):
-    folder = write(tmp_path, find())
-    (folder / "record.json").write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match=r"record\.json is damaged"):
-        render_folder(folder, renderer)
