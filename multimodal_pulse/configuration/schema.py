@@ -78,6 +78,12 @@ class OfficialGenerator(Option):
 
 
 @dataclass
+class Intermediate(Option):
+    resolution: int = MISSING
+    radius: float = MISSING
+
+
+@dataclass
 class Conditioned(Option):
     draws: int = MISSING
     nearest: int = MISSING
@@ -258,6 +264,7 @@ SCHEMAS: dict[str, type] = {
     "generator/untrained": Untrained,
     "generator/file": GeneratorFile,
     "generator/official": OfficialGenerator,
+    "latent_space/intermediate": Intermediate,
     "lr_noise/gaussian": GaussianLrNoise,
     "lr_noise/masked": MaskedLrNoise,
     "synthesis_noise/gaussian": GaussianSynthesisNoise,

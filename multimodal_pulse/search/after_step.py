@@ -27,8 +27,8 @@ class Retract:
     @torch.no_grad()
     def __call__(self, space: Space, variables: Mapping[str, Variable], step: int) -> None:
         """Replaces each variable by `space.retract` of it; a space without bounds changes nothing."""
-        for variable in variables.values():
-            variable.set(space.retract(variable.stack(), variable.initial))
+        for name, variable in variables.items():
+            variable.set(space.retract(name, variable.stack(), variable.initial))
 
 
 class NoAfterStep:
