@@ -91,6 +91,11 @@ class Conditioned(Option):
 
 
 @dataclass
+class NearMean(Option):
+    truncation: float = MISSING
+
+
+@dataclass
 class GaussianLrNoise(Option):
     std: float = MISSING
 
@@ -130,6 +135,12 @@ class MapObjective(Option):
 
 
 @dataclass
+class PosteriorObjective(MapObjective):
+    layer_std: float = MISSING
+    start_sigma: float | None = MISSING
+
+
+@dataclass
 class Repulsion(Option):
     distance: float = MISSING
 
@@ -151,8 +162,20 @@ class Lbfgs(Optimizer):
 
 
 @dataclass
+class Ramp(Option):
+    up: float = MISSING
+    down: float = MISSING
+
+
+@dataclass
+class Geometric(Option):
+    start: float = MISSING
+
+
+@dataclass
 class Stages:
     before: list[Any] = MISSING
+    restarts: int = MISSING
 
 
 @dataclass
@@ -269,12 +292,16 @@ SCHEMAS: dict[str, type] = {
     "lr_noise/masked": MaskedLrNoise,
     "synthesis_noise/gaussian": GaussianSynthesisNoise,
     "latent_resampling/conditioned": Conditioned,
+    "latent_resampling/near_mean": NearMean,
     "batch_diversity/repulsion": Repulsion,
     "objective": Objective,
     "objective/map": MapObjective,
+    "objective/posterior": PosteriorObjective,
     "optimizer": Optimizer,
     "optimizer/sgd": Sgd,
     "optimizer/lbfgs": Lbfgs,
+    "schedule/ramp": Ramp,
+    "schedule/geometric": Geometric,
     "stages": Stages,
     "consistency/exact": Exact,
     "metrics": Metrics,

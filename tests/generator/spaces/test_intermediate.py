@@ -100,7 +100,7 @@ def test_a_step_ends_in_the_balls_and_on_the_spheres():
     moved = {name: value + random(*value.shape, seed=3) for name, value in start.items()}
     for name, variable in variables.items():
         variable.set(moved[name])
-    Retract()(SPACE, variables, 0)
+    Retract()(SPACE, variables, 0.0, [])
     ended = {name: variable.stack().detach() for name, variable in variables.items()}
     assert torch.allclose(ended["deviation.8"].abs().flatten(1).sum(dim=1), torch.tensor(5.0))
     assert torch.allclose(ended["latent"].norm(dim=2), start["latent"].norm(dim=2), rtol=1e-5)
