@@ -87,7 +87,7 @@ class Objective:
         Args:
             coupling: the batch-diversity term of each problem, [P], see `BatchDiversity`.
         """
-        vectors = iterate.w_plus if self.geodesic == "w_plus" else iterate.variables["latent"]
+        vectors = iterate.w_plus if self.geodesic == "w_plus" else latents_of_layers(iterate)
         terms = {"fidelity": iterate.fidelity, "geodesic_spread": geocross(vectors)}
         of_samples = self.l2_weight * terms["fidelity"].clamp(min=self.eps)
         of_samples = of_samples + self.geodesic_weight * terms["geodesic_spread"]
@@ -134,6 +134,18 @@ class AnyObjective(Protocol):
     def __call__(self, iterate: Iterate, coupling: Tensor, /) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the loss of each problem, [P], and the unweighted terms of each sample by name, [B] each."""
         ...
+
+
+def latents_of_layers(iterate: Iterate) -> Tensor:
+    """Returns the latents of the style inputs, [B, num_ws, d].
+
+    Raises:
+        UserError: the latent space has one vector for the whole picture.
+    """
+    latent = iterate.variables["latent"]
+    if latent.ndim != 3:
+        raise UserError("This objective compares the latents of style inputs, and latent_space has only one vector.")
+    return latent
 
 
 def per_problem(of_samples: Tensor, problems: int) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.search.objective import Iterate, Term, completed, refuse_negative, weights_of
+from multimodal_pulse.search.objective import Iterate, Term, completed, latents_of_layers, refuse_negative, weights_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class PosteriorObjective:
         terms: additional terms, by name.
 
     Raises:
-        UserError: a standard deviation is not positive, or a weight is negative.
+        UserError: a standard deviation is not positive, a weight is negative, or (when used) the latent space has one
+            vector for all style inputs.
     """
 
     sigma: float
@@ -49,7 +50,7 @@ class PosteriorObjective:
         """Returns the loss of each problem, [P], and the terms of each sample by name, [B] each."""
         start = self.sigma if self.start_sigma is None else self.start_sigma
         sigma = start * (self.sigma / start) ** iterate.progress
-        terms = {"fidelity": iterate.fidelity, "prior": layered_normal(iterate.variables["latent"], self.layer_std)}
+        terms = {"fidelity": iterate.fidelity, "prior": layered_normal(latents_of_layers(iterate), self.layer_std)}
         of_samples = terms["fidelity"] * (iterate.lr_numel / (2 * sigma**2)) + terms["prior"]
         return completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
 

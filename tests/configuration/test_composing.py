@@ -44,7 +44,7 @@ METHODS = {
     "ilo": ("ilo", "independent", "none", "pulse", "none", "adam_slow", "long_ramp"),
     "brgm": ("brgm", "near_mean", "none", "unit", "none", "adam_slow", "ramp"),
     "langevin": ("langevin", "conditioned_narrow", "none", "unit", "none", "langevin", "geometric"),
-    "rls": ("latent_optimization", "independent", "none", "unit", "none", "adam_slow", "ramp"),
+    "rls": ("rls", "independent", "none", "unit", "none", "lbfgs", "none"),
 }
 CHOSEN_BY_METHODS = (
     "search", "latent_resampling", "lr_noise", "synthesis_noise", "batch_diversity", "optimizer", "schedule",

@@ -10,7 +10,7 @@ from tiny_search import tiny_generator
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.generator import WPlus
 from multimodal_pulse.generator.statistics import w_draws
-from multimodal_pulse.search import Colinearity, NormalW, PosteriorObjective, SquaredLength
+from multimodal_pulse.search import Colinearity, NormalW, Objective, PosteriorObjective, SquaredLength
 from multimodal_pulse.search.objective import Iterate
 from multimodal_pulse.search.posterior import layered_normal
 
@@ -47,6 +47,14 @@ def test_sigma_falls_by_equal_ratios():
         assert terms["prior"].tolist() == [0.0, 0.0]
     constant = PosteriorObjective(sigma=0.02, layer_std=0.3, diversity_weight=0.0)
     assert torch.equal(*[constant(iterate(latent, progress=p), torch.zeros(2))[0] for p in (0.0, 1.0)])
+
+
+def test_a_space_with_one_vector_for_the_whole_picture_is_refused():
+    objective = PosteriorObjective(sigma=0.02, layer_std=0.3, diversity_weight=0.0)
+    on_sphere = Objective(l2_weight=1.0, geodesic_weight=1.0, diversity_weight=0.0, eps=0.0, geodesic="sphere")
+    for refusing in (objective, on_sphere):
+        with pytest.raises(UserError, match="latent_space has only one vector"):
+            refusing(iterate(random(2, 7)), torch.zeros(2))
 
 
 @pytest.mark.parametrize("name", ["sigma", "layer_std", "start_sigma"])
