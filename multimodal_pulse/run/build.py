@@ -33,7 +33,13 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.load_official",
     "multimodal_pulse.generator.untrained",
     "multimodal_pulse.generator.Gaussian",
+    "multimodal_pulse.generator.Intermediate",
     "multimodal_pulse.generator.Sphere",
+    "multimodal_pulse.generator.W",
+    "multimodal_pulse.generator.WPlus",
+    "multimodal_pulse.generator.Whitened",
+    "multimodal_pulse.generator.Z",
+    "multimodal_pulse.generator.ZPlus",
     "multimodal_pulse.degradation.Bicubic",
     "multimodal_pulse.search.NoConsistency",
     "multimodal_pulse.search.ExactConsistency",
@@ -176,9 +182,15 @@ def _mask(path: str | None, references: References) -> Tensor:
 
 
 def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
-    """Builds the stages of `cfg.stages.before`, in order, and the last stage, which the slots describe."""
+    """Builds the stages of `cfg.stages.before`, in order, and the last stage, which the slots describe.
+
+    Raises:
+        UserError: restarts are asked for of a search with several stages.
+    """
+    if cfg.stages.before and cfg.stages.restarts > 1:
+        raise UserError(f"stages.restarts={cfg.stages.restarts}: only a search with a single stage can be restarted.")
     nodes = [*cfg.stages.before, OmegaConf.masked_copy(cfg, ["latent_space", "steps", "optimizer", "schedule"])]
-    return [
+    stages = [
         Stage(
             latent_space=build(node.latent_space, generator=generator),
             steps=node.steps,
@@ -187,6 +199,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
         )
         for node in nodes
     ]
+    return stages * cfg.stages.restarts
 
 
 def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:
