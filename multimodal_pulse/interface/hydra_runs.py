@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import STOPS, UserError
 from multimodal_pulse.base.files import short
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.conf_folder import CONF
@@ -45,7 +45,7 @@ def search(arguments: Sequence[str]) -> None:
     Raises:
         UserError: the arguments or the configuration cannot be used.
         ReportedError: a run failed.
-        KeyboardInterrupt: Ctrl-C; with a sentence that says how to resume.
+        KeyboardInterrupt, Terminated: the program was stopped; a note says how to resume.
     """
     refuse_arguments(arguments)
     jobs: list[EndedJob] = []
@@ -65,8 +65,9 @@ def search(arguments: Sequence[str]) -> None:
         job()
         if any(ended.error for ended in jobs):
             raise ReportedError
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(_how_to_resume(jobs)) from stop
+    except STOPS as stop:
+        stop.add_note(_how_to_resume(jobs))
+        raise
     except ReportedError:
         raise
     except (HydraException, ValueError) as error:  # from the composition: a run's own errors are reported in `job`
@@ -96,7 +97,7 @@ def _ended(cfg: DictConfig, hydra_config: HydraConf, arguments: Sequence[str], j
         with suppress(OSError):  # Hydra has made the folder; a refused run leaves none
             job.run_dir.rmdir()
         jobs.append(EndedJob(job, own, error=in_words(error)))
-        if not isinstance(error, Exception):  # Ctrl-C ends a sweep, an error only the job
+        if not isinstance(error, Exception):  # a stop ends a sweep, an error only the job
             raise
         say_error(error)
         return jobs[-1]
@@ -181,7 +182,7 @@ OmegaConf.register_new_resolver("folder_of_sweep_job", _folder_of_sweep_job, rep
 
 
 def _how_to_resume(jobs: Sequence[EndedJob]) -> str:
-    """Says how to resume after Ctrl-C, with the argument to add."""
+    """Says how to resume after a stop, with the argument to add."""
     if not jobs:  # stopped in the composition, or a launcher has given the jobs to other processes
         return "The same command with the hydra.run.dir (of a sweep: hydra.sweep.dir) that was named does the rest."
     job = jobs[-1].job

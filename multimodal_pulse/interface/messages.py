@@ -3,7 +3,7 @@
 import sys
 import traceback
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import STOPS, UserError
 
 STOPPED = "stopped"
 
@@ -35,7 +35,7 @@ def say_error(error: Exception) -> None:
 
 def in_words(error: BaseException) -> str:
     """Returns one line for the table of a sweep."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, STOPS):
         return STOPPED
     said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
     return " ".join(said.split())

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import STOPS, UserError
 
 WEIGHTS_HELP = """\
 List the official StyleGAN2 networks, or fetch some and print their sha256 and path. An interrupted download goes on
@@ -117,8 +117,9 @@ def weights(names: Sequence[str]) -> None:
     for name in names:
         try:
             path = present(name)
-        except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt("What has arrived stays; the same command goes on there.") from stop
+        except STOPS as stop:
+            stop.add_note("What has arrived stays; the same command goes on there.")
+            raise
         from multimodal_pulse.generator.files.pretrained import load_official
 
         print(f"{load_official(name).sha256}  {path}")

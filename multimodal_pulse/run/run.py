@@ -38,7 +38,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
 
     Raises:
         UserError: something in the configuration, or something it names, cannot be used.
-        KeyboardInterrupt: Ctrl-C was pressed; finished references are recorded.
+        KeyboardInterrupt, Terminated: the run was stopped; finished references are recorded.
     """
     refuse_another_config(job.run_dir, cfg)
     parts = build_parts(cfg, picture)
