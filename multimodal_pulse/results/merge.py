@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def merge(folders: Sequence[Path], out: Path | None = None) -> Report:
     _refuse_overlaps(shards)
     _refuse_gaps(shards)
     out = shards[0].folder.parent / DEFAULT_NAME if out is None else out.expanduser().absolute()
-    cfg, plan = _config_of_the_whole(shards[0]), shards[0].plan
+    cfg, plan = _config_of_the_whole(shards[0]), _plan_of_the_whole(shards)
     source = {name: shard.folder / "references" / name for shard in shards for name in shard.finished}
     unusable = {name: reason for shard in shards for name, reason in shard.unusable.items()}
     _refuse_other_content(out, cfg, plan, source)
@@ -157,6 +157,8 @@ def _refuse_strangers(shards: Sequence[Shard]) -> None:
             pairs = zip(first.plan.references, other.plan.references, strict=False)
             part = next((f" ({a} in one where the other has {b})" for a, b in pairs if a != b), "")
             raise UserError(f"{first} and {other} have different plans: {first.plan} and {other.plan}{part}.")
+        if first.plan.lr_mask != other.plan.lr_mask:
+            raise UserError(f"{first} and {other} were made with different files in the place of noise.lr_mask.")
     weights = [(shard, shard.provenance["weights_sha256"]) for shard in shards if shard.provenance is not None]
     for (one, its), (other, others) in pairwise(weights):
         if its != others:
@@ -234,6 +236,13 @@ def _config_of_the_whole(shard: Shard) -> DictConfig:
     assert isinstance(cfg, DictConfig)
     cfg.shard.index, cfg.shard.count = 0, 1
     return cfg
+
+
+def _plan_of_the_whole(shards: Sequence[Shard]) -> Plan:
+    """Returns the plan with the files of all shards."""
+    plan = shards[0].plan
+    files = {name: file for shard in shards for name, file in shard.plan.files.items()}
+    return replace(plan, files={name: files[name] for name in plan.references if name in files})
 
 
 def _overrides_of_the_whole(shard: Shard) -> list[str]:

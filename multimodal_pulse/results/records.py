@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -36,6 +37,7 @@ class ReferenceFolders:
         lpips_state: the `state` of the LPIPS that makes the scores.
         weights_sha256: the sha256 of the generator's weights, without which `render_folder` refuses to draw; None: any
             weights may draw.
+        files: by reference, the fingerprint of its file, for those that have one.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ReferenceFolders:
         settings: Mapping[str, Any],
         lpips_state: Mapping[str, Any],
         weights_sha256: str | None = None,
+        files: Mapping[str, Mapping[str, str | None]] = MappingProxyType({}),
     ) -> None:
         self.run_dir = Path(run_dir)
         self.folder = self.run_dir / "references"
@@ -53,6 +56,7 @@ class ReferenceFolders:
         self.settings = dict(settings)
         self._lpips_state = dict(lpips_state)
         self._weights_sha256 = weights_sha256
+        self._files = files
 
     def write(self, outcome: Outcome, scores: Scores, downsampled: Tensor, pages: Mapping[str, Image.Image]) -> Path:
         """Writes the folder of one reference, whole or not at all; an existing one is left as it is.
@@ -90,6 +94,7 @@ class ReferenceFolders:
         """Returns the content of record.json."""
         return {
             "reference": outcome.reference.name,
+            "file": self._files.get(outcome.reference.name),
             "records": [asdict(record) for record in scores.records],
             "diversity": asdict(scores.diversity),
             "mean_image_psnr": scores.mean_image_psnr,

@@ -13,14 +13,14 @@ from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
 from multimodal_pulse.metrics import build_lpips
 from multimodal_pulse.references.in_memory import Picture
-from multimodal_pulse.results.plan import refuse_another_run, write_plan_once
+from multimodal_pulse.results.plan import Plan, refuse_another_run, write_plan_once
 from multimodal_pulse.results.provenance import write_provenance
 from multimodal_pulse.results.records import ReferenceFolders, derive, finished
 from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
 from multimodal_pulse.results.tracking.trackers import NullTracker
 from multimodal_pulse.run.build import build_parts, build_search, build_tracker, rendering_settings, trainer_options
 from multimodal_pulse.run.dry_run import dry_run, trial
-from multimodal_pulse.run.groups import plan_groups
+from multimodal_pulse.run.groups import plan_run
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.search.outcome import Outcome, Recorder
 
@@ -45,9 +45,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
     tracker = build_tracker(cfg, job)
 
-    plan = plan_groups(cfg, parts, job.run_dir)
-    refuse_another_run(job.run_dir, plan, parts.generator.sha256)
-    done = finished(job.run_dir)
+    plan, done = plan_run(cfg, parts, job.run_dir), finished(job.run_dir)
+    refuse_another_run(job.run_dir, plan, parts.generator.sha256, done)
+    plan = plan.resuming(Plan.read(job.run_dir), done)
     waiting = [index for group in plan.pending(done, *shard) for index in group]
     references.check(waiting)
     unusable = references.unusable(waiting)
@@ -68,7 +68,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     )
 
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
-        folders = ReferenceFolders(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256)
+        folders = ReferenceFolders(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256, plan.files)
 
         def score_and_write(outcome: Outcome) -> None:
             score(outcome, parts.degradation, lpips, folders, tracker)

@@ -21,7 +21,7 @@ Mode = Literal["offline", "online", "disabled"]
 
 NOT_AVERAGED = ("reference", "sample", "status")
 """The keys of a record that are not scores."""
-NOT_MEASURED = ("reference", "records", "settings", "lpips_backbone", "weights_sha256", "group", "halved")
+NOT_MEASURED = ("reference", "file", "records", "settings", "lpips_backbone", "weights_sha256", "group", "halved")
 """The keys of record.json that are not scores of the reference."""
 
 
