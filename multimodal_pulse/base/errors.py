@@ -5,6 +5,23 @@ class UserError(Exception):
     """The message is one sentence with the cause and the remedy; the command line prints it and exits with status 1."""
 
 
+class FullDiskError(OSError):
+    """No space was left for a file or folder; `str()` is one sentence with the path, the need and the remedy.
+
+    Args:
+        error: what the system said.
+        path: the place of the file or folder.
+        sentence: the sentence.
+    """
+
+    def __init__(self, error: OSError, path: str, sentence: str) -> None:
+        super().__init__(error.errno, error.strerror, path)
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
 class Terminated(SystemExit):
     """A signal, such as SIGTERM of a batch system or of a container, asks the program to end.
 

@@ -89,7 +89,11 @@ class Plan:
 
     def names(self, index: int = 0, count: int = 1) -> list[str]:
         """Returns the references of shard `index` of `count`."""
-        return [self.references[position] for group in self.groups[index::count] for position in group]
+        return self.names_of(self.groups[index::count])
+
+    def names_of(self, groups: Sequence[Sequence[int]]) -> list[str]:
+        """Returns the references of these groups."""
+        return [self.references[position] for group in groups for position in group]
 
     def pending(
         self, finished: Collection[str], index: int = 0, count: int = 1, unusable: Collection[int] = ()

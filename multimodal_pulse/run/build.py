@@ -207,9 +207,14 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
         "film_frames": cfg.film_frames,
     }
     # Only for a search that has stages: building them may take a million draws of the mapping network.
-    if "stages" in inspect.signature(factory(cfg.search)).parameters:
+    if searches_latents(cfg):
         arguments["stages"] = build_stages(cfg, parts.generator)
     return build(cfg.search, **arguments)
+
+
+def searches_latents(cfg: DictConfig) -> bool:
+    """Returns whether the search has stages, in which latents move; a baseline has none."""
+    return "stages" in inspect.signature(factory(cfg.search)).parameters
 
 
 def trainer_options(trainer: DictConfig, device: torch.device) -> dict[str, Any]:
