@@ -1,6 +1,5 @@
 """The plan of a run: its references, their files, and the groups in which they are searched."""
 
-import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import file_sha256, short
 from multimodal_pulse.references.picture_files import can_be_read
-from multimodal_pulse.results.json_files import write_json
+from multimodal_pulse.results.json_files import read_json, write_json
 
 Fingerprint = dict[str, str | None]
 """A file as the plan and the records name it: its `path` as it was given, and the `sha256` of its bytes, None if it
@@ -65,12 +64,29 @@ class Plan:
             UserError: plan.json is damaged.
         """
         path = Path(run_dir) / "plan.json"
-        try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        content = read_json(path)
+        if content is None:
             return None
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path} is damaged, or not this program's: {error}.") from error
+        try:
+            plan = cls(**content)
+            intact = plan._is_intact()
+        except (TypeError, AttributeError):
+            intact = False
+        if not intact:
+            raise UserError(f"{short(path)} is damaged, or not this program's.")
+        return plan
+
+    def _is_intact(self) -> bool:
+        """Returns whether the values have the types and ranges of a plan, whoever wrote them."""
+        positions = [position for group in self.groups for position in group]
+        files = [*self.files.values(), *([] if self.lr_mask is None else [self.lr_mask])]
+        return (
+            isinstance(self.references, list)
+            and all(isinstance(name, str) for name in self.references)
+            and sorted(positions) == list(range(len(self.references)))
+            and isinstance(self.seconds, int | float | None)
+            and all(file.keys() == {"path", "sha256"} for file in files)
+        )
 
     def __str__(self) -> str:
         return f"{len(self.references)} references in {len(self.groups)} groups"
@@ -137,8 +153,8 @@ def refuse_another_run(
             f"{Path(run_dir) / 'plan.json'} plans {present}, not the {len(plan.references)} in {len(plan.groups)} asked"
             " for now: give this run a directory of its own."
         )
-    if provenance_file.exists():
-        begun_with = json.loads(provenance_file.read_text(encoding="utf-8")).get("weights_sha256")
+    if (provenance := read_json(provenance_file)) is not None:
+        begun_with = provenance.get("weights_sha256")
         if begun_with != weights_sha256:
             raise UserError(
                 f"{run_dir} holds a run with other weights (sha256 {str(begun_with)[:12]}... there,"

@@ -13,12 +13,20 @@ from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
 from multimodal_pulse.metrics import build_lpips
 from multimodal_pulse.references.in_memory import Picture
+from multimodal_pulse.results.pictures.restore import restore_pictures
 from multimodal_pulse.results.plan import Plan, refuse_another_run, write_plan_once
 from multimodal_pulse.results.provenance import write_provenance
-from multimodal_pulse.results.records import ReferenceFolders, derive, finished
+from multimodal_pulse.results.records import ReferenceFolders, check_entries, derive, finished
 from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
 from multimodal_pulse.results.tracking.trackers import NullTracker
-from multimodal_pulse.run.build import build_parts, build_search, build_tracker, rendering_settings, trainer_options
+from multimodal_pulse.run.build import (
+    build_parts,
+    build_search,
+    build_tracker,
+    renderer_loader,
+    rendering_settings,
+    trainer_options,
+)
 from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_run
 from multimodal_pulse.run.scoring import score
@@ -49,6 +57,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     plan, done = plan_run(cfg, parts, job.run_dir), finished(job.run_dir)
     refuse_another_run(job.run_dir, plan, parts.generator.sha256, done)
     plan = plan.resuming(Plan.read(job.run_dir), done)
+    earlier = check_entries(job.run_dir, plan.references)
     waiting = [index for group in plan.pending(done, *shard) for index in group]
     references.check(waiting)
     unusable = references.unusable(waiting)
@@ -90,6 +99,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         write_config_once(job.run_dir, cfg, job.overrides)
         say_begun(job.run_dir)
         write_plan_once(job.run_dir, plan)
+        restore_pictures(job.run_dir, earlier, renderer_loader())
         if groups:  # a process with nothing left to search adds no provenance
             write_provenance(
                 job.run_dir,
