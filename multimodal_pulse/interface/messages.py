@@ -3,7 +3,7 @@
 import sys
 import traceback
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import STOPS, FullDiskError, UserError
 
 STOPPED = "stopped"
 
@@ -22,20 +22,20 @@ def say(sentence: str) -> None:
 
 def say_error(error: Exception) -> None:
     """Prints one line about an error that the user can correct, and a traceback of an error of the program."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | FullDiskError):
         say(str(error))
     elif isinstance(error, ReportedError):
         for sentence in error.args:
             say(sentence)
-    elif isinstance(error, OSError):  # a full disk, a folder without permission
-        say(f"{error.filename}: {error.strerror}." if error.filename else str(error))
+    elif isinstance(error, OSError):  # a folder without permission, a disk that is full for another program
+        say(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}.")
     else:
         traceback.print_exception(error)
 
 
 def in_words(error: BaseException) -> str:
     """Returns one line for the table of a sweep."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, STOPS):
         return STOPPED
-    said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    said = str(error) if isinstance(error, UserError | FullDiskError) else f"{type(error).__name__}: {error}"
     return " ".join(said.split())

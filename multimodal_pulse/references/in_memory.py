@@ -47,6 +47,8 @@ class InMemory(References):
         path = Path(image) if isinstance(image, str | Path) else None
         name = safe_name(name or (path.stem if path else "image"))
         super().__init__([name])
+        if path:
+            self.files = {name: path}
         source = str(path) if path else "the image"
         self._reference, notice = Pairing(resolution, degradation, as_)(name, as_rgb(image), source)
         self.add_notice(notice)
