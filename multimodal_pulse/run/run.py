@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
+from multimodal_pulse.configuration.validation import without_effect
 from multimodal_pulse.metrics import build_lpips
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.results.plan import refuse_another_run, write_plan_once
@@ -23,6 +24,7 @@ from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_groups
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.search.outcome import Outcome, Recorder
+from multimodal_pulse.search.stuck import stuck
 
 
 def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
@@ -43,6 +45,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     refuse_another_config(job.run_dir, cfg)
     parts = build_parts(cfg, picture)
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
+    references.add_notice(without_effect(job.choices, job.overrides))
     tracker = build_tracker(cfg, job)
 
     plan = plan_groups(cfg, parts, job.run_dir)
@@ -72,6 +75,8 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
 
         def score_and_write(outcome: Outcome) -> None:
             score(outcome, parts.degradation, lpips, folders, tracker)
+            for sentence in stuck(outcome):
+                references.add_notice(sentence)
             notices.say()
 
         return score_and_write
