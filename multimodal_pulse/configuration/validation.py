@@ -106,6 +106,9 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     limit = cfg.references.get("limit")
     if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
         raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")
+    recursive = cfg.references.get("recursive", False)
+    if not isinstance(recursive, bool):  # nor does it say so of this
+        raise UserError(f"references.recursive={recursive}: it must be true or false.")
     per_group = cfg.trainer.references_per_group
     if isinstance(per_group, str) and per_group != AUTO:
         raise UserError(f"trainer.references_per_group={per_group}: it must be a whole number, or {AUTO}.")

@@ -127,10 +127,11 @@ def _refuse_early(cfg: DictConfig, job: Job) -> None:
     refuse_another_config(job.run_dir, cfg)
     # A resumed run and a shard do not read all pictures: they check their own later.
     if job.choices["references"] in ("image", "folder") and cfg.shard.count == 1 and not _begun(job):
-        from multimodal_pulse.references.picture_files import picture_paths, refuse_failing, size_and_format
+        from multimodal_pulse.references.picture_files import contents, refuse_failing, size_and_format
 
-        path = Path(str(cfg.references.path)).expanduser()
-        paths = picture_paths(path)[: cfg.references.limit] if job.choices["references"] == "folder" else [path]
+        paths = [Path(str(cfg.references.path)).expanduser()]
+        if job.choices["references"] == "folder":
+            paths = contents(paths[0], cfg.references.recursive).pictures[: cfg.references.limit]
         refuse_failing(size_and_format, paths)
 
 

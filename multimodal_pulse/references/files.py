@@ -8,7 +8,7 @@ from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import unique_names
 from multimodal_pulse.references.pairing import Pairing
-from multimodal_pulse.references.picture_files import picture_paths, refuse_failing, size_of
+from multimodal_pulse.references.picture_files import contents, refuse_failing, size_of
 from multimodal_pulse.references.pixels import load_rgb
 
 
@@ -24,6 +24,7 @@ class PictureFiles(References):
         degradation: A.
         paths: the files.
         as_: see `Pairing`.
+        called: for each file a path whose stem is to be the name; None: the files themselves.
     Raises:
         UserError: some files cannot be used, by their headers; they are named.
     """
@@ -34,8 +35,9 @@ class PictureFiles(References):
         degradation: Degradation,
         paths: Sequence[Path],
         as_: str = "auto",
+        called: Sequence[Path] | None = None,
     ) -> None:
-        super().__init__(unique_names(paths))
+        super().__init__(unique_names(paths if called is None else called))
         self._paths = paths
         self._pairing = Pairing(resolution, degradation, as_)
         refuse_failing(lambda path: self._pairing.check(*size_of(path), str(path)), paths)
@@ -60,7 +62,9 @@ class PictureFiles(References):
 
 
 class Folder(PictureFiles):
-    """References from all PNG, JPEG and WebP files directly in a folder, sorted by name, without hidden files.
+    """References from all PNG, JPEG and WebP files in a folder but hidden ones, img2 before img10.
+
+    The name of a file in a folder below has the folder's name before its own: `trip/a.png` is `trip_a`.
 
     Args:
         resolution: the generator's, R.
@@ -68,6 +72,7 @@ class Folder(PictureFiles):
         path: the folder.
         limit: the largest number of files, from the first; None: all.
         as_: see `Pairing`.
+        recursive: whether the files in the folders below count too.
     Raises:
         UserError: the folder is missing or has no picture, `limit` is less than 1, or as `PictureFiles`.
     """
@@ -79,11 +84,16 @@ class Folder(PictureFiles):
         path: str | Path,
         limit: int | None = None,
         as_: str = "auto",
+        recursive: bool = False,
     ) -> None:
         if limit is not None and limit < 1:
             raise UserError(f"references.limit={limit} must be at least 1, or null for all.")
-        paths = picture_paths(Path(path).expanduser())
-        super().__init__(resolution, degradation, paths[:limit], as_)
+        folder = Path(path).expanduser()
+        found = contents(folder, recursive)
+        paths = found.pictures[:limit]
+        called = [Path("_".join(path.relative_to(folder).parts)) for path in paths]
+        super().__init__(resolution, degradation, paths, as_, called)
+        self.add_notice(f"in {folder}, {found.notice}." if found.notice else None)
 
 
 class ImageFile(PictureFiles):

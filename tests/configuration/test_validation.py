@@ -148,6 +148,9 @@ def test_the_limit_of_a_folder_is_a_number():
     assert "references.limit=all" in refusal(
         "references.limit=all", options=("references=folder", "references.path=2024")
     )
+    assert "references.recursive=3" in refusal(
+        "references.recursive=3", options=("references=folder", "references.path=2024")
+    )
 
 
 def test_a_factor_must_divide_a_resolution_that_the_configuration_has():

@@ -155,10 +155,13 @@ def test_a_picture_that_cannot_be_read_is_refused_without_torch(source, content,
 
 
 def test_a_folder_without_pictures_is_refused_without_torch(tmp_path):
-    (tmp_path / "notes.txt").touch()
-    done = lightly("references=folder", f"references.path={tmp_path}", f"hydra.run.dir={tmp_path / 'run'}")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "notes.txt").touch()
+    done = lightly("references=folder", f"references.path={tmp_path / 'photos'}", f"hydra.run.dir={tmp_path / 'run'}")
     assert done.returncode == 1
-    assert done.stderr.endswith(" has no picture (.png, .jpg, .jpeg, .webp) in it.\n")
+    assert done.stderr.endswith(
+        " has no picture (.png, .jpg, .jpeg, .jpe, .jfif, .webp) in it; 1 file is left out: notes.txt.\n"
+    )
 
 
 def test_a_picture_of_a_wrong_size_is_refused_without_lightning(tmp_path):
