@@ -37,7 +37,10 @@ _ONCE_FIXED: dict[str, dict[str, Any]] = {
 
 _ONCE_WITHOUT: dict[str, dict[str, dict[str, Any]]] = {
     "generator": {"multimodal_pulse.generator.load_file": {"domain": "photographs"}},
-    "references": {"multimodal_pulse.references.Folder": {"recursive": False}},
+    "references": {
+        "multimodal_pulse.references.Folder": {"recursive": False},
+        "multimodal_pulse.references.ImageFile": {"name": None},
+    },
 }
 """Keys that options did not have in earlier versions, by slot and class, with what these versions did."""
 

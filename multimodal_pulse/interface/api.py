@@ -61,7 +61,9 @@ def upsample(
             reference.
         method: a method of the command line.
         num_samples: the number of samples, K.
-        seed: fixes all random draws.
+        seed: fixes all random draws, together with the name of the reference: that of the file that was given or that
+            Pillow opened, and "image" for any other picture. A renamed file therefore has other samples; with
+            `**{"references.name": "ada"}` any picture has those of a file `ada.png` of the same pixels.
         run_dir: the run directory; None: a new one under outputs/. An existing run of the same picture and settings is
             resumed.
         overrides: any other overrides, such as `steps=50`, `lr_noise="none"` or `**{"noise.lr_std": 0.05}`.

@@ -29,7 +29,7 @@ the LPIPS backbone are missing, LPIPS is left out and the run says so. After Ctr
 the same hydra.run.dir (of a sweep: hydra.sweep.dir) does what is missing.
 """
 
-FURTHER_KNOBS = {"references": "folder", "generator": "file"}
+FURTHER_KNOBS = {"references": ("image", "folder"), "generator": ("file",)}
 """Options that are not the default and whose keys are shown all the same."""
 
 
@@ -37,9 +37,9 @@ def help_text() -> str:
     """Returns the text of `--help`."""
     knobs = _explained(keys("config.yaml"))
     for slot, default in slots().items():
-        further = option_keys(slot, FURTHER_KNOBS[slot]) if slot in FURTHER_KNOBS else {}
-        own = option_keys(slot, default) if default else {}
-        knobs |= {f"{slot}.{key}": knob for key, knob in _explained(further | own).items()}
+        shown = [*FURTHER_KNOBS.get(slot, ()), *([default] if default else [])]
+        of_slot = {key: knob for option in shown for key, knob in option_keys(slot, option).items()}
+        knobs |= {f"{slot}.{key}": knob for key, knob in _explained(of_slot).items()}
     lines = [f"  {key} = {value}".ljust(42) + f" {said}" for key, (value, said) in knobs.items()]
     choices = [
         f"  {f'{slot}={option}'.ljust(40)}{'*' if option == default else ' '} {_first_comment(slot, option)}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
-from multimodal_pulse.references.names import unique_names
+from multimodal_pulse.references.names import safe_name, unique_names
 from multimodal_pulse.references.pairing import Pairing
 from multimodal_pulse.references.picture_files import contents, refuse_failing, size_of
 from multimodal_pulse.references.pixels import load_rgb
@@ -23,8 +23,8 @@ class PictureFiles(References):
         resolution: the generator's, R.
         degradation: A.
         paths: the files.
+        names: the name of each file's reference.
         as_: see `Pairing`.
-        called: for each file a path whose stem is to be the name; None: the files themselves.
     Raises:
         UserError: some files cannot be used, by their headers; they are named.
     """
@@ -34,10 +34,10 @@ class PictureFiles(References):
         resolution: int,
         degradation: Degradation,
         paths: Sequence[Path],
+        names: list[str],
         as_: str = "auto",
-        called: Sequence[Path] | None = None,
     ) -> None:
-        super().__init__(unique_names(paths if called is None else called))
+        super().__init__(names)
         self._paths = paths
         self._pairing = Pairing(resolution, degradation, as_)
         refuse_failing(lambda path: self._pairing.check(*size_of(path), str(path)), paths)
@@ -91,8 +91,8 @@ class Folder(PictureFiles):
         folder = Path(path).expanduser()
         found = contents(folder, recursive)
         paths = found.pictures[:limit]
-        called = [Path("_".join(path.relative_to(folder).parts)) for path in paths]
-        super().__init__(resolution, degradation, paths, as_, called)
+        names = unique_names(Path("_".join(path.relative_to(folder).parts)) for path in paths)
+        super().__init__(resolution, degradation, paths, names, as_)
         self.add_notice(f"in {folder}, {found.notice}." if found.notice else None)
 
 
@@ -104,6 +104,8 @@ class ImageFile(PictureFiles):
         degradation: A.
         path: the file.
         as_: see `Pairing`.
+        name: the name of the reference, which fixes all random draws together with the seed; None: the file's. A file
+            that was renamed has the same samples as before if its former name is given here.
     Raises:
         UserError: as `PictureFiles`.
     """
@@ -114,5 +116,7 @@ class ImageFile(PictureFiles):
         degradation: Degradation,
         path: str | Path,
         as_: str = "auto",
+        name: str | None = None,
     ) -> None:
-        super().__init__(resolution, degradation, [Path(path).expanduser()], as_)
+        file = Path(path).expanduser()
+        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_)

@@ -189,7 +189,8 @@ def test_help_names_every_option_and_the_pinned_knobs():
         "num_samples", "steps", "seed", "noise.lr_std", "noise.lr_mask", "noise.synthesis_std", "references.path",
         "noise.synthesis_resolutions", "objective.l2_weight", "objective.geodesic_weight", "objective.diversity_weight",
         "objective.eps", "degradation.factor", "references.limit", "references.split", "references.as",
-        "generator.path", "shard.index", "shard.count", "optimizer.lr", "tracking.mode", "metrics.lpips_net",
+        "references.name", "references.recursive", "generator.path", "shard.index", "shard.count", "optimizer.lr",
+        "tracking.mode", "metrics.lpips_net",
         "trainer.precision", "trainer.references_per_group",
     ):  # fmt: skip
         assert f"  {knob} = " in text, knob
@@ -203,6 +204,8 @@ def test_help_shows_the_values_of_the_default_configuration():
         if knob not in (
             "references.path",
             "references.as",
+            "references.name",
+            "references.recursive",
             "generator.path",
             "generator.domain",
         ):  # of options that are not the default

@@ -318,6 +318,18 @@ class TestInMemory:
             assert references.names == ["my_photo"]
             check_pair(references[0], pixels)
         assert InMemory(RESOLUTION, DEGRADATION, path, name="a/b")[0].name == "a_b"
+        assert ImageFile(RESOLUTION, DEGRADATION, path, name="a/b")[0].name == "a_b"
+
+    def test_a_picture_that_pillow_opened_has_its_files_name(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, 32, 32, "my photo.png")
+        for file in (path, str(path), str(path).encode()):
+            with Image.open(file) as picture:
+                references = InMemory(RESOLUTION, DEGRADATION, picture)
+            assert references.names == ["my_photo"]
+            check_pair(references[0], pixels)
+        with Image.open(path) as picture:
+            assert InMemory(RESOLUTION, DEGRADATION, picture.copy()).names == ["image"]
+            assert InMemory(RESOLUTION, DEGRADATION, picture, name="ada").names == ["ada"]
 
     def test_gray_and_opacity(self) -> None:
         gray = self.pixels[:, :, 0]
