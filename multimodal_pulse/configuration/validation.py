@@ -101,7 +101,9 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
             raise UserError(
                 f"{override}: nothing can be added to this configuration or taken from it; leave out the sign."
             )
-    for key in sorted(OmegaConf.missing_keys(cfg)):
+    # The schema of references=folder does not refuse null.
+    null = [key for key, node in (("references.path", cfg.references),) if "path" in node and node.path is None]
+    for key in sorted(OmegaConf.missing_keys(cfg)) + null:
         raise UserError(f"{key} is not set: add {key}=... to the command.")
     limit = cfg.references.get("limit")
     if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so

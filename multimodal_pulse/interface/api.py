@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.overrides import literal, quoted
 from multimodal_pulse.configuration.validation import check_config
 from multimodal_pulse.interface.hydra_errors import composed
 from multimodal_pulse.references.in_memory import Picture, as_rgb
@@ -125,7 +126,6 @@ def _as_override(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple):
         return f"[{','.join(map(_as_override, value))}]"
-    if isinstance(value, str | Path):
-        escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{escaped}'" if not escaped.isidentifier() else escaped
-    return str(value)
+    if isinstance(value, Path):
+        return literal(str(value))
+    return quoted(value) if isinstance(value, str) else str(value)

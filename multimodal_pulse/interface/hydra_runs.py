@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ from multimodal_pulse.configuration.overrides import as_argument, folder_of_swee
 from multimodal_pulse.configuration.run_config import CONFIG_FILE, refuse_another_config
 from multimodal_pulse.configuration.schema import register
 from multimodal_pulse.configuration.validation import FILES, check_config, check_files
-from multimodal_pulse.interface.hydra_errors import explain, refuse_arguments
+from multimodal_pulse.interface.hydra_errors import explain, read_arguments, refuse_arguments
 from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error
 from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
 
@@ -48,6 +49,7 @@ def search(arguments: Sequence[str]) -> None:
         KeyboardInterrupt: Ctrl-C; with a sentence that says how to resume.
     """
     refuse_arguments(arguments)
+    sys.argv[1:] = arguments = read_arguments(arguments)
     jobs: list[EndedJob] = []
     process = _process()
 
