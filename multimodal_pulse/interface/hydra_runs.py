@@ -25,8 +25,10 @@ from multimodal_pulse.configuration.run_config import CONFIG_FILE, refuse_anothe
 from multimodal_pulse.configuration.schema import register
 from multimodal_pulse.configuration.validation import FILES, check_config, check_files
 from multimodal_pulse.interface.hydra_errors import explain, read_arguments, refuse_arguments
-from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error
+from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error, say_loading
+from multimodal_pulse.interface.sweep_check import check_sweep, picture_files
 from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
+from multimodal_pulse.references.picture_files import refuse_failing, size_and_format
 
 register()
 
@@ -64,6 +66,8 @@ def search(arguments: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them over several lines
     CommandLine().arguments = list(arguments)
     try:
+        if {"-m", "--multirun"} & set(arguments):
+            check_sweep(arguments)
         job()
         if any(ended.error for ended in jobs):
             raise ReportedError
@@ -111,6 +115,7 @@ def _ended(cfg: DictConfig, hydra_config: HydraConf, arguments: Sequence[str], j
 def _run(cfg: DictConfig, job: Job) -> tuple[Mapping[str, Any], str]:
     """Does one run and prints its report; returns the content of metrics.json, and why it lacks references."""
     _refuse_early(cfg, job)
+    say_loading(f"PyTorch and generator={job.choices['generator']}")
     from multimodal_pulse.run.run import run
 
     report = run(cfg, job)
@@ -128,13 +133,8 @@ def _refuse_early(cfg: DictConfig, job: Job) -> None:
     check_files(cfg)
     refuse_another_config(job.run_dir, cfg)
     # A resumed run and a shard do not read all pictures: they check their own later.
-    if job.choices["references"] in ("image", "folder") and cfg.shard.count == 1 and not _begun(job):
-        from multimodal_pulse.references.picture_files import contents, refuse_failing, size_and_format
-
-        paths = [Path(str(cfg.references.path)).expanduser()]
-        if job.choices["references"] == "folder":
-            paths = contents(paths[0], cfg.references.recursive).pictures[: cfg.references.limit]
-        refuse_failing(size_and_format, paths)
+    if cfg.shard.count == 1 and not _begun(job):
+        refuse_failing(size_and_format, picture_files(cfg, job.choices["references"]))
 
 
 def _begun(job: Job) -> bool:
