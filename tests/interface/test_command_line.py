@@ -163,6 +163,24 @@ def test_a_picture_that_cannot_be_read_is_refused_without_torch(source, content,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "loading"),
+    [
+        (["steps=3"], "PyTorch and generator=portraits"),
+        (["-m", "seed=0,1"], "PyTorch, to check 2 runs before the first begins"),
+        (["render", "somewhere"], "PyTorch and the generator of the run"),
+        (["convert", "a.pkl", "a.safetensors"], "PyTorch and a.pkl"),
+    ],
+)
+def test_what_is_loaded_is_said_before_it_takes_seconds(arguments, loading, tmp_path):
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "multimodal_pulse", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr.startswith(f"loading {loading} ...\nmultimodal-pulse: stopped.")
+
+
 def test_a_folder_without_pictures_is_refused_without_torch(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "notes.txt").touch()
