@@ -155,6 +155,7 @@ class Exact(Option):
 
 
 class Backbone(StrEnum):
+    auto = "auto"
     alex = "alex"
     squeeze = "squeeze"
     vgg = "vgg"

@@ -76,7 +76,7 @@ OF_A_SEARCH = (
 """Knobs and slots that only a search reads. The seed is not among them: whoever sweeps methods sweeps it for all."""
 
 AUTO = "auto"
-"""The value of `trainer.references_per_group` that leaves the number to the program."""
+"""The value of `trainer.references_per_group` and of `metrics.lpips_net` that leaves the choice to the program."""
 
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 """The resolutions of generators that the configuration describes; `Architecture` decides in the end."""

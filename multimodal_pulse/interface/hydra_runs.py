@@ -21,7 +21,7 @@ from multimodal_pulse.base.files import short
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.conf_folder import CONF
 from multimodal_pulse.configuration.overrides import as_argument, folder_of_sweep_job, own_overrides
-from multimodal_pulse.configuration.run_config import CONFIG_FILE, refuse_another_config
+from multimodal_pulse.configuration.run_config import CONFIG_FILE, as_begun, refuse_another_config
 from multimodal_pulse.configuration.schema import register
 from multimodal_pulse.configuration.validation import FILES, check_config, check_files
 from multimodal_pulse.interface.hydra_errors import explain, read_arguments, refuse_arguments
@@ -131,7 +131,7 @@ def _refuse_early(cfg: DictConfig, job: Job) -> None:
     """
     check_config(cfg, job.choices, job.overrides)
     check_files(cfg)
-    refuse_another_config(job.run_dir, cfg)
+    refuse_another_config(job.run_dir, as_begun(job.run_dir, cfg))
     # A resumed run and a shard do not read all pictures: they check their own later.
     if cfg.shard.count == 1 and not _begun(job):
         refuse_failing(size_and_format, picture_files(cfg, job.choices["references"]))

@@ -10,9 +10,10 @@ from omegaconf import DictConfig
 
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.configuration.compose import Job
-from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
-from multimodal_pulse.configuration.validation import without_effect
+from multimodal_pulse.configuration.run_config import as_begun, refuse_another_config, write_config_once
+from multimodal_pulse.configuration.validation import AUTO, without_effect
 from multimodal_pulse.metrics import build_lpips
+from multimodal_pulse.metrics.lpips import choose_net
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.results.plan import refuse_another_run, write_plan_once
 from multimodal_pulse.results.provenance import write_provenance
@@ -42,6 +43,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         UserError: something in the configuration, or something it names, cannot be used.
         KeyboardInterrupt: Ctrl-C was pressed; finished references are recorded.
     """
+    cfg = as_begun(job.run_dir, cfg)
     refuse_another_config(job.run_dir, cfg)
     parts = build_parts(cfg, picture)
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
@@ -63,6 +65,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     say_unusable(missing)
     mine = plan.names(*shard)
     say_resumed(len(done.intersection(mine)), len(mine), len(missing))
+    if cfg.metrics.lpips_net == AUTO:
+        cfg = cfg.copy()
+        cfg.metrics.lpips_net = choose_net()
     lpips = build_lpips(
         cfg.metrics.lpips_net,
         cfg.metrics.lpips_verify,

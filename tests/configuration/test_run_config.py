@@ -12,7 +12,7 @@ from multimodal_pulse.configuration.overrides import (
     own_overrides,
     with_paths_as_they_are,
 )
-from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
+from multimodal_pulse.configuration.run_config import as_begun, refuse_another_config, write_config_once
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,20 @@ def test_another_configuration_is_told_by_three_keys_that_a_user_sets(tmp_path, 
     )
     said = refusal(tmp_path / "run", "references=folder", "references.path=photos", "optimizer.lr=1")
     assert "(references.path: not set there, photos now; " in said
+
+
+def test_a_run_goes_on_with_the_lpips_that_it_was_begun_with(tmp_path):
+    auto = compose_config()
+    assert as_begun(tmp_path, auto).metrics.lpips_net == "auto"  # nothing has begun
+    write_config_once(tmp_path, compose_config(["metrics.lpips_net=squeeze"]), [])
+    assert as_begun(tmp_path, auto).metrics.lpips_net == "squeeze" and auto.metrics.lpips_net == "auto"
+    refuse_another_config(tmp_path, as_begun(tmp_path, auto))
+    other = as_begun(tmp_path, compose_config(["metrics.lpips_net=alex"]))
+    with pytest.raises(UserError, match=r"metrics\.lpips_net: squeeze there, alex now"):
+        refuse_another_config(tmp_path, other)
+    write_config_once(tmp_path / "without", compose_config(["metrics.lpips_net=null"]), [])
+    with pytest.raises(UserError, match=r"metrics\.lpips_net: None there, auto now"):
+        refuse_another_config(tmp_path / "without", as_begun(tmp_path / "without", auto))
 
 
 def test_a_class_is_told_where_nothing_else_differs(tmp_path):
