@@ -210,7 +210,7 @@ def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
         return _absent(net, path, why, "its weights cannot be kept")
     try:
         sha256 = file_sha256(path)
-        lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(_promised_prefix(path)))
+        lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(promised_prefix(path)))
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         why = f"the file of its weights is damaged ({_why(error)})"
         return _absent(net, path, why, "the file of its weights is damaged")
@@ -240,7 +240,7 @@ def _warn_once(sentence: str) -> None:
     logger.warning(sentence)
 
 
-def _promised_prefix(path: Path) -> str:
+def promised_prefix(path: Path) -> str:
     """Returns the first digits of the sha256 in torch.hub's file name, <network>-<digits>.pth."""
     return path.stem.rsplit("-", 1)[-1]
 
@@ -263,6 +263,6 @@ def _fetch(net: str, path: Path, seconds: float) -> None:
     try:
         # With short time-outs, a silent server cannot exceed the total time by much.
         patience = Patience(connect=5, read=5, total=seconds)
-        download(url, path, sha256=_promised_prefix(path), announce=announce, patience=patience)
+        download(url, path, sha256=promised_prefix(path), announce=announce, patience=patience)
     except DownloadError as error:
         raise DownloadError(f"{url} {error}") from error

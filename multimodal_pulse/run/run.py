@@ -12,8 +12,9 @@ from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.run_config import as_begun, refuse_another_config, write_config_once
 from multimodal_pulse.configuration.validation import AUTO, without_effect
-from multimodal_pulse.metrics import build_lpips
+from multimodal_pulse.metrics import build_lpips, build_realism
 from multimodal_pulse.metrics.lpips import choose_net
+from multimodal_pulse.references.base import outside
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.results.plan import refuse_another_run, write_plan_once
 from multimodal_pulse.results.provenance import write_provenance
@@ -75,11 +76,15 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         cfg.metrics.lpips_download_seconds,
     )
 
+    knows, shown = parts.generator.domain, references.domain
+    # Without LPIPS nothing is measured in deep features.
+    realism = build_realism(cfg.metrics.lpips_net and (knows or shown), parts.generator.resolution)
+
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
-        folders = ReferenceFolders(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256)
+        folders = ReferenceFolders(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256, realism.state)
 
         def score_and_write(outcome: Outcome) -> None:
-            score(outcome, parts.degradation, lpips, folders, tracker)
+            score(outcome, parts.degradation, lpips, realism, outside(knows, shown), folders, tracker)
             for sentence in stuck(outcome):
                 references.add_notice(sentence)
             notices.say()
