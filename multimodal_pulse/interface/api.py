@@ -48,7 +48,7 @@ class Result:
 
 def upsample(
     image: Picture,
-    method: str = "combined",
+    method: str = "explore",
     num_samples: int = 4,
     seed: int = 0,
     run_dir: str | Path | None = None,
