@@ -184,11 +184,11 @@ def test_a_methods_number_gives_way_to_the_command_line_and_goes_with_its_option
 
 
 def test_the_objective_goes_with_the_generator_unless_chosen():
-    report = compose_config(["generator=untrained", "objective=report"]).objective
-    assert compose_config(["generator=untrained"]).objective == report
-    assert compose_config(["objective=report"]).objective == report
+    of_untrained = compose_config(["generator=untrained", "method=report"]).objective
+    assert of_untrained == compose_config(["objective=report"]).objective
+    assert compose_config(["objective=report", "method=resampling"]).objective == of_untrained
     assert compose_config(["generator=untrained", "method=pulse"]).objective.l2_weight == 100
-    assert compose_config(["generator=untrained", "method=pulse", "objective=report"]).objective == report
+    assert compose_config(["generator=untrained", "method=pulse", "objective=report"]).objective == of_untrained
 
 
 @pytest.mark.parametrize("knob", READ_BY)

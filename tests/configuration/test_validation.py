@@ -75,6 +75,7 @@ def test_numbers_out_of_range_are_refused_by_name(key):
         "optimizer.momentum": ("optimizer=sgd",),
         "optimizer.first_move": ("optimizer=lbfgs",),
         "optimizer.history": ("optimizer=lbfgs",),
+        "stages.restarts": ("stages=restarts",),
         "trainer.device": ("trainer=gpu",),
     }
     assert key in refusal(f"{key}={below}", options=options.get(key, ()))
