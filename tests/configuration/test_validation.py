@@ -24,7 +24,8 @@ from multimodal_pulse.generator.stylegan2 import Architecture
 
 @cache
 def composed(*options: str) -> tuple[DictConfig, Job]:
-    return compose_job(options, "unused")
+    """Composes `options`, on the method whose slots have the most knobs unless they name another."""
+    return compose_job(["method=report", *options], "unused")
 
 
 def accept(*overrides: str, options: tuple[str, ...] = ()) -> None:
