@@ -7,7 +7,7 @@ in one line and 130. Nothing heavy is imported before a configuration is compose
 import sys
 
 from multimodal_pulse.base.version import __version__
-from multimodal_pulse.interface.messages import STOPPED, say, say_error
+from multimodal_pulse.interface.messages import STOPPED, discard_output, say, say_error, show
 from multimodal_pulse.interface.subcommands import COMMANDS, execute
 
 
@@ -22,16 +22,20 @@ def main() -> None:
         elif {"-h", "--help"} & set(arguments):
             from multimodal_pulse.interface.help import help_text
 
-            print(help_text())  # Hydra would list every file there is, its own included, for a second
+            show(help_text())  # Hydra would list every file there is, its own included, for a second
         elif "--version" in arguments:
-            print(f"multimodal-pulse {__version__}")  # Hydra would print its own
+            show(f"multimodal-pulse {__version__}")  # Hydra would print its own
         else:
             from multimodal_pulse.interface.hydra_runs import search
 
             search(arguments)
+        sys.stdout.flush()  # Hydra prints a configuration itself
     except KeyboardInterrupt as stop:
         say(" ".join([f"{STOPPED}.", *stop.args]))
         sys.exit(130)
+    except BrokenPipeError:
+        discard_output()
+        sys.exit(141)  # as a shell says that SIGPIPE ended a program
     except Exception as error:
         say_error(error)
         sys.exit(1)
