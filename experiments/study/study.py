@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pareto import OBJECTIVES, PLOT, TABLE, Point, draw, score, write_table
 from sweeps import Choices, Interval, Sweep, check_sweep, read_sweep
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import STOPS, Terminated, UserError
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.interface.api import run_overrides
 
@@ -160,9 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 _report(study, sweep, args.folder, args.out or args.folder)
     except UserError as error:
         sys.exit(f"study: {error}")
-    except KeyboardInterrupt:
+    except STOPS as stop:
         print("study: stopped; the same command goes on.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(stop.code if isinstance(stop, Terminated) else 130)
 
 
 def _report(study: optuna.Study, sweep: Sweep, folder: Path, out: Path) -> None:

@@ -4,6 +4,7 @@ Everything is written next to its final place (on the same file system, so that 
 disk and then renamed. The names of unfinished files and folders begin with `PARTIAL`.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import platformdirs
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import FullDiskError, UserError
 
 PARTIAL = ".partial-"
 """Prefix of unfinished files and folders; readers must ignore them."""
@@ -43,25 +44,71 @@ def move_into_place(partial: Path, path: Path) -> None:
     _flush(path.parent)
 
 
+def free_bytes(path: Path) -> int:
+    """Returns the bytes that are left on the disk of a file or folder, which need not exist yet."""
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(there).free
+
+
+def in_bytes(number: float) -> str:
+    """Formats a number of bytes, such as "48 kB", "4.8 MB" or "1.2 GB"."""
+    if number < 1e6:
+        return f"{number / 1e3:.0f} kB"
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
+
+
+@contextmanager
+def full_disk_named(path: Path, partial: Path) -> Iterator[None]:
+    """Makes an error that says that the disk is full say also where, what is needed and what to do.
+
+    Args:
+        path: what is being written.
+        partial: where it is being written, a file or a folder; the block removes it in case of an error, or appends to
+            it.
+
+    Raises:
+        FullDiskError: the disk is full, or the user's share of it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or isinstance(error, FullDiskError):
+            raise
+        written = sum(file.stat().st_size for file in (partial, *partial.rglob("*")) if file.is_file())
+        sentence = (
+            f"{short(path)} cannot be written: it needs more than {in_bytes(written)}, and its disk has"
+            f" {in_bytes(free_bytes(path))} left. Make room there; the same command in the same place does the rest."
+        )
+        raise FullDiskError(error, str(path), sentence) from error
+
+
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path next to `path`, with the same suffix; at the end that file replaces `path`.
 
     If the block raises, the temporary file is removed and `path` is unchanged. The temporary name contains the process
     id, so two processes may write the same file: the last one wins, and each version is whole.
+
+    Raises:
+        FullDiskError: the disk is full.
     """
     path = Path(path)
     partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
-        yield partial
-        move_into_place(partial, path)
+        with full_disk_named(path, partial):
+            yield partial
+            move_into_place(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
 
 
 def write_atomic(path: str | Path, content: str | bytes) -> None:
-    """Writes `content` (text as UTF-8) to `path`, whole or not at all."""
+    """Writes `content` (text as UTF-8) to `path`, whole or not at all.
+
+    Raises:
+        FullDiskError: the disk is full.
+    """
     with atomic_file(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -87,6 +134,7 @@ def atomic_folder(folder: str | Path) -> Iterator[Path]:
 
     Raises:
         FileExistsError: `folder` exists; it is unchanged.
+        FullDiskError: the disk is full.
     """
     folder = Path(folder)
     if folder.exists():
@@ -95,11 +143,12 @@ def atomic_folder(folder: str | Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        yield partial
-        for path in sorted(partial.rglob("*"), reverse=True):
-            _flush(path)
-        _flush(partial)
-        os.rename(partial, folder)
+        with full_disk_named(folder, partial):
+            yield partial
+            for path in sorted(partial.rglob("*"), reverse=True):
+                _flush(path)
+            _flush(partial)
+            os.rename(partial, folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -26,8 +26,8 @@ match, and against the original if there is one. Pictures, records and scores go
 A command that cannot be run is refused in one line, with status 1, before anything is searched or written; so is a
 picture that cannot be read, and a sweep of which a single run cannot be done. If a run of a sweep fails later, the
 table says so and the other runs go on. If the weights of the LPIPS backbone are missing, LPIPS is left out and the run
-says so. After Ctrl-C (status 130) the same command with the same hydra.run.dir (of a sweep: hydra.sweep.dir) does what
-is missing.
+says so. After Ctrl-C (status 130) or SIGTERM (143) the same command with the same hydra.run.dir (of a sweep:
+hydra.sweep.dir) does what is missing.
 """
 
 FURTHER_KNOBS = {"references": ("image", "folder"), "generator": ("file",)}

@@ -5,18 +5,18 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import STOPS, UserError
 from multimodal_pulse.base.files import short
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.conf_folder import CONF
@@ -27,19 +27,11 @@ from multimodal_pulse.configuration.validation import FILES, check_config, check
 from multimodal_pulse.interface.hydra_errors import explain, read_arguments, refuse_arguments
 from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error, say_loading, show
 from multimodal_pulse.interface.sweep_check import check_sweep, picture_files
+from multimodal_pulse.interface.sweep_jobs import LOST, CommandLine, collect, leave
 from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
 from multimodal_pulse.references.picture_files import refuse_failing, size_and_format
 
 register()
-
-
-class CommandLine(metaclass=Singleton):
-    """The arguments of the command. Hydra's launchers copy its singletons to the processes that they start, also on
-    other machines, where the environment may differ.
-    """
-
-    def __init__(self) -> None:
-        self.arguments: list[str] = []
 
 
 def search(arguments: Sequence[str]) -> None:
@@ -48,7 +40,7 @@ def search(arguments: Sequence[str]) -> None:
     Raises:
         UserError: the arguments or the configuration cannot be used.
         ReportedError: a run failed.
-        KeyboardInterrupt: Ctrl-C; with a sentence that says how to resume.
+        KeyboardInterrupt, Terminated: the program was stopped; a note says how to resume.
     """
     refuse_arguments(arguments)
     sys.argv[1:] = arguments = read_arguments(arguments)
@@ -64,15 +56,16 @@ def search(arguments: Sequence[str]) -> None:
             raise ReportedError(failed + ended.error)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them over several lines
-    CommandLine().arguments = list(arguments)
+    CommandLine().begin(arguments)
     try:
         if {"-m", "--multirun"} & set(arguments):
             check_sweep(arguments)
         job()
         if any(ended.error for ended in jobs):
             raise ReportedError
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(_how_to_resume(jobs)) from stop
+    except STOPS as stop:
+        stop.add_note(_how_to_resume(jobs))
+        raise
     except (ReportedError, BrokenPipeError):
         raise
     except (HydraException, ValueError) as error:  # from the composition: a run's own errors are reported in `job`
@@ -92,21 +85,33 @@ def search(arguments: Sequence[str]) -> None:
 
 
 def _ended(cfg: DictConfig, hydra_config: HydraConf, arguments: Sequence[str], jobs: list[EndedJob]) -> EndedJob:
-    """Does one run, says why if it fails, and returns how it ended, which it adds to `jobs`."""
+    """Does one run, says why if it fails, and returns how it ended, which it adds to `jobs`.
+
+    A launcher may do this in another process, where `jobs` is a copy: the job is left in the sweep's folder as well.
+    """
     job = _job(hydra_config)
-    own = own_overrides(job.overrides, arguments)
+    begun = EndedJob(job, own_overrides(job.overrides, arguments), error=LOST)
+    launched = job.sweep is not None and job.choices["hydra/launcher"] != "basic"
+
+    def end(metrics: Mapping[str, Any] | None, error: str) -> EndedJob:
+        jobs.append(replace(begun, metrics=metrics, error=error))
+        if launched:
+            leave(jobs[-1], hydra_config.job.num)
+        return jobs[-1]
+
+    if launched:
+        leave(begun, hydra_config.job.num)
     try:
         _refuse_lost_paths(cfg, hydra_config)
-        ended = EndedJob(job, own, *_run(cfg, job))
+        ended = end(*_run(cfg, job))
     except BaseException as error:
         with suppress(OSError):  # Hydra has made the folder; a refused run leaves none
             job.run_dir.rmdir()
-        jobs.append(EndedJob(job, own, error=in_words(error)))
-        if not isinstance(error, Exception):  # Ctrl-C ends a sweep, an error only the job
+        ended = end(None, in_words(error))
+        if not isinstance(error, Exception):  # a stop ends a sweep, an error only the job
             raise
         say_error(error)
-        return jobs[-1]
-    jobs.append(ended)
+        return ended
     if ended.error:
         say(ended.error)
     return ended
@@ -184,21 +189,18 @@ OmegaConf.register_new_resolver("folder_of_sweep_job", _folder_of_sweep_job, rep
 
 
 def _how_to_resume(jobs: Sequence[EndedJob]) -> str:
-    """Says how to resume after Ctrl-C, with the argument to add."""
-    if not jobs:  # stopped in the composition, or a launcher has given the jobs to other processes
-        return "The same command with the hydra.run.dir (of a sweep: hydra.sweep.dir) that was named does the rest."
-    job = jobs[-1].job
-    key, folder = ("hydra.run.dir", job.run_dir) if job.sweep is None else ("hydra.sweep.dir", job.sweep)
+    """Says how to resume after a stop, with the argument to add."""
+    sweep = CommandLine().sweep
+    if not jobs and sweep is None:  # stopped in the composition: nothing has begun
+        return "Nothing had begun."
+    key, folder = ("hydra.run.dir", jobs[-1].job.run_dir) if sweep is None else ("hydra.sweep.dir", sweep)
     return f"What is finished stays; the same command with {as_argument(key, str(short(folder)))} does the rest."
 
 
 def _say_sweep(jobs: Sequence[EndedJob]) -> None:
-    """Prints and writes the table of a sweep, as far as it has come.
-
-    There is none after a single run, nor if a launcher runs the jobs in other processes.
-    """
-    folder = jobs[0].job.sweep if jobs else None
-    if folder is not None:
-        report = SweepReport(folder, jobs)
+    """Prints and writes the table of a sweep, as far as it has come; after a single run there is none."""
+    left, folder = collect(), CommandLine().sweep
+    if folder is not None and (jobs or left):
+        report = SweepReport(folder, jobs or left)
         show(f"\n{report}")
         report.write()

@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import STOPS, FullDiskError, UserError
 
 STOPPED = "stopped"
 
@@ -28,7 +28,7 @@ def show(text: object) -> None:
 def discard_output() -> None:
     """Lets everything that is printed from now on disappear, so that nothing fails because nobody reads it."""
     with open(os.devnull, "w") as nowhere:
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             try:
                 stream.flush()
             except BrokenPipeError:
@@ -47,20 +47,20 @@ def say_loading(what: str) -> None:
 
 def say_error(error: Exception) -> None:
     """Prints one line about an error that the user can correct, and a traceback of an error of the program."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | FullDiskError):
         say(str(error))
     elif isinstance(error, ReportedError):
         for sentence in error.args:
             say(sentence)
-    elif isinstance(error, OSError):  # a full disk, a folder without permission
-        say(f"{error.filename}: {error.strerror}." if error.filename else str(error))
+    elif isinstance(error, OSError):  # a folder without permission, a disk that is full for another program
+        say(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}.")
     else:
         traceback.print_exception(error)
 
 
 def in_words(error: BaseException) -> str:
     """Returns one line for the table of a sweep."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, STOPS):
         return STOPPED
-    said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    said = str(error) if isinstance(error, UserError | FullDiskError) else f"{type(error).__name__}: {error}"
     return " ".join(said.split())

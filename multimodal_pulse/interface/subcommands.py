@@ -1,14 +1,12 @@
 """The small commands beside the search. `--help` needs this module: nothing heavy is imported before a command runs."""
 
 import argparse
-import json
 import os
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import STOPS, UserError
 from multimodal_pulse.interface.messages import say_loading, show
 
 WEIGHTS_HELP = """\
@@ -118,8 +116,9 @@ def weights(names: Sequence[str]) -> None:
     for name in names:
         try:
             path = present(name)
-        except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt("What has arrived stays; the same command goes on there.") from stop
+        except STOPS as stop:
+            stop.add_note("What has arrived stays; the same command goes on there.")
+            raise
         from multimodal_pulse.generator.files.pretrained import load_official
 
         show(f"{load_official(name).sha256}  {path}")
@@ -155,15 +154,12 @@ def convert(source: Path, target: Path, force: bool) -> None:
 def render(folder: Path) -> None:
     """Draws the pictures of a reference, or of all in a run directory, again from their `latents.safetensors`."""
     say_loading("PyTorch and the generator of the run")
-    from multimodal_pulse.results.pictures.redraw import Renderer, reference_folders, render_folder
-    from multimodal_pulse.run.build import load_renderer
+    from multimodal_pulse.results.pictures.redraw import reference_folders, render_folder
+    from multimodal_pulse.run.build import renderer_loader
 
-    @lru_cache(maxsize=1)  # one run has the same settings in every record
-    def renderer(settings: str) -> Renderer:
-        return load_renderer(json.loads(settings))
-
+    load = renderer_loader()
     for reference in reference_folders(folder):
-        for path in render_folder(reference, lambda settings: renderer(json.dumps(settings))):
+        for path in render_folder(reference, load):
             show(path)
 
 

@@ -22,8 +22,8 @@ class EndedJob:
         job: the job.
         own: the overrides that the sweep chose for it.
         metrics: the content of metrics.json; None for a job that failed or was stopped.
-        error: one line that says why there is none, or why it lacks some references; `STOPPED` after Ctrl-C, "" for a
-            job that did everything.
+        error: one line that says why there is none, or why it lacks some references; `STOPPED` after Ctrl-C or SIGTERM,
+            "" for a job that did everything.
     """
 
     job: Job

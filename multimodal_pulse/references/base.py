@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
 
@@ -56,6 +57,7 @@ class References(ABC):
         domain: the content of the pictures, from general to particular, such as "photographs/faces".
         names: the names of the references, in order; known without reading any picture.
         notices: sentences that the user should see once; reading a picture may add some.
+        files: by name, the file that the reference is made from; empty for references that come from no file.
     """
 
     domain = "photographs"
@@ -63,6 +65,7 @@ class References(ABC):
     def __init__(self, names: list[str]) -> None:
         self.names = names
         self.notices: list[str] = []
+        self.files: dict[str, Path] = {}
 
     def __len__(self) -> int:
         return len(self.names)

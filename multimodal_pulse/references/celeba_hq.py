@@ -71,6 +71,7 @@ class CelebAHQ(References):
         self._resolution = resolution
         self._degradation = degradation
         self._paths = [release.file(idx) for idx in chosen]
+        self.files = dict(zip(self.names, self._paths, strict=True))
         for sentence in release.left_out:
             self.add_notice(sentence)
         for phrase in release.has_no_line_for(release.present):

@@ -39,6 +39,7 @@ class PictureFiles(References):
     ) -> None:
         super().__init__(names)
         self._paths = paths
+        self.files = dict(zip(self.names, paths, strict=True))
         self._pairing = Pairing(resolution, degradation, as_)
         refuse_failing(lambda path: self._pairing.check(*size_of(path), str(path)), paths)
 

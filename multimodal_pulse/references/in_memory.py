@@ -50,6 +50,8 @@ class InMemory(References):
         opened = path or Path(os.fsdecode(getattr(image, "filename", "")))
         name = safe_name(name or opened.stem or "image")
         super().__init__([name])
+        if path:
+            self.files = {name: path}
         source = str(path) if path else "the image"
         self._reference, notice = Pairing(resolution, degradation, as_)(name, as_rgb(image), source)
         self.add_notice(notice)

@@ -16,14 +16,26 @@ def safe_name(text: str) -> str:
 
 
 def unique_names(paths: Iterable[Path]) -> list[str]:
-    """Returns one name per file: its stem. If two stems are equal, ignoring case, the later name gets the file's type
-    and, if necessary, a number: `a.jpg`, `a.png` -> `a`, `a-png`."""
+    """Returns one name per file: its stem, as `safe_name` writes it.
+
+    If two stems are equal then, ignoring case, one file gets its type and, if necessary, a number as well. The others
+    come before a file whose stem cannot be its name: `a.jpg`, `a.png` -> `a`, `a-png`; `a b.png`, `a_b.png` ->
+    `a_b-png`, `a_b`.
+    """
+    stems = [(path.stem, path.suffix[1:].lower()) for path in paths]
+    names = {}
     taken: set[str] = set()
-    names = []
-    for path in paths:
-        stem = safe_name(path.stem)
-        candidates = (f"{stem}-{path.suffix[1:].lower()}{count}" for count in ("", *map(str, range(2, len(taken) + 3))))
-        name = next(name for name in (stem, *candidates) if name.casefold() not in taken)
+
+    def take(index: int, name: str) -> None:
+        names[index] = name
         taken.add(name.casefold())
-        names.append(name)
-    return names
+
+    for index, (stem, _) in enumerate(stems):
+        if safe_name(stem) == stem and stem.casefold() not in taken:
+            take(index, stem)
+    for index, (stem, kind) in enumerate(stems):
+        if index not in names:
+            name = safe_name(stem)
+            candidates = (f"{name}-{kind}{count}" for count in ("", *map(str, range(2, len(stems) + 2))))
+            take(index, next(free for free in (name, *candidates) if free.casefold() not in taken))
+    return [names[index] for index in range(len(stems))]

@@ -155,6 +155,15 @@ def size_and_format(path: str | Path) -> tuple[tuple[int, int], str | None]:
     return size, file_format
 
 
+def can_be_read(path: str | Path) -> bool:
+    """Returns whether the whole file can be decoded."""
+    try:
+        size_and_format(path)
+    except UserError:
+        return False
+    return True
+
+
 @contextmanager
 def readable(path: str | Path) -> Iterator[Image.Image]:
     """Opens a picture file; any error here or in the block becomes a `UserError`.

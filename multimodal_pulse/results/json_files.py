@@ -8,12 +8,30 @@ from typing import Any
 
 from torch import Tensor
 
-from multimodal_pulse.base.files import write_atomic
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import short, write_atomic
 
 
 def write_json(path: str | Path, content: Any) -> None:
     """Writes `content` to `path`, whole or not at all; see `to_json`."""
     write_atomic(path, to_json(content))
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Returns the object in a JSON file; None if there is no such file.
+
+    Raises:
+        UserError: it is damaged, or holds something else than an object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{short(path)} is damaged, or not this program's: {error}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{short(path)} is damaged, or not this program's: it holds no object.")
+    return content
 
 
 def to_json(content: Any) -> str:

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,9 @@ from multimodal_pulse.configuration.run_config import (
     read_config,
     write_config_once,
 )
-from multimodal_pulse.results.json_files import write_json
+from multimodal_pulse.results.json_files import read_json, write_json
 from multimodal_pulse.results.plan import Plan, write_plan_once
-from multimodal_pulse.results.records import derive, finished
+from multimodal_pulse.results.records import check_entries, derive, finished
 from multimodal_pulse.results.report import Report, report, say_unusable
 
 DEFAULT_NAME = "merged"
@@ -81,9 +81,12 @@ class Shard:
             raise UserError(
                 f"{short(folder)} has no plan.json: it was stopped before it began; start this shard again."
             )
-        done, metrics = finished(folder), _read_json(folder / "metrics.json") or {}
-        unusable = {name: reason for name, reason in metrics.get("unusable", {}).items() if name not in done}
-        return cls(folder, config, plan, _read_json(folder / "provenance.json"), done, unusable)
+        done, metrics = finished(folder), read_json(folder / "metrics.json") or {}
+        reasons = metrics.get("unusable", {})
+        if not isinstance(reasons, dict):
+            raise UserError(f"{short(folder / 'metrics.json')} is damaged, or not this program's.")
+        unusable = {name: str(reason) for name, reason in reasons.items() if name not in done}
+        return cls(folder, config, plan, read_json(folder / "provenance.json"), done, unusable)
 
     @property
     def index(self) -> int:
@@ -116,7 +119,10 @@ def merge(folders: Sequence[Path], out: Path | None = None) -> Report:
     _refuse_overlaps(shards)
     _refuse_gaps(shards)
     out = shards[0].folder.parent / DEFAULT_NAME if out is None else out.expanduser().absolute()
-    cfg, plan = _config_of_the_whole(shards[0]), shards[0].plan
+    cfg, plan = _config_of_the_whole(shards[0]), _plan_of_the_whole(shards)
+    overrides = _overrides_of_the_whole(shards[0])
+    for shard in shards:
+        check_entries(shard.folder, sorted(shard.finished))
     source = {name: shard.folder / "references" / name for shard in shards for name in shard.finished}
     unusable = {name: reason for shard in shards for name, reason in shard.unusable.items()}
     _refuse_other_content(out, cfg, plan, source)
@@ -127,7 +133,7 @@ def merge(folders: Sequence[Path], out: Path | None = None) -> Report:
 
     with only_writer(out):
         remove_partial(out)
-        write_config_once(out, cfg, _overrides_of_the_whole(shards[0]))
+        write_config_once(out, cfg, overrides)
         write_plan_once(out, plan)
         write_json(out / "provenance.json", _provenance_of_the_whole(made, out))
         references = out / "references"
@@ -157,7 +163,9 @@ def _refuse_strangers(shards: Sequence[Shard]) -> None:
             pairs = zip(first.plan.references, other.plan.references, strict=False)
             part = next((f" ({a} in one where the other has {b})" for a, b in pairs if a != b), "")
             raise UserError(f"{first} and {other} have different plans: {first.plan} and {other.plan}{part}.")
-    weights = [(shard, shard.provenance["weights_sha256"]) for shard in shards if shard.provenance is not None]
+        if first.plan.lr_mask != other.plan.lr_mask:
+            raise UserError(f"{first} and {other} were made with different files in the place of noise.lr_mask.")
+    weights = [(shard, shard.provenance.get("weights_sha256")) for shard in shards if shard.provenance is not None]
     for (one, its), (other, others) in pairwise(weights):
         if its != others:
             raise UserError(
@@ -236,8 +244,19 @@ def _config_of_the_whole(shard: Shard) -> DictConfig:
     return cfg
 
 
+def _plan_of_the_whole(shards: Sequence[Shard]) -> Plan:
+    """Returns the plan with the files of all shards."""
+    plan = shards[0].plan
+    files = {name: file for shard in shards for name, file in shard.plan.files.items()}
+    return replace(plan, files={name: files[name] for name in plan.references if name in files})
+
+
 def _overrides_of_the_whole(shard: Shard) -> list[str]:
-    given = yaml.safe_load((shard.folder / OVERRIDES_FILE).read_text(encoding="utf-8"))
+    path = shard.folder / OVERRIDES_FILE
+    try:
+        given = [str(override) for override in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise UserError(f"{short(path)} is missing or damaged ({' '.join(str(error).split())}).") from error
     return [override for override in given if override.partition("=")[0] not in OWN_KEYS | {"shard.count"}]
 
 
@@ -260,17 +279,3 @@ def _link(source: Path, target: Path) -> None:
                 os.link(path, partial / path.name)
             except OSError:  # another file system, or one without links
                 shutil.copy2(path, partial / path.name)
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """Reads a JSON file; returns None if it does not exist.
-
-    Raises:
-        UserError: it is damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise UserError(f"{short(path)} is damaged ({error}).") from error

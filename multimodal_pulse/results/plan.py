@@ -1,13 +1,24 @@
-"""The plan of a run: its references, and the groups in which they are searched."""
+"""The plan of a run: its references, their files, and the groups in which they are searched."""
 
-import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.results.json_files import write_json
+from multimodal_pulse.base.files import file_sha256, short
+from multimodal_pulse.references.picture_files import can_be_read
+from multimodal_pulse.results.json_files import read_json, write_json
+
+Fingerprint = dict[str, str | None]
+"""A file as the plan and the records name it: its `path` as it was given, and the `sha256` of its bytes, None if it
+cannot be read."""
+MOST_NAMED = 3
+"""The most changed files that an error message names; the others are counted."""
+
+
+_ALWAYS = ("references", "groups", "seconds")
+"""The keys that plan.json has in any case."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +29,18 @@ class Plan:
         references: the names of the references, in order, each once.
         groups: the positions in `references` that are searched together, group by group.
         seconds: the wall time of the whole run (of a shard: of its groups) that `dry_run=true` has estimated; None
-            without a dry run. Plans that differ in it are equal.
+            without a dry run.
+        files: by reference, the fingerprint of its file; of a shard, for its own references only.
+        lr_mask: the fingerprint of the file `noise.lr_mask`; None without such a file.
+
+    Plans are equal if they have the same references and groups.
     """
 
     references: list[str]
     groups: list[list[int]]
     seconds: float | None = field(default=None, compare=False)
+    files: dict[str, Fingerprint] = field(default_factory=dict, compare=False)
+    lr_mask: Fingerprint | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, names: Sequence[str], references_per_group: int, seconds: float | None = None) -> "Plan":
@@ -47,15 +64,39 @@ class Plan:
             UserError: plan.json is damaged.
         """
         path = Path(run_dir) / "plan.json"
-        try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        content = read_json(path)
+        if content is None:
             return None
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path} is damaged, or not this program's: {error}.") from error
+        try:
+            plan = cls(**content)
+            intact = plan._is_intact()
+        except (TypeError, AttributeError):
+            intact = False
+        if not intact:
+            raise UserError(f"{short(path)} is damaged, or not this program's.")
+        return plan
+
+    def _is_intact(self) -> bool:
+        """Returns whether the values have the types and ranges of a plan, whoever wrote them."""
+        positions = [position for group in self.groups for position in group]
+        files = [*self.files.values(), *([] if self.lr_mask is None else [self.lr_mask])]
+        return (
+            isinstance(self.references, list)
+            and all(isinstance(name, str) for name in self.references)
+            and sorted(positions) == list(range(len(self.references)))
+            and isinstance(self.seconds, int | float | None)
+            and all(file.keys() == {"path", "sha256"} for file in files)
+        )
 
     def __str__(self) -> str:
         return f"{len(self.references)} references in {len(self.groups)} groups"
+
+    def resuming(self, present: "Plan | None", finished: Collection[str]) -> "Plan":
+        """Returns this plan with what `present`, written earlier, says about the finished references' files."""
+        if present is None:
+            return self
+        kept = {name: file for name, file in present.files.items() if name in finished}
+        return replace(self, seconds=present.seconds, files=self.files | kept)
 
     def label(self, group: Sequence[int]) -> str:
         """Returns the name of a group's curves: that of its reference, or "<first> to <last>" of several."""
@@ -64,7 +105,11 @@ class Plan:
 
     def names(self, index: int = 0, count: int = 1) -> list[str]:
         """Returns the references of shard `index` of `count`."""
-        return [self.references[position] for group in self.groups[index::count] for position in group]
+        return self.names_of(self.groups[index::count])
+
+    def names_of(self, groups: Sequence[Sequence[int]]) -> list[str]:
+        """Returns the references of these groups."""
+        return [self.references[position] for group in groups for position in group]
 
     def pending(
         self, finished: Collection[str], index: int = 0, count: int = 1, unusable: Collection[int] = ()
@@ -79,10 +124,28 @@ class Plan:
         return [group for group in usable if any(self.references[position] not in finished for position in group)]
 
 
-def refuse_another_run(run_dir: str | Path, plan: Plan, weights_sha256: str | None) -> None:
+def fingerprint(path: Path) -> Fingerprint:
+    """Returns the path and the sha256 of a file."""
+    try:
+        return {"path": str(path), "sha256": file_sha256(path)}
+    except OSError:
+        return {"path": str(path), "sha256": None}
+
+
+def refuse_another_run(
+    run_dir: str | Path, plan: Plan, weights_sha256: str | None, finished: Collection[str] = ()
+) -> None:
     """
+    Args:
+        run_dir: the run directory.
+        plan: the plan that is asked for, with the fingerprints of the files as they are now.
+        weights_sha256: the sha256 of the generator's weights.
+        finished: the names of the finished references.
+
     Raises:
-        UserError: the run directory holds a run with another plan, or one that was begun with other weights.
+        UserError: the run directory holds a run with another plan, one that was begun with other weights, or a finished
+            reference whose file, or whose mask, is another one now. A file of a finished reference that is damaged now
+            is not needed again.
     """
     present, provenance_file = Plan.read(run_dir), Path(run_dir) / "provenance.json"
     if present not in (None, plan):
@@ -90,21 +153,51 @@ def refuse_another_run(run_dir: str | Path, plan: Plan, weights_sha256: str | No
             f"{Path(run_dir) / 'plan.json'} plans {present}, not the {len(plan.references)} in {len(plan.groups)} asked"
             " for now: give this run a directory of its own."
         )
-    if provenance_file.exists():
-        begun_with = json.loads(provenance_file.read_text(encoding="utf-8")).get("weights_sha256")
+    if (provenance := read_json(provenance_file)) is not None:
+        begun_with = provenance.get("weights_sha256")
         if begun_with != weights_sha256:
             raise UserError(
                 f"{run_dir} holds a run with other weights (sha256 {str(begun_with)[:12]}... there,"
                 f" {str(weights_sha256)[:12]}... now): give this one a hydra.run.dir of its own."
             )
 
+    if present is not None and (changed := _changed(present, plan, finished)):
+        more = len(changed) - MOST_NAMED
+        named = ", ".join(changed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        verb = "has" if len(changed) == 1 else "have"
+        raise UserError(
+            f"{named} {verb} changed since {short(Path(run_dir))} was searched: give this run a hydra.run.dir of its"
+            " own, or put back what was there."
+        )
+
+
+def _changed(before: Plan, now: Plan, finished: Collection[str]) -> list[str]:
+    """Returns the files of finished references that hold something else now, each with its path."""
+    changed = [
+        str(file["path"])
+        for name, file in now.files.items()
+        if name in finished and _replaced(before.files.get(name), file)
+    ]
+    if finished and _replaced(before.lr_mask, now.lr_mask):
+        changed.append(f"noise.lr_mask={now.lr_mask and now.lr_mask['path']}")
+    return changed
+
+
+def _replaced(before: Fingerprint | None, now: Fingerprint | None) -> bool:
+    """Returns whether another picture stands where one was; a version without fingerprints knows nothing about it."""
+    if before is None or now is None or before["sha256"] in (None, now["sha256"]):
+        return False
+    return can_be_read(str(now["path"]))
+
 
 def write_plan_once(run_dir: str | Path, plan: Plan) -> None:
-    """Writes plan.json, unless it exists because the run is resumed."""
-    if not (Path(run_dir) / "plan.json").exists():
+    """Writes plan.json, unless it exists because the run is resumed and the files are still the same."""
+    present = Plan.read(run_dir)
+    if present is None or (present.files, present.lr_mask) != (plan.files, plan.lr_mask):
         write_plan(run_dir, plan)
 
 
 def write_plan(run_dir: str | Path, plan: Plan) -> None:
-    """Writes plan.json."""
-    write_json(Path(run_dir) / "plan.json", asdict(plan))
+    """Writes plan.json, without keys for files where there are none."""
+    content = asdict(plan)
+    write_json(Path(run_dir) / "plan.json", {key: value for key, value in content.items() if value or key in _ALWAYS})

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,12 +19,13 @@ from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
-from multimodal_pulse.base.files import PARTIAL, atomic_folder, remove_partial, write_atomic
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import PARTIAL, atomic_folder, remove_partial, short, write_atomic
 from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
 from multimodal_pulse.metrics.realism import NullRealism
 from multimodal_pulse.metrics.summary import summary
 from multimodal_pulse.references.pixels import png_info, to_pil
-from multimodal_pulse.results.json_files import plain, to_json, write_json
+from multimodal_pulse.results.json_files import plain, read_json, to_json, write_json
 from multimodal_pulse.search.outcome import Outcome
 
 
@@ -37,6 +39,7 @@ class ReferenceFolders:
         lpips_state, realism_state: the `state` of the LPIPS and of the realism that make the scores.
         weights_sha256: the sha256 of the generator's weights, without which `render_folder` refuses to draw; None: any
             weights may draw.
+        files: by reference, the fingerprint of its file, for those that have one.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class ReferenceFolders:
         lpips_state: Mapping[str, Any],
         weights_sha256: str | None = None,
         realism_state: Mapping[str, Any] | None = None,
+        files: Mapping[str, Mapping[str, str | None]] = MappingProxyType({}),
     ) -> None:
         self.run_dir = Path(run_dir)
         self.folder = self.run_dir / "references"
@@ -56,6 +60,7 @@ class ReferenceFolders:
         self._lpips_state = dict(lpips_state)
         self._weights_sha256 = weights_sha256
         self._realism_state = dict(realism_state or NullRealism().state)
+        self._files = files
 
     def write(
         self,
@@ -106,6 +111,7 @@ class ReferenceFolders:
         """Returns the content of record.json."""
         return {
             "reference": outcome.reference.name,
+            "file": self._files.get(outcome.reference.name),
             "records": [asdict(record) for record in scores.records],
             "diversity": asdict(scores.diversity),
             "mean_image_psnr": scores.mean_image_psnr,
@@ -192,12 +198,44 @@ def read_entries(run_dir: str | Path, names: Sequence[str]) -> list[dict[str, An
     """Reads the record.json of every finished reference among `names`, in their order.
 
     A score that an earlier version did not measure is None in the records.
+
+    Raises:
+        UserError: a record.json is damaged; it is named.
     """
     done = finished(run_dir)
-    folder = Path(run_dir) / "references"
-    entries = [
-        json.loads((folder / name / "record.json").read_text(encoding="utf-8")) for name in names if name in done
-    ]
+    paths = [Path(run_dir) / "references" / name / "record.json" for name in names if name in done]
+    return [_read_entry(path) for path in paths]
+
+
+def check_entries(run_dir: str | Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Reads as `read_entries` does, and checks that the tables can be made of each entry, before a search.
+
+    Raises:
+        UserError: a record.json is damaged; it is named.
+    """
+    entries = read_entries(run_dir, names)
     for entry in entries:
-        entry["records"] = [dict.fromkeys(SampleRecord.__annotations__) | record for record in entry["records"]]
+        try:
+            summary([entry])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+            raise _damaged(Path(run_dir) / "references" / entry["reference"] / "record.json") from error
     return entries
+
+
+def _read_entry(path: Path) -> dict[str, Any]:
+    try:
+        entry = read_json(path) or {}
+        entry["records"] = [dict.fromkeys(SampleRecord.__annotations__) | record for record in entry["records"]]
+        intact = entry["reference"] == path.parent.name and bool(entry["records"])
+    except (UserError, KeyError, TypeError) as error:
+        raise _damaged(path) from error
+    if not intact:
+        raise _damaged(path)
+    return entry
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"{short(path)} is damaged, or not this program's: remove its folder, and the same command searches this"
+        " reference again."
+    )

@@ -1,8 +1,10 @@
 """Builds the objects of a run from the nodes of its configuration; the objects keep no configuration."""
 
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -224,9 +226,14 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
         "film_frames": cfg.film_frames,
     }
     # Only for a search that has stages: building them may take a million draws of the mapping network.
-    if "stages" in inspect.signature(factory(cfg.search)).parameters:
+    if searches_latents(cfg):
         arguments["stages"] = build_stages(cfg, parts.generator)
     return build(cfg.search, **arguments)
+
+
+def searches_latents(cfg: DictConfig) -> bool:
+    """Returns whether the search has stages, in which latents move; a baseline has none."""
+    return "stages" in inspect.signature(factory(cfg.search)).parameters
 
 
 def trainer_options(trainer: DictConfig, device: torch.device) -> dict[str, Any]:
@@ -252,6 +259,12 @@ def rendering_settings(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in settings.items()}
 
 
+def renderer_loader() -> Callable[[Mapping[str, Any]], Renderer]:
+    """Returns `load_renderer` with a memory for the last one: a run has the same settings in every record."""
+    load = lru_cache(maxsize=1)(lambda settings: load_renderer(json.loads(settings)))
+    return lambda settings: load(json.dumps(settings))
+
+
 def load_renderer(settings: Mapping[str, Any]) -> Renderer:
     """Builds the renderer of a finished reference from the `settings` in its record.json.
 
@@ -265,9 +278,7 @@ def load_renderer(settings: Mapping[str, Any]) -> Renderer:
         node = settings.get(slot)
         known = isinstance(node, Mapping) and node.get("_target_") in RENDERING_TARGETS
         if not known or any(isinstance(value, Mapping | list) for value in settings[slot].values()):
-            raise UserError(
-                f"record.json: settings.{slot} is none of this program's options: nothing is drawn with it."
-            )
+            raise UserError(f"settings.{slot} is none of this program's options: nothing is drawn with it.")
     cfg = OmegaConf.create(dict(settings))
     space: type[Space] = get_class(cfg.latent_space["_target_"])
     return Renderer(build(cfg.generator), space.redraw, build(cfg.degradation), build(cfg.consistency))

@@ -1,4 +1,4 @@
-"""Plans the groups in which a run searches its references."""
+"""Plans the groups in which a run searches its references, and notes which files it is made from."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,12 +6,24 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from multimodal_pulse.configuration.validation import AUTO
-from multimodal_pulse.results.plan import Plan
+from multimodal_pulse.results.plan import Plan, fingerprint
 from multimodal_pulse.run.build import Parts
 from multimodal_pulse.search.group_size import references_per_group
 
 
-def plan_groups(cfg: DictConfig, parts: Parts, run_dir: Path) -> Plan:
+def plan_run(cfg: DictConfig, parts: Parts, run_dir: Path) -> Plan:
+    """Returns the plan that the configuration asks for, with the fingerprints of its files as they are now."""
+    plan = _plan_groups(cfg, parts, run_dir)
+    of_reference, mask = parts.references.files, cfg.lr_noise.get("mask")
+    mine = plan.names(cfg.shard.index, cfg.shard.count)
+    return replace(
+        plan,
+        files={name: fingerprint(of_reference[name]) for name in mine if name in of_reference},
+        lr_mask=None if mask is None else fingerprint(Path(mask).expanduser()),
+    )
+
+
+def _plan_groups(cfg: DictConfig, parts: Parts, run_dir: Path) -> Plan:
     """Returns the plan with the groups that the configuration asks for.
 
     `trainer.references_per_group=auto` takes the groups from plan.json of the run directory if it exists, so that the

@@ -16,15 +16,24 @@ from multimodal_pulse.metrics import build_lpips, build_realism
 from multimodal_pulse.metrics.lpips import choose_net
 from multimodal_pulse.references.base import outside
 from multimodal_pulse.references.in_memory import Picture
-from multimodal_pulse.results.plan import refuse_another_run, write_plan_once
+from multimodal_pulse.results.pictures.restore import restore_pictures
+from multimodal_pulse.results.plan import Plan, refuse_another_run, write_plan_once
 from multimodal_pulse.results.provenance import write_provenance
-from multimodal_pulse.results.records import ReferenceFolders, derive, finished
+from multimodal_pulse.results.records import ReferenceFolders, check_entries, derive, finished
 from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
 from multimodal_pulse.results.tracking.trackers import NullTracker
-from multimodal_pulse.run.build import build_parts, build_search, build_tracker, rendering_settings, trainer_options
+from multimodal_pulse.run.build import (
+    build_parts,
+    build_search,
+    build_tracker,
+    renderer_loader,
+    rendering_settings,
+    trainer_options,
+)
 from multimodal_pulse.run.dry_run import dry_run, trial
-from multimodal_pulse.run.groups import plan_groups
+from multimodal_pulse.run.groups import plan_run
 from multimodal_pulse.run.scoring import score
+from multimodal_pulse.run.space import refuse_full_disk
 from multimodal_pulse.search.outcome import Outcome, Recorder
 from multimodal_pulse.search.stuck import stuck
 
@@ -42,7 +51,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
 
     Raises:
         UserError: something in the configuration, or something it names, cannot be used.
-        KeyboardInterrupt: Ctrl-C was pressed; finished references are recorded.
+        KeyboardInterrupt, Terminated: the run was stopped; finished references are recorded.
     """
     cfg = as_begun(job.run_dir, cfg)
     refuse_another_config(job.run_dir, cfg)
@@ -51,13 +60,15 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     references.add_notice(without_effect(job.choices, job.overrides))
     tracker = build_tracker(cfg, job)
 
-    plan = plan_groups(cfg, parts, job.run_dir)
-    refuse_another_run(job.run_dir, plan, parts.generator.sha256)
-    done = finished(job.run_dir)
+    plan, done = plan_run(cfg, parts, job.run_dir), finished(job.run_dir)
+    refuse_another_run(job.run_dir, plan, parts.generator.sha256, done)
+    plan = plan.resuming(Plan.read(job.run_dir), done)
+    earlier = check_entries(job.run_dir, plan.references)
     waiting = [index for group in plan.pending(done, *shard) for index in group]
     references.check(waiting)
     unusable = references.unusable(waiting)
     groups = plan.pending(done, *shard, unusable)
+    refuse_full_disk(cfg, parts, len(set(plan.names_of(groups)) - done), job.run_dir)
     search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
 
@@ -81,7 +92,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     realism = build_realism(cfg.metrics.lpips_net and (knows or shown), parts.generator.resolution)
 
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
-        folders = ReferenceFolders(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256, realism.state)
+        folders = ReferenceFolders(
+            folder, rendering_settings(cfg), lpips.state, parts.generator.sha256, realism.state, plan.files
+        )
 
         def score_and_write(outcome: Outcome) -> None:
             score(outcome, parts.degradation, lpips, realism, outside(knows, shown), folders, tracker)
@@ -103,6 +116,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         write_config_once(job.run_dir, cfg, job.overrides)
         say_begun(job.run_dir)
         write_plan_once(job.run_dir, plan)
+        restore_pictures(job.run_dir, earlier, renderer_loader())
         if groups:  # a process with nothing left to search adds no provenance
             write_provenance(
                 job.run_dir,

@@ -1,4 +1,4 @@
-"""Lightning's trainer as this program uses it: one device, no files, no messages, and Ctrl-C interrupts."""
+"""Lightning's trainer as this program uses it: one device, no files, no messages, and Ctrl-C and SIGTERM end it."""
 
 import logging
 import signal
@@ -9,7 +9,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.memory import is_oom_error
+
+from multimodal_pulse.base.errors import Terminated
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -39,10 +42,10 @@ def make_trainer(num_groups: int, **options: Any) -> pl.Trainer:
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Hides Lightning's notes and warnings, and makes Ctrl-C raise KeyboardInterrupt as usual.
+    """Hides Lightning's notes and warnings, and makes Ctrl-C raise KeyboardInterrupt and SIGTERM raise `Terminated`.
 
     Lightning sets its logger's level when it is imported, after Hydra has configured logging. It also turns Ctrl-C into
-    an exit and ignores further ones.
+    an exit and ignores further ones, and SIGTERM into an exit with status 0, as if everything had been searched.
     """
     logger = logging.getLogger("pytorch_lightning")
     level, handler = logger.level, signal.getsignal(signal.SIGINT)
@@ -52,6 +55,8 @@ def quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
             warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\)")
             yield
+    except SIGTERMException as error:
+        raise Terminated(signal.SIGTERM) from error
     except SystemExit as error:
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise

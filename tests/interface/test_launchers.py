@@ -5,14 +5,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.config_store import ConfigStore
 from places import CONF, ROOT
 from scripts import scripts
-from tiny_run import OVERRIDES, run
+from tiny_run import OVERRIDES, run, sweep_rows
+
+from multimodal_pulse.interface.sweep_jobs import LOST
 
 TINY = [*OVERRIDES, "num_samples=2", "references.limit=5", "trainer.references_per_group=2"]
 SHARDS = ["shard.count=2", "shard.index=range(2)"]
@@ -40,9 +45,9 @@ def ray_folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def launch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def launch(*arguments: str, sweep: Sequence[str] = SHARDS, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python run.py -m ...` in a process of its own, which starts others."""
-    command = [sys.executable, "run.py", "-m", *arguments, *TINY, *SHARDS]
+    command = [sys.executable, "run.py", "-m", *TINY, *arguments, *sweep]
     return subprocess.run(
         command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=SECONDS
     )
@@ -69,6 +74,61 @@ def test_submitit(whole, tmp_path, capsys):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `launchers` is not installed")
     done = launch("hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5", f"hydra.sweep.dir={tmp_path}")
     check(done, tmp_path, whole, capsys)
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_a_sweep_has_the_same_table_whoever_runs_it(launcher, command, tmp_path):
+    """Also of a run that fails."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `launchers` is not installed")
+    arguments = ("method=bicubic", "references.limit=1", f"hydra.sweep.dir={tmp_path / launcher}")
+    swept = ("seed=0,1", "degradation.factor=4,5")
+    done = launch(f"hydra/launcher={launcher}", *arguments, sweep=swept)
+    assert done.returncode == 1 and "degradation.factor=5" in done.stderr
+    assert command("-m", *arguments[:-1], *swept, f"hydra.sweep.dir={tmp_path / 'here'}")[0] == 1
+    rows, expected = (
+        [{key: value for key, value in row.items() if key != "seconds"} for row in sweep_rows(tmp_path / folder)]
+        for folder in (launcher, "here")
+    )
+    assert rows == expected and [bool(row["psnr"]) for row in rows] == [True, True, False, False]
+    assert done.stdout.splitlines()[-1] == f"sweep:   {tmp_path / launcher}, with this table in sweep.csv"
+    assert not list((tmp_path / launcher).glob(".jobs-*"))
+
+
+class Forking(BasicLauncher):
+    """Runs each job in a process of its own, as the launchers do that come with an extra; the last one is killed."""
+
+    def launch(self, job_overrides, initial_job_idx):
+        sys.stdout.flush()
+        for number, overrides in enumerate(job_overrides):
+            child = os.fork()
+            if not child:
+                try:
+                    if number == len(job_overrides) - 1:
+                        sys.modules["multimodal_pulse.run.scoring"].evaluate = lambda *scored: os.kill(os.getpid(), 9)
+                    super().launch([overrides], initial_job_idx + number)
+                finally:
+                    os._exit(0)
+            os.waitpid(child, 0)
+        return []
+
+
+def test_a_run_that_its_process_did_not_survive_stands_in_the_table(command, tmp_path, monkeypatch):
+    def forking(**parts: Any) -> Forking:
+        launcher = Forking()
+        launcher.setup(**parts)
+        return launcher
+
+    monkeypatch.setattr("hydra.core.plugins.Plugins.instantiate_launcher", lambda self, **parts: forking(**parts))
+    ConfigStore.instance().store(group="hydra/launcher", name="forking", node={"_target_": "Forking"})
+    import multimodal_pulse.run.run  # noqa: F401 (so that the forked processes need not import PyTorch)
+
+    sweep = tmp_path / "sweep"
+    command("-m", "hydra/launcher=forking", "method=bicubic", "seed=0,1,2", f"hydra.sweep.dir={sweep}")
+    rows = sweep_rows(sweep)
+    assert [(row["seed"], row["folder"], bool(row["psnr"]), row["error"]) for row in rows] == [
+        ("0", "0-bicubic-seed-0", True, ""), ("1", "1-bicubic-seed-1", True, ""),
+        ("2", "2-bicubic-seed-2", False, LOST),
+    ]  # fmt: skip
 
 
 def test_ray(whole, ray_folder, tmp_path, capsys):

@@ -1,13 +1,18 @@
-"""Ctrl-C: what is finished stays, and the same command does the rest."""
+"""Ctrl-C, SIGTERM and SIGHUP: what is finished stays, and the same command does the rest."""
 
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
-from tiny_run import read, sweep_rows
+from places import ROOT
+from tiny_run import OVERRIDES, read, sweep_rows
+
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+stops = pytest.mark.parametrize("stop", STATUS, ids=lambda stop: stop.name)
 
 
 @pytest.fixture
@@ -18,35 +23,83 @@ def ctrl_c_heard() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@stops
+@pytest.mark.parametrize("method", ["combined", "bicubic"])
 @pytest.mark.usefixtures("ctrl_c_heard")
-def test_ctrl_c_leaves_what_is_finished_and_ends_with_130(command, photos, tmp_path, monkeypatch):
+def test_a_stop_leaves_what_is_finished_and_ends_with_its_status(stop, method, command, photos, tmp_path, monkeypatch):
     from multimodal_pulse.results.records import ReferenceFolders
 
     write = ReferenceFolders.write
 
     def interrupt_after_the_first(self, outcome, *rest):
         folder = write(self, outcome, *rest)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), stop)
         return folder
 
     monkeypatch.setattr(ReferenceFolders, "write", interrupt_after_the_first)
     run_dir = tmp_path / "run"
     status, _, errors = command(
-        "references=folder", f"references.path={photos}", "trainer.references_per_group=1", f"hydra.run.dir={run_dir}"
-    )
-    assert status == 130
+        "references=folder", f"references.path={photos}", "trainer.references_per_group=1", f"method={method}",
+        f"hydra.run.dir={run_dir}",
+    )  # fmt: skip
+    assert status == STATUS[stop]
     assert "Traceback" not in errors
-    assert errors.endswith(
+    assert f"\n{errors}".endswith(
         f"\nmultimodal-pulse: stopped. What is finished stays; the same command with hydra.run.dir={run_dir} does the"
         " rest.\n"
     )
     assert read(run_dir / "metrics.json")["num_references"] == 1
     assert [path.name for path in (run_dir / "references").iterdir()] == ["ada"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 
+def test_sigterm_in_the_middle_of_a_search_is_heard_at_once(tmp_path):
+    """As a batch system sends it, to a process of its own, while a reference has far more steps than time."""
+    run_dir = tmp_path / "run"
+    search = subprocess.Popen(
+        [sys.executable, "run.py", *OVERRIDES, "steps=1000000", f"hydra.run.dir={run_dir}"],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while search.poll() is None and not (run_dir / "provenance.json").exists():
+        time.sleep(0.1)
+    time.sleep(1)  # in a step, as a rule; the end is the same before the first one
+    search.terminate()
+    _, errors = search.communicate(timeout=60)
+    assert search.returncode == 143
+    assert errors.endswith(f"; the same command with hydra.run.dir={run_dir} does the rest.\n")
+    assert "Traceback" not in errors and read(run_dir / "metrics.json")["num_references"] == 0
+
+
+def test_a_signal_that_is_ignored_stays_ignored(command, tmp_path):
+    """As by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert command("method=bicubic", f"hydra.run.dir={tmp_path / 'run'}")[0] == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_program_that_calls_the_search_is_ended_by_sigterm_with_its_status(tmp_path):
+    """Lightning alone would end it with status 0."""
+    code = (
+        "import os, signal, sys; sys.path[:0] = [sys.argv[1]]\n"
+        "from tiny_run import OVERRIDES\n"
+        "from multimodal_pulse.interface.api import run_overrides\n"
+        "from multimodal_pulse.search.latent_optimization import LatentOptimization\n"
+        "begin = LatentOptimization.on_train_epoch_start\n"
+        "LatentOptimization.on_train_epoch_start = lambda self: (begin(self), os.kill(os.getpid(), signal.SIGTERM))\n"
+        "run_overrides([*OVERRIDES, 'num_samples=1'], sys.argv[2])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, ROOT / "tests" / "helpers", tmp_path / "run"], cwd=ROOT)
+    assert done.returncode == 143
+    assert read(tmp_path / "run" / "metrics.json")["num_references"] == 0
+
+
+@stops
 @pytest.mark.usefixtures("ctrl_c_heard")
-def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command(command, tmp_path, monkeypatch):
+def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command(stop, command, tmp_path, monkeypatch):
     from multimodal_pulse.run import scoring
 
     evaluate = scoring.evaluate
@@ -54,13 +107,13 @@ def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command
 
     def stopped_in_the_second(*arguments):
         if (tmp_path / "sweep" / "1-bicubic-seed-1").exists():
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), stop)
         return evaluate(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "evaluate", stopped_in_the_second)
         status, said, errors = command(*arguments)
-    assert status == 130 and "Traceback" not in errors
+    assert status == STATUS[stop] and "Traceback" not in errors
     assert f"multimodal-pulse: stopped. What is finished stays; the same command with {arguments[-1]} does" in errors
     assert any(line.split() == ["1", "seed=1", "stopped"] for line in said.splitlines()) and "\n2 seed=2" not in said
     assert [(bool(row["psnr"]), row["error"]) for row in sweep_rows(tmp_path / "sweep")] == [

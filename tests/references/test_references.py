@@ -16,7 +16,7 @@ from places import SHARED
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
 from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference, files
-from multimodal_pulse.references.names import unique_names
+from multimodal_pulse.references.names import MAX_LENGTH, unique_names
 from multimodal_pulse.references.pixels import from_uint8, load_rgb, quantise
 
 RESOLUTION = 32
@@ -286,7 +286,13 @@ class TestFolder:
 class TestNames:
     def test_equal_stems_get_their_type_then_a_number(self) -> None:
         paths = [Path(name) for name in ("a.jpg", "a.png", "A.webp", "b b.png", "b_b.png", "b?b.png", "a-png.png")]
-        assert unique_names(paths) == ["a", "a-png", "A-webp", "b_b", "b_b-png", "b_b-png2", "a-png-png"]
+        assert unique_names(paths) == ["a", "a-png2", "A-webp", "b_b-png", "b_b", "b_b-png2", "a-png"]
+
+    def test_a_stem_that_can_be_a_name_is_the_name_of_its_own_file(self) -> None:
+        assert unique_names([Path("a b.png"), Path("a_b.png")]) == ["a_b-png", "a_b"]
+        assert unique_names([Path("a b.png"), Path("c.png")]) == ["a_b", "c"]
+        long = MAX_LENGTH * "x"
+        assert unique_names([Path(f"{long}yz.png"), Path(f"{long}.png")]) == [f"{long}-png", long]
 
     @given(st.lists(st.text(min_size=1), max_size=12), st.sampled_from([".png", ".JPG"]))
     def test_always_unique_and_safe(self, stems: list[str], suffix: str) -> None:

@@ -123,6 +123,19 @@ def test_the_same_command_without_shards_finds_nothing_to_do(shards, merge, caps
     assert contents(merged) == before
 
 
+def test_the_files_of_all_shards_stand_in_the_merged_plan(photos, tmp_path, merge, merged):
+    tiny = [*OVERRIDES, "references=folder", f"references.path={photos}", "method=bicubic"]
+    tiny += ["trainer.references_per_group=1"]
+    assert run(*tiny, f"hydra.run.dir={tmp_path / 'whole'}") == 0
+    for index in range(COUNT):
+        folder = tmp_path / f"shard-{index}"
+        assert run(*tiny, f"shard.count={COUNT}", f"shard.index={index}", f"hydra.run.dir={folder}") == 0
+    assert merge(tmp_path / "shard-0", tmp_path / "shard-1")[0] == 0
+    assert (merged / "plan.json").read_bytes() == (tmp_path / "whole" / "plan.json").read_bytes()
+    (photos / "grace.png").write_bytes((photos / "ada.png").read_bytes())
+    assert run(*tiny, f"hydra.run.dir={merged}") == 1
+
+
 def test_another_folder_can_be_named_and_a_second_merge_does_what_is_missing(made, shards, merge, tmp_path):
     out = tmp_path / "elsewhere" / "whole"
     assert merge("--out", out, *shards)[0] == 0

@@ -1,9 +1,14 @@
 """The same command again: what is finished stays, and what does not belong there is refused."""
 
+import hashlib
+import json
 import shutil
 
 import pytest
+import torch
 from tiny_run import contents, read
+
+from multimodal_pulse.references.pixels import save_png
 
 
 def test_a_resumed_run_does_only_what_is_missing(command, run_of_photos, tmp_path):
@@ -28,6 +33,70 @@ def test_a_resumed_run_does_only_what_is_missing(command, run_of_photos, tmp_pat
     assert "note: everything was finished already; nothing to do\n" in errors
     assert contents(run_dir / "references") == again
     assert (run_dir / "records.jsonl").read_bytes() == records
+
+
+def test_a_photograph_that_was_replaced_after_its_search_is_refused_by_name(command, run_of_photos, photos, tmp_path):
+    arguments = (*run_of_photos, "method=bicubic")
+    assert command(*arguments)[0] == 0
+    before = contents(tmp_path / "run")
+    plan, record = before["plan.json"], read(tmp_path / "run" / "references" / "ada" / "record.json")
+    ada = (photos / "ada.png").read_bytes()
+    digest = hashlib.sha256(ada).hexdigest()
+    assert record["file"] == json.loads(plan)["files"]["ada"] == {"path": str(photos / "ada.png"), "sha256": digest}
+
+    (photos / "ada.png").write_bytes((photos / "grace.png").read_bytes())
+    status, said, errors = command(*arguments)
+    assert (status, said) == (1, "") and errors.count("\n") == 1
+    assert f"{photos / 'ada.png'} has changed since {tmp_path / 'run'} was searched" in errors
+    assert contents(tmp_path / "run") == before
+
+    (photos / "grace.png").write_bytes(ada)
+    assert f"{photos / 'ada.png'}, {photos / 'grace.png'} have changed" in command(*arguments)[2]
+    (photos / "grace.png").write_bytes((photos / "ada.png").read_bytes())
+    (photos / "ada.png").write_bytes(ada)
+    assert command(*arguments)[0] == 0
+    assert contents(tmp_path / "run") == before
+
+
+def test_a_photograph_that_was_replaced_before_its_search_is_taken_as_it_is_now(
+    command, run_of_photos, photos, tmp_path
+):
+    arguments = (*run_of_photos, "method=bicubic")
+    assert command(*arguments)[0] == 0
+    shutil.rmtree(tmp_path / "run" / "references" / "ada")
+    (photos / "ada.png").write_bytes((photos / "grace.png").read_bytes())
+    assert command(*arguments)[0] == 0
+    plan = read(tmp_path / "run" / "plan.json")
+    assert plan["files"]["ada"]["sha256"] == plan["files"]["grace"]["sha256"]
+    files = tmp_path / "run" / "references"
+    assert (files / "ada" / "lr.png").read_bytes() == (files / "grace" / "lr.png").read_bytes()
+    assert command(*arguments)[0] == 0
+
+
+def test_a_mask_that_was_replaced_is_refused_by_name(command, tmp_path):
+    mask = tmp_path / "mask.png"
+    arguments = (
+        "method=masked_lr_noise",
+        f"noise.lr_mask={mask}",
+        "num_samples=1",
+        f"hydra.run.dir={tmp_path / 'run'}",
+    )
+    save_png(torch.ones(1, 32, 32), mask)
+    assert command(*arguments)[0] == 0
+    save_png(torch.zeros(1, 32, 32), mask)
+    status, _, errors = command(*arguments)
+    assert status == 1 and errors.count("\n") == 1
+    assert f"noise.lr_mask={mask} has changed since" in errors
+    save_png(torch.ones(1, 32, 32), mask)
+    assert "nothing to do" in command(*arguments)[2]
+
+
+def test_a_run_of_a_version_without_fingerprints_is_resumed(command, run_of_photos, photos, tmp_path):
+    arguments = (*run_of_photos, "method=bicubic")
+    assert command(*arguments)[0] == 0
+    plan = tmp_path / "run" / "plan.json"
+    plan.write_text(json.dumps({key: value for key, value in read(plan).items() if key != "files"}))
+    assert command(*arguments)[0] == 0
 
 
 def test_only_what_is_to_be_searched_is_read(command, run_of_photos, photos):

@@ -57,6 +57,18 @@ def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
     assert [line.split(",")[:2] for line in curves[1:]] == [["test_000000", str(step)] for step in range(3)]
 
 
+def test_plan_and_record_say_which_file_a_reference_is(command, photos, tmp_path):
+    for old, new in (("ada", "a b"), ("grace", "a_b")):
+        (photos / f"{old}.png").rename(photos / f"{new}.png")
+    run_dir = tmp_path / "run"
+    arguments = ("references=folder", f"references.path={photos}", "method=bicubic", f"hydra.run.dir={run_dir}")
+    assert command(*arguments)[0] == 0
+    files = {name: file["path"] for name, file in read(run_dir / "plan.json")["files"].items()}
+    assert files == {"a_b-png": str(photos / "a b.png"), "a_b": str(photos / "a_b.png")}
+    for name, path in files.items():
+        assert read(run_dir / "references" / name / "record.json")["file"]["path"] == path
+
+
 @pytest.mark.parametrize("method", ["pulse", "resampling", "masked_lr_noise", "synthesis_noise", "batch_diversity"])
 def test_every_other_method_runs(method, command, tmp_path):
     run_dir = tmp_path / "run"

@@ -1,26 +1,33 @@
 """Draws the pictures of a finished reference again from its latents."""
 
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
+from omegaconf.errors import OmegaConfBaseException
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.base.files import atomic_file
+from multimodal_pulse.base.files import atomic_file, short
 from multimodal_pulse.generator import Generator
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.references.base import Reference, in_words
 from multimodal_pulse.references.pixels import load_rgb, save_png
+from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.results.pictures.grid import Words, caption, load_if_there, made_exact, pages
 from multimodal_pulse.results.pictures.verdict import Verdict
 from multimodal_pulse.results.records import finished, sample_texts
 from multimodal_pulse.search.outcome import round_samples
+
+MOST_OF_REASON = 200
+"""The most characters of a library's own words in a message."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def render_folder(
     Returns: the written files.
 
     Raises:
-        UserError: the folder is not a finished reference, its record.json is damaged, or it was made without a
+        UserError: the folder is not a finished reference, one of its files is damaged, or it was made without a
             generator or by another one.
     """
     folder = Path(folder)
@@ -80,37 +87,46 @@ def render_folder(
     reference = Reference(entry["reference"], load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png"))
     mask = load_if_there(folder / "mask.png")
 
-    renderer = load(entry["settings"])
+    with _said_to_be_of(folder / "record.json"):
+        renderer = load(entry["settings"])
     if entry["weights_sha256"] not in (None, renderer.generator.sha256):
         raise UserError(
             f"{folder} was made by a generator with the sha256 {entry['weights_sha256']}, not by this one"
             f" ({renderer.generator.sha256}); give the weights of the run."
         )
-    # A search in double precision saves doubles, but the loaded generator has single precision.
-    latents = {name: tensor.float() for name, tensor in load_file(folder / "latents.safetensors").items()}
-    images = renderer.redraw(renderer.generator, latents, _noise_maps(latents))
-    found = renderer.consistency(images, reference.lr, renderer.degradation)
-    samples, _ = round_samples(found, renderer.degradation)
-    downsampled = renderer.degradation(samples)
-    decibels = lr_psnr(samples, reference.lr, renderer.degradation).tolist()
-    noisy = [load_if_there(folder / f"lr_noisy_{k:02d}.png") for k in range(len(samples))]
-    verdicts = [
-        Verdict(None if math.isnan(value) else value, record.get("realistic"))
-        for value, record in zip(decibels, entry["records"], strict=True)
-    ]
-    domain = entry.get("realism_backbone", {}).get("domain") or ""
-    exact = made_exact(entry["settings"])
-    drawn = pages(
-        reference,
-        torch.stack([reference.lr if target is None else target for target in noisy]),
-        None if mask is None else mask[:1],
-        samples,
-        renderer.degradation,
-        verdicts,
-        Words(
-            caption(entry["settings"], entry["records"][0]["steps"]), entry.get("remarks", ()), in_words(domain), exact
-        ),
-    )
+    with _said_to_be_of(folder / "latents.safetensors"):
+        # A search in double precision saves doubles, but the loaded generator has single precision.
+        latents = {name: tensor.float() for name, tensor in load_file(folder / "latents.safetensors").items()}
+        images = renderer.redraw(renderer.generator, latents, _noise_maps(latents))
+        if len(images) != len(entry["records"]):
+            raise ValueError(f"it has {len(images)} samples, record.json {len(entry['records'])}")
+    with _said_to_be_of(folder / "lr.png"):
+        found = renderer.consistency(images, reference.lr, renderer.degradation)
+        samples, _ = round_samples(found, renderer.degradation)
+        downsampled = renderer.degradation(samples)
+        decibels = lr_psnr(samples, reference.lr, renderer.degradation).tolist()
+    with _said_to_be_of(folder):
+        noisy = [load_if_there(folder / f"lr_noisy_{k:02d}.png") for k in range(len(samples))]
+        verdicts = [
+            Verdict(None if math.isnan(value) else value, record.get("realistic"))
+            for value, record in zip(decibels, entry["records"], strict=True)
+        ]
+        domain = entry.get("realism_backbone", {}).get("domain") or ""
+        exact = made_exact(entry["settings"])
+        drawn = pages(
+            reference,
+            torch.stack([reference.lr if target is None else target for target in noisy]),
+            None if mask is None else mask[:1],
+            samples,
+            renderer.degradation,
+            verdicts,
+            Words(
+                caption(entry["settings"], entry["records"][0]["steps"]),
+                entry.get("remarks", ()),
+                in_words(domain),
+                exact,
+            ),
+        )
 
     output.mkdir(parents=True, exist_ok=True)
     pictures = {f"sr_{k:02d}.png": image for k, image in enumerate(samples)}
@@ -129,17 +145,36 @@ def render_folder(
 def _read_entry(folder: Path) -> dict[str, Any]:
     """Reads record.json and checks the keys that drawing needs and their types, whoever wrote the file."""
     path = folder / "record.json"
-    if not path.is_file():
+    entry = read_json(path)
+    if entry is None:
         raise UserError(f"{folder} is not the folder of a finished reference: it has no record.json.")
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
         values = (entry["reference"], entry["settings"], entry["records"][0]["steps"])
         intact = [type(value) for value in values] == [str, dict, int] and "weights_sha256" in entry
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (KeyError, IndexError, TypeError):
         intact = False
     if not intact:
         raise UserError(f"{path} is damaged, or not this program's.")
     return entry
+
+
+@contextmanager
+def _said_to_be_of(path: Path) -> Iterator[None]:
+    """Makes an error that the content of a file causes, whoever changed it, one sentence that names the file.
+
+    Raises:
+        UserError: something in the block failed, but not for want of memory.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except UserError as error:
+        raise UserError(f"{short(path)}: {error}") from error
+    except (SafetensorError, InstantiationException, OmegaConfBaseException, ArithmeticError, LookupError, OSError,
+            RuntimeError, TypeError, ValueError) as error:  # fmt: skip
+        reason = " ".join(str(error).split())[:MOST_OF_REASON]
+        raise UserError(f"{short(path)} is damaged, or does not belong to this reference ({reason}).") from error
 
 
 def _noise_maps(latents: Mapping[str, Tensor]) -> list[Tensor] | None:

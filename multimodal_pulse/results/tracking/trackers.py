@@ -21,7 +21,7 @@ from typing import Any, Self
 from PIL import Image
 from torch import Tensor
 
-from multimodal_pulse.base.files import atomic_file
+from multimodal_pulse.base.files import atomic_file, full_disk_named
 from multimodal_pulse.metrics.evaluation import Scores
 
 
@@ -114,7 +114,10 @@ class CsvTracker(NullTracker):
         begun = self._path.exists() and self._path.stat().st_size > 0
         self.run_dir.mkdir(parents=True, exist_ok=True)
         # Appended in place: a copy for each group would cost the square of the number of groups.
-        with self._path.open("a", encoding="utf-8", newline="") as file:
+        with (
+            full_disk_named(self._path, self._path),
+            self._path.open("a", encoding="utf-8", newline="") as file,
+        ):
             writer = csv.DictWriter(file, list(self._rows[0]), lineterminator="\n")
             if not begun:
                 writer.writeheader()

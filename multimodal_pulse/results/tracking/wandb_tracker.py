@@ -23,8 +23,8 @@ Mode = Literal["offline", "online", "disabled"]
 NOT_AVERAGED = ("reference", "sample", "status")
 """The keys of a record that are not scores."""
 NOT_MEASURED = (
-    "reference", "records", "settings", "lpips_backbone", "realism_backbone", "weights_sha256", "group", "halved",
-    "remarks",
+    "reference", "file", "records", "settings", "lpips_backbone", "realism_backbone", "weights_sha256", "group",
+    "halved", "remarks",
 )  # fmt: skip
 """The keys of record.json that are not scores of the reference."""
 
