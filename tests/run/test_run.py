@@ -37,6 +37,13 @@ def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
         ("test_000000", 0, 3),
         ("test_000000", 1, 3),
     ]
+    for record in records:
+        for suffix in ("", "_lr"):
+            with Image.open(folder / f"sr_{record['sample']:02d}{suffix}.png") as picture:
+                assert picture.info == {
+                    "reference": "test_000000", "sample": str(record["sample"]), "method": "combined", "seed": "0",
+                    "LR-PSNR": f"{record['lr_psnr']:.2f} dB",
+                }  # fmt: skip
     metrics = read(run_dir / "metrics.json")
     assert (metrics["num_references"], metrics["num_samples"]) == (1, 2)
     assert metrics["diversity"]["rms"] > 0 < metrics["calibration"]["mean"]
