@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import unique_names
@@ -83,7 +84,7 @@ class Folder(PictureFiles):
     ) -> None:
         if limit is not None and limit < 1:
             raise UserError(f"references.limit={limit} must be at least 1, or null for all.")
-        paths = picture_paths(Path(path).expanduser())
+        paths = picture_paths(expanded(path))
         super().__init__(resolution, degradation, paths[:limit], as_)
 
 
@@ -106,4 +107,4 @@ class ImageFile(PictureFiles):
         path: str | Path,
         as_: str = "auto",
     ) -> None:
-        super().__init__(resolution, degradation, [Path(path).expanduser()], as_)
+        super().__init__(resolution, degradation, [expanded(path)], as_)

@@ -21,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.base.files import write_atomic
+from multimodal_pulse.base.files import expanded, write_atomic
 from multimodal_pulse.generator.files.official import read_official
 from multimodal_pulse.generator.files.restricted_pickle import Allowance, RefusedError, printable
 from multimodal_pulse.generator.files.rosinality import read_rosinality
@@ -92,7 +92,7 @@ def load_generator(path: str | Path, device: str | torch.device = "cpu", domain:
         CheckpointError: the file is missing, damaged, of another kind, or contains something that is refused; its
             network is not supported, or does not match its tensors.
     """
-    path = Path(os.path.expanduser(path))  # unlike pathlib's, it does not raise for an unknown user
+    path = expanded(path)
     try:
         if not path.is_file():
             raise CheckpointError(f"generator file '{path}' {'is not a file' if path.exists() else 'does not exist'}")
