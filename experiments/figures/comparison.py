@@ -24,8 +24,9 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import atomic_file
 from multimodal_pulse.references.pixels import load_rgb
-from multimodal_pulse.results.pictures.grid import faithfulness, load_if_there
-from multimodal_pulse.results.pictures.page import Page, Tile, tile_side
+from multimodal_pulse.results.pictures.grid import load_if_there
+from multimodal_pulse.results.pictures.page import INK, Page, Tile, tile_side
+from multimodal_pulse.results.pictures.verdict import faithfulness
 
 MOST_IN_A_ROW = 4
 """The most samples side by side; further ones continue below."""
@@ -76,7 +77,7 @@ def figure(rows: Sequence[Row], title: str) -> Image.Image:
         title=title,
         note=_legend([one for of_row in found for one in of_row]),
         margin=MARGIN,
-        small=True,
+        small=range(bands * len(rows)),
     )
     for number, (row, of_row) in enumerate(zip(rows, found, strict=True)):
         page.name(bands * number, row.name, _measured(of_row))
@@ -123,17 +124,17 @@ class _Finished:
         entry = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         lr, original = load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png")
         label = "Reference" if original is None else "Original"
-        mask = _present(load_if_there(folder / "mask.png"))
+        mask = _present("mask", load_if_there(folder / "mask.png"))
         footer = f"Reference, {lr.shape[-1]} x {lr.shape[-2]}"
-        given = Tile(label, lr if original is None else original, footer, small=[lr, *mask])
+        given = Tile(label, lr if original is None else original, [(footer, INK)], small=[Tile("reference", lr), *mask])
         samples = [
             Tile(
                 f"Sample {record['sample']}",
                 load_rgb(folder / f"sr_{record['sample']:02d}.png"),
-                *faithfulness(record["lr_psnr"]),
+                [faithfulness(record["lr_psnr"])],
                 small=[
-                    load_rgb(folder / f"sr_{record['sample']:02d}_lr.png"),
-                    *_present(load_if_there(folder / f"lr_noisy_{record['sample']:02d}.png")),
+                    Tile("downsampled", load_rgb(folder / f"sr_{record['sample']:02d}_lr.png")),
+                    *_present("fitted to", load_if_there(folder / f"lr_noisy_{record['sample']:02d}.png")),
                 ],
             )
             for record in entry["records"]
@@ -141,8 +142,8 @@ class _Finished:
         return cls(given, samples, entry)
 
 
-def _present(image: Tensor | None) -> list[Tensor]:
-    return [] if image is None else [image]
+def _present(label: str, image: Tensor | None) -> list[Tile]:
+    return [] if image is None else [Tile(label, image)]
 
 
 def _measured(found: Sequence[_Finished]) -> list[str]:
@@ -160,9 +161,9 @@ def _legend(found: Sequence[_Finished]) -> str:
     below_given = "the reference" + masked * " and its mask (noise where white)"
     below_sample = "the sample downsampled" + noisy * ", and the reference + noise that it was fitted to"
     return (
-        f"Below the original: {below_given}. Below each sample: {below_sample}. LR-PSNR compares a downsampled sample"
-        f" with the reference: faithful (ok) from {OK_LR_PSNR_DB:.0f} dB, loose below. Distance: RMS between two"
-        " samples, in grey levels."
+        f"Below the original: {below_given}. Below each sample: {below_sample}. The decibels (LR-PSNR) compare a"
+        f" downsampled sample with the reference: faithful from {OK_LR_PSNR_DB:.0f} dB, whatever it looks like."
+        " Distance: RMS between two samples, in grey levels."
     )
 
 

@@ -27,13 +27,12 @@ from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import write_atomic
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.diversity.lr_noise import lr_mask
-from multimodal_pulse.domains.portraits.renderer import mouth_mask, render_seeds, split_seeds
-from multimodal_pulse.metrics.manifold import Manifold, features, squeezenet
+from multimodal_pulse.domains.portraits.renderer import mouth_mask
+from multimodal_pulse.metrics import build_realism
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.records import read_entries
 
 FACTOR = 8
-REAL_PORTRAITS = 2000
 GRAIN_FREQUENCY = 0.25
 """Structure of at least so many cycles per pixel, in x or y, counts as grain; it holds 3/4 of white noise's energy."""
 
@@ -47,16 +46,9 @@ Realism = Callable[[Tensor], float]
 
 
 def realism(resolution: int) -> Realism:
-    """Makes improved precision with SqueezeNet's features of validation portraits; NaN without the backbone."""
-    try:
-        backbone = squeezenet()
-    except OSError as error:
-        print(f"realism is left out: no SqueezeNet 1.1 weights in TORCH_HOME ({error})", file=sys.stderr)
-        return lambda samples: math.nan
-    seeds = split_seeds("validation", REAL_PORTRAITS)
-    batches = (render_seeds(seeds[first : first + 25], resolution) for first in range(0, len(seeds), 25))
-    real = Manifold(features(tqdm(batches, desc="real portraits", total=len(seeds) // 25, leave=False), backbone))
-    return lambda samples: real.covers(features([samples], backbone)).float().mean().item()
+    """Returns the share of realistic portraits among samples, which is NaN without the backbone."""
+    measured = build_realism("rendered portraits", resolution)
+    return lambda samples: fmean(math.nan if real is None else real for real in measured.of(samples))
 
 
 def regions(resolution: int) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ _ROOMS = {
 
 _ONCE_FIXED: dict[str, dict[str, Any]] = {
     "latent_space": {"_target_": "multimodal_pulse.generator.Sphere"},
-    "stages": {"before": []},
+    "stages": {"before": [], "restarts": 1},
     "after_step": {"_target_": "multimodal_pulse.search.Retract"},
     "keep": {"_target_": "multimodal_pulse.search.BestIterate"},
 }
@@ -44,6 +44,8 @@ def translated(settings: Mapping[str, Any]) -> dict[str, Any]:
     generator = renamed.get("generator")
     if isinstance(generator, dict) and generator.get("_target_") == "multimodal_pulse.generator.load_file":
         generator.setdefault("domain", "photographs")
+    if isinstance(stages := renamed.get("stages"), dict):
+        stages.setdefault("restarts", 1)
     return {slot: dict(node) for slot, node in _ONCE_FIXED.items() if slot not in renamed} | renamed
 
 

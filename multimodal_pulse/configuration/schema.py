@@ -78,10 +78,21 @@ class OfficialGenerator(Option):
 
 
 @dataclass
+class Intermediate(Option):
+    resolution: int = MISSING
+    radius: float = MISSING
+
+
+@dataclass
 class Conditioned(Option):
     draws: int = MISSING
     nearest: int = MISSING
     temperature: float = MISSING
+
+
+@dataclass
+class NearMean(Option):
+    truncation: float = MISSING
 
 
 @dataclass
@@ -124,6 +135,12 @@ class MapObjective(Option):
 
 
 @dataclass
+class PosteriorObjective(MapObjective):
+    layer_std: float = MISSING
+    start_sigma: float | None = MISSING
+
+
+@dataclass
 class Repulsion(Option):
     distance: float = MISSING
 
@@ -145,8 +162,20 @@ class Lbfgs(Optimizer):
 
 
 @dataclass
+class Ramp(Option):
+    up: float = MISSING
+    down: float = MISSING
+
+
+@dataclass
+class Geometric(Option):
+    start: float = MISSING
+
+
+@dataclass
 class Stages:
     before: list[Any] = MISSING
+    restarts: int = MISSING
 
 
 @dataclass
@@ -258,16 +287,21 @@ SCHEMAS: dict[str, type] = {
     "generator/untrained": Untrained,
     "generator/file": GeneratorFile,
     "generator/official": OfficialGenerator,
+    "latent_space/intermediate": Intermediate,
     "lr_noise/gaussian": GaussianLrNoise,
     "lr_noise/masked": MaskedLrNoise,
     "synthesis_noise/gaussian": GaussianSynthesisNoise,
     "latent_resampling/conditioned": Conditioned,
+    "latent_resampling/near_mean": NearMean,
     "batch_diversity/repulsion": Repulsion,
     "objective": Objective,
     "objective/map": MapObjective,
+    "objective/posterior": PosteriorObjective,
     "optimizer": Optimizer,
     "optimizer/sgd": Sgd,
     "optimizer/lbfgs": Lbfgs,
+    "schedule/ramp": Ramp,
+    "schedule/geometric": Geometric,
     "stages": Stages,
     "consistency/exact": Exact,
     "metrics": Metrics,

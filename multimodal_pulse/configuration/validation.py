@@ -41,6 +41,7 @@ READ_BY = {
 LOWEST = {
     "num_samples": 1,
     "steps": 1,
+    "stages.restarts": 1,
     "film_frames": 0,
     "shard.index": 0,
     "shard.count": 1,

@@ -12,7 +12,7 @@ null object switches its mechanism off. The first three are called once per refe
 
 from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity, Repulsion
 from multimodal_pulse.diversity.conditioned import ConditionedLatents, SpreadConditionedLatents
-from multimodal_pulse.diversity.latent_resampling import IndependentLatents, SharedLatent
+from multimodal_pulse.diversity.latent_resampling import IndependentLatents, NearMeanLatents, SharedLatent
 from multimodal_pulse.diversity.lr_noise import GaussianLrNoise, MaskedLrNoise, NoLrNoise
 from multimodal_pulse.diversity.synthesis_noise import GaussianSynthesisNoise, NoSynthesisNoise, PulseNoise
 
@@ -23,6 +23,7 @@ __all__ = [
     "GaussianSynthesisNoise",
     "IndependentLatents",
     "MaskedLrNoise",
+    "NearMeanLatents",
     "NoBatchDiversity",
     "NoLrNoise",
     "NoSynthesisNoise",

@@ -75,7 +75,7 @@ def bank(generator: Generator, degradation: Degradation, draws: int) -> Bank:
         draws: the number of pictures.
     """
     tensors = computed_once(
-        generator,
+        generator.companions,
         f"bank-{generator.sha256[:16]}-{_as_file_name(degradation.name)}-{draws}.safetensors",
         "The bank of the generator is",
         fits=lambda kept: "lr" in kept and _are_pictures(kept["lr"], draws),

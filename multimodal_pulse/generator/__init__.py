@@ -5,8 +5,9 @@ networks; both return a `Generator`, a frozen network whose images are in [0, 1]
 `generator=file` does, `untrained` makes random weights, and `save_generator` writes a `safetensors` file. A file that
 cannot be used raises `CheckpointError`.
 
-A `Space` maps the latents that a search moves to the generator's input w_plus; `Sphere` is PULSE's. `StyleGAN2` is the
-trainable network and `Architecture` its sizes.
+A `Space` maps the latents that a search moves to the generator's input w_plus. `Sphere` is PULSE's, `Gaussian`
+and `Whitened` are W+ with a normal prior, `W`, `WPlus`, `Z` and `ZPlus` the network's own latents, and `Intermediate`
+has features of an inner layer too. `StyleGAN2` is the trainable network and `Architecture` its sizes.
 """
 
 from importlib import import_module
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
     from multimodal_pulse.generator.files.pretrained import load_official as load_official
     from multimodal_pulse.generator.frozen import Generator as Generator
     from multimodal_pulse.generator.spaces.gaussian import Gaussian as Gaussian
+    from multimodal_pulse.generator.spaces.intermediate import Intermediate as Intermediate
     from multimodal_pulse.generator.spaces.space import Space as Space
     from multimodal_pulse.generator.spaces.sphere import Sphere as Sphere
+    from multimodal_pulse.generator.spaces.w import W as W
+    from multimodal_pulse.generator.spaces.w import WPlus as WPlus
+    from multimodal_pulse.generator.spaces.whitened import Whitened as Whitened
+    from multimodal_pulse.generator.spaces.z import Z as Z
+    from multimodal_pulse.generator.spaces.z import ZPlus as ZPlus
     from multimodal_pulse.generator.stylegan2 import Architecture as Architecture
     from multimodal_pulse.generator.stylegan2 import StyleGAN2 as StyleGAN2
 
@@ -32,9 +39,15 @@ _HOMES = {
     "CheckpointError": "files.checkpoint",
     "Gaussian": "spaces.gaussian",
     "Generator": "frozen",
+    "Intermediate": "spaces.intermediate",
     "Space": "spaces.space",
     "Sphere": "spaces.sphere",
     "StyleGAN2": "stylegan2",
+    "W": "spaces.w",
+    "WPlus": "spaces.w",
+    "Whitened": "spaces.whitened",
+    "Z": "spaces.z",
+    "ZPlus": "spaces.z",
     "load_file": "files.pretrained",
     "load_generator": "files.checkpoint",
     "load_official": "files.pretrained",

@@ -1,14 +1,14 @@
-"""Tensors that follow from a generator's weights: computed once, and read from a file from then on."""
+"""Tensors that take long to compute: computed once, and read from a file from then on."""
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from multimodal_pulse.base.files import cache_folder, write_atomic
-from multimodal_pulse.generator.frozen import Generator
 
 log = logging.getLogger(__name__)
 
@@ -16,18 +16,18 @@ Tensors = dict[str, Tensor]
 
 
 def computed_once(
-    generator: Generator, name: str, what: str, fits: Callable[[Tensors], bool], compute: Callable[[], Tensors]
+    beside: Path | None, name: str, what: str, fits: Callable[[Tensors], bool], compute: Callable[[], Tensors]
 ) -> Tensors:
-    """Reads tensors from a file, beside the weights or in `cache_folder()`; else computes them and keeps them there.
+    """Reads tensors from a file, in `beside` or in `cache_folder()`; else computes them and keeps them in the latter.
 
     Args:
-        generator: the generator that they follow from.
+        beside: a folder that is looked into first, such as a generator's `companions`; None: there is none.
         name: of the file; it must differ for whatever gives other tensors.
         what: the beginning of the warning if they cannot be kept, such as "The statistics of W are".
         fits: whether the tensors in a file can be used; a file that is missing or damaged is not asked about.
         compute: makes the tensors.
     """
-    for folder in (generator.companions, cache_folder()):
+    for folder in (beside, cache_folder()):
         try:
             if folder is not None and fits(kept := load_file(folder / name)):
                 return kept

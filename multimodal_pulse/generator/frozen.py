@@ -1,7 +1,7 @@
 """The generator of a search: frozen, with explicit noise maps and images in [0, 1]."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -81,13 +81,20 @@ class Generator(nn.Module):
             w = self.network.mapping.w_avg.lerp(w, truncation)
         return w[:, None].expand(-1, self.num_ws, -1)
 
-    def synthesis(self, w_plus: Tensor, noise_maps: Sequence[Tensor] | None = None) -> Tensor:
+    def synthesis(
+        self,
+        w_plus: Tensor,
+        noise_maps: Sequence[Tensor] | None = None,
+        deviations: Mapping[int, Tensor] | None = None,
+    ) -> Tensor:
         """Maps w_plus [N, num_ws, w_dim] to images [N, img_channels, R, R] in about [0, 1], not clamped.
 
         Args:
             w_plus: one style input per layer.
             noise_maps: one map per synthesis layer, each [N or 1, 1, r, r] in units of unit-variance noise, before the
                 layer's learned strength; None: the checkpoint's constant maps; zeros: no noise.
+            deviations: by resolution, what is added to the features after the layers of that resolution, [N, channels,
+                r, r]; None: nothing is added.
 
         Raises:
             ValueError: w_plus or the noise maps do not have the shapes above.
@@ -96,7 +103,7 @@ class Generator(nn.Module):
             raise ValueError(f"w_plus must be [N, {self.num_ws}, {self.w_dim}], not {list(w_plus.shape)}")
         maps = self.constant_noise() if noise_maps is None else noise_maps
         self._check_noise(maps, len(w_plus))
-        return (self.network.synthesis(w_plus, maps) + 1) / 2
+        return (self.network.synthesis(w_plus, maps, deviations) + 1) / 2
 
     def constant_noise(self) -> list[Tensor]:
         """Returns the constant noise maps, [1, 1, r, r] each, in layer order, before the layer's learned strength."""

@@ -43,7 +43,7 @@ def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
         draws: the number of random z.
     """
     tensors = computed_once(
-        generator,
+        generator.companions,
         f"w-statistics-{generator.sha256}-{draws}.safetensors",
         "The statistics of W are",
         fits=lambda kept: kept.keys() == {"mean", "std"},
@@ -68,3 +68,10 @@ def estimate_w_statistics(generator: Generator, draws: int) -> WStatistics:
     mean = total / draws
     std = (total_of_squares / draws - mean.square()).clamp(min=0).sqrt()
     return WStatistics(mean.float().cpu(), std.float().cpu())
+
+
+@torch.no_grad()
+def w_draws(generator: Generator, draws: int = 10_000) -> Tensor:
+    """Draws vectors of W, float32 [draws, w_dim] on the CPU; the draws are the same on each device."""
+    z = torch.randn(draws, generator.z_dim, generator=torch.Generator().manual_seed(_SEED))
+    return generator.mapping(z.to(next(generator.parameters())))[:, 0].float().cpu()

@@ -6,7 +6,7 @@ outside: the rest of the program uses `Generator` of `frozen.py`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import torch
@@ -248,10 +248,17 @@ class SynthesisNetwork(nn.Module):
     def layers(self) -> list[SynthesisLayer]:
         return [layer for block in self.blocks for layer in block.layers]
 
-    def forward(self, w_plus: Tensor, noise_maps: Sequence[Tensor]) -> Tensor:
+    def forward(
+        self, w_plus: Tensor, noise_maps: Sequence[Tensor], deviations: Mapping[int, Tensor] | None = None
+    ) -> Tensor:
         """Maps w_plus [N, num_ws, w_dim] and a noise map [N or 1, 1, r, r] per layer to [N, C, R, R] in about [-1, 1].
 
         A block's ToRGB shares its style input with the first layer of the next block.
+
+        Args:
+            w_plus, noise_maps: the inputs.
+            deviations: by resolution, what is added to the features that a block hands to the next one, [N, channels,
+                r, r]; None: nothing is added.
         """
         x: Tensor | None = None
         image: Tensor | None = None
@@ -259,6 +266,8 @@ class SynthesisNetwork(nn.Module):
         for block in self.blocks:
             after = first + len(block.layers)
             x, image = block(x, image, w_plus[:, first : after + 1], noise_maps[first:after])
+            if deviations and x.shape[-1] in deviations:
+                x = x + deviations[x.shape[-1]]
             first = after
         assert image is not None  # there are at least three blocks
         return image

@@ -35,7 +35,7 @@ class EndedJob:
 SWEEP_FILE = "sweep.csv"
 
 
-CSV_COLUMNS = ("psnr", "ssim", "lpips", "lr_psnr", "lr_psnr_worst", "distance", "seconds")
+CSV_COLUMNS = ("psnr", "ssim", "lpips", "realism", "lr_psnr", "lr_psnr_worst", "distance", "seconds")
 """The columns of scores in sweep.csv."""
 
 

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from multimodal_pulse.metrics.evaluation import Diversity, SampleRecord, Scores, evaluate
 from multimodal_pulse.metrics.lpips import Lpips, NullLpips, build_lpips
+from multimodal_pulse.metrics.realism import NullRealism, Realism, build_realism
 
 if TYPE_CHECKING:
     from multimodal_pulse.metrics.classes import BestPsnr as BestPsnr
+    from multimodal_pulse.metrics.classes import Calibration as Calibration
     from multimodal_pulse.metrics.classes import FailureShare as FailureShare
     from multimodal_pulse.metrics.classes import LowResolutionPsnr as LowResolutionPsnr
     from multimodal_pulse.metrics.classes import LpipsDiversityScore as LpipsDiversityScore
+    from multimodal_pulse.metrics.classes import MeanImageGain as MeanImageGain
     from multimodal_pulse.metrics.classes import MeanImagePsnr as MeanImagePsnr
     from multimodal_pulse.metrics.classes import MseDiversityScore as MseDiversityScore
     from multimodal_pulse.metrics.classes import NtireLowResolutionPsnr as NtireLowResolutionPsnr
@@ -28,9 +31,11 @@ if TYPE_CHECKING:
 
 _CLASSES = [
     "BestPsnr",
+    "Calibration",
     "FailureShare",
     "LowResolutionPsnr",
     "LpipsDiversityScore",
+    "MeanImageGain",
     "MeanImagePsnr",
     "MseDiversityScore",
     "NtireLowResolutionPsnr",
@@ -42,7 +47,19 @@ _CLASSES = [
     "StructuralSimilarity",
 ]
 
-__all__ = ["Diversity", "Lpips", "NullLpips", "SampleRecord", "Scores", "build_lpips", "evaluate", *_CLASSES]
+__all__ = [
+    "Diversity",
+    "Lpips",
+    "NullLpips",
+    "NullRealism",
+    "Realism",
+    "SampleRecord",
+    "Scores",
+    "build_lpips",
+    "build_realism",
+    "evaluate",
+    *_CLASSES,
+]
 
 
 def __getattr__(name: str) -> Any:

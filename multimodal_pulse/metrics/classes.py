@@ -78,6 +78,22 @@ class MeanImagePsnr(OverReferences):
         self._add(functional.mean_image_psnr(samples, hr)[None])
 
 
+class MeanImageGain(OverReferences):
+    """PSNR of the mean of each reference's samples above theirs, in dB; see `functional.mean_image_gain`."""
+
+    def update(self, samples: Tensor, hr: Tensor) -> None:
+        """Adds one reference: samples [K, 3, R, R], its original [3, R, R]."""
+        self._add(functional.mean_image_gain(samples, hr)[None])
+
+
+class Calibration(OverReferences):
+    """Distance between samples in units of their error, 1 for an ideal posterior; see `functional.calibration`."""
+
+    def update(self, samples: Tensor, hr: Tensor) -> None:
+        """Adds one reference: samples [K, 3, R, R], its original [3, R, R]."""
+        self._add(functional.calibration(samples, hr)[None])
+
+
 class LowResolutionPsnr(OverReferences):
     """LR-PSNR in dB against the LR reference; see `functional.lr_psnr`. `min` is that of the least faithful sample."""
 

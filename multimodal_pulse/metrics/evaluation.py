@@ -1,6 +1,5 @@
 """The scores of the samples of one reference, which are the saved 8-bit pictures."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,11 +7,14 @@ import torch
 from torch import Tensor
 
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.metrics.deep_features import PerceptualDistance
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.functional import (
+    calibration,
     lr_psnr,
     lr_psnr_ntire,
+    mean_image_gain,
     mean_image_psnr,
     pairwise_lpips,
     pairwise_rms,
@@ -20,6 +22,8 @@ from multimodal_pulse.metrics.functional import (
     psnr,
     ssim,
 )
+from multimodal_pulse.metrics.realism import NullRealism, Realism
+from multimodal_pulse.search.consistency import lr_psnr_bound
 from multimodal_pulse.search.outcome import Outcome
 
 Status = Literal["ok", "loose", "failed"]
@@ -39,9 +43,11 @@ class SampleRecord:
         steps: the steps of the search.
         best_step: the step of the kept iterate.
         seconds: the sample's share of the wall time of the search.
-        status: "ok" from `OK_LR_PSNR_DB` on, "loose" below, "failed" if the picture has a non-finite value.
+        status: how faithful the sample is to the reference: "ok" from `OK_LR_PSNR_DB` on, "loose" below, "failed" if
+            the picture has a non-finite value. It says nothing about how the sample looks; `realistic` does.
         lr_psnr_float: LR-PSNR in dB before the sample was rounded to 8 bits.
         lr_psnr_ntire: LR-PSNR in dB as the NTIRE challenges measure it; see `functional.lr_psnr_ntire`.
+        realistic: whether the sample lies where real pictures of its domain lie; see `Realism`.
     """
 
     reference: str
@@ -56,6 +62,7 @@ class SampleRecord:
     status: Status
     lr_psnr_float: float | None = None
     lr_psnr_ntire: float | None = None
+    realistic: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -86,21 +93,37 @@ class Scores:
         records: the record of each sample.
         diversity: the spread of the samples that did not fail.
         mean_image_psnr: PSNR in dB of the mean of the samples that did not fail; None without an original.
+        gain: by how many dB that exceeds the mean PSNR of the samples; see `functional.mean_image_gain`.
+        calibration: their distance in units of their error, 1 for an ideal posterior; see `functional.calibration`.
+        lr_psnr_bound: an LR-PSNR in dB that no picture in [0, 1] exceeds for this reference; None: every sample has
+            what was promised, or no such bound was found. See `search.consistency.lr_psnr_bound`.
     """
 
     records: list[SampleRecord]
     diversity: Diversity
     mean_image_psnr: float | None = None
+    gain: float | None = None
+    calibration: float | None = None
+    lr_psnr_bound: float | None = None
 
 
 @torch.no_grad()
-def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: PerceptualDistance) -> Scores:
+def evaluate(
+    outcome: Outcome,
+    degradation: Degradation,
+    lpips: PerceptualDistance,
+    realism: Realism | NullRealism | None = None,
+    promised_db: float = OK_LR_PSNR_DB,
+) -> Scores:
     """Scores the samples of one reference.
 
     Args:
         outcome: the result of the search; a failed sample has NaN.
         degradation: A.
         lpips: from `build_lpips`.
+        realism: from `build_realism`; None: not measured.
+        promised_db: the LR-PSNR before rounding that the method promises. If a sample has less, it is asked whether any
+            picture could have it, which takes up to a hundred rounds of exact consistency.
     """
     reference, samples = outcome.reference, outcome.samples
     finite = samples.isfinite().flatten(1).all(dim=1)
@@ -119,6 +142,7 @@ def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: P
         "lr_psnr_ntire": lr_psnr_ntire(samples, lr),
     }
     columns = {name: _numbers(values) for name, values in scores.items()}
+    realistic = (realism or NullRealism()).of(samples)
     records = [
         SampleRecord(
             reference=reference.name,
@@ -127,6 +151,7 @@ def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: P
             best_step=int(best_step),
             seconds=outcome.seconds / len(samples),
             status=status_of(columns["lr_psnr"][sample]),
+            realistic=realistic[sample],
             **{name: column[sample] for name, column in columns.items()},
         )
         for sample, best_step in enumerate(outcome.best_step)
@@ -138,7 +163,16 @@ def evaluate(outcome: Outcome, degradation: Callable[[Tensor], Tensor], lpips: P
         lpips_score=_number(diversity_score(features[finite].maps(of_original))),
         mse_score=_number(diversity_score(squared_error_maps(pictures, hr))),
     )
-    return Scores(records, diversity, _number(mean_image_psnr(pictures, hr)))
+    falls_short = bool((scores["lr_psnr_float"] < promised_db).any())
+    bound = torch.tensor(lr_psnr_bound(lr, degradation) if falls_short else torch.inf, dtype=torch.float64)
+    return Scores(
+        records,
+        diversity,
+        mean_image_psnr=_number(mean_image_psnr(pictures, hr)),
+        gain=_number(mean_image_gain(pictures, hr)),
+        calibration=_number(calibration(pictures, hr)),
+        lr_psnr_bound=_number(bound),
+    )
 
 
 def status_of(lr_psnr_db: float | None) -> Status:

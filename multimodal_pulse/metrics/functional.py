@@ -119,6 +119,41 @@ def mean_image_psnr(samples: Tensor, hr: Tensor) -> Tensor:
     return psnr(_picture(samples).mean(dim=0, keepdim=True), hr)[0]
 
 
+def mean_image_gain(samples: Tensor, hr: Tensor) -> Tensor:
+    """Returns by how many dB the PSNR of the mean of a reference's samples exceeds the mean PSNR of the samples.
+
+    For an ideal posterior the squared error of a sample is twice the posterior variance, and that of the mean of K
+    samples 1 + 1 / K times it, so the gain is 10 log10(2 K / (K + 1)): 1.25 dB for K = 2, 2.04 for 4, at most 3.01.
+
+    Args:
+        samples: [K, 3, H, W].
+        hr: [3, H, W].
+
+    Returns: a scalar in dB; NaN for K < 2.
+    """
+    gain = mean_image_psnr(samples, hr) - psnr(samples, hr).mean()
+    return gain if len(samples) > 1 else gain.new_tensor(torch.nan)
+
+
+def calibration(samples: Tensor, hr: Tensor) -> Tensor:
+    """Returns the RMS distance between two samples of one reference, divided by the RMS error of a sample.
+
+    Both are roots of means of squares, over pixels, colours and pairs of samples or samples. For an ideal posterior
+    the original is one more draw, as far from a sample as the samples are from each other, and the ratio is 1. Below
+    1 the samples differ less than they should, and above 1 more.
+
+    Args:
+        samples: [K, 3, H, W].
+        hr: [3, H, W].
+
+    Returns: a scalar; NaN for K < 2, and if every sample is the original.
+    """
+    samples, originals = as_pictures(samples, hr)
+    between = torch.pdist(samples.flatten(1).double()).square().mean()
+    error = (samples.double() - originals.double()).square().flatten(1).sum(dim=1).mean()
+    return (between / error).sqrt()
+
+
 def best(scores: Tensor) -> Tensor:
     """Returns the highest of a reference's scores [K] without regard to NaN; NaN if there is no other."""
     present = scores[~scores.isnan()]
@@ -153,9 +188,26 @@ def pixel_std(samples: Tensor) -> Tensor:
 
     Returns: a scalar in grey levels, 0 to 255; NaN for K < 2.
     """
+    return 255 * _variance(samples).sqrt().mean()
+
+
+def spread(samples: Tensor) -> Tensor:
+    """Returns the standard deviation of each pixel over the samples of one reference.
+
+    It is the root of the unbiased variance (divides by K - 1), averaged over the three colours.
+
+    Args:
+        samples: [K, 3, H, W].
+
+    Returns: [H, W] in grey levels, 0 to 255; NaN for K < 2.
+    """
+    return 255 * _variance(samples).mean(dim=0).sqrt()
+
+
+def _variance(samples: Tensor) -> Tensor:
+    """Returns the unbiased variance of each value over the samples: [K, 3, H, W] -> [3, H, W] float64."""
     samples = _picture(samples).double()
-    squares = (samples - samples.mean(dim=0)).square().sum(dim=0)
-    return 255 * (squares / max(len(samples) - 1, 0)).sqrt().mean()
+    return (samples - samples.mean(dim=0)).square().sum(dim=0) / max(len(samples) - 1, 0)
 
 
 def pairwise_lpips(samples: Features) -> Tensor:

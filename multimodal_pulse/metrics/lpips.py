@@ -194,7 +194,7 @@ def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
         return NullLpips(net, f"its weights are not at hand, and {path.parent} cannot be written ({_why(error)})")
     try:
         sha256 = file_sha256(path)
-        lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(_promised_prefix(path)))
+        lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(promised_prefix(path)))
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         return NullLpips(net, f"the file of its weights is damaged ({_why(error)})")
     if not lpips.verified:
@@ -216,7 +216,7 @@ def _warn_once(sentence: str) -> None:
     logger.warning(sentence)
 
 
-def _promised_prefix(path: Path) -> str:
+def promised_prefix(path: Path) -> str:
     """Returns the first digits of the sha256 in torch.hub's file name, <network>-<digits>.pth."""
     return path.stem.rsplit("-", 1)[-1]
 
@@ -232,6 +232,6 @@ def _fetch(url: str, path: Path, seconds: float) -> None:
         raise DownloadError(f"metrics.lpips_download_seconds=0 forbids to fetch {url}")
     try:
         # With short time-outs, a silent server cannot exceed the total time by much.
-        download(url, path, sha256=_promised_prefix(path), patience=Patience(connect=5, read=5, total=seconds))
+        download(url, path, sha256=promised_prefix(path), patience=Patience(connect=5, read=5, total=seconds))
     except DownloadError as error:
         raise DownloadError(f"{url} {error}") from error

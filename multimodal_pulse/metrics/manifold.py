@@ -22,7 +22,9 @@ def squeezenet() -> torch.nn.Module:
     """
     from torchvision.models import squeezenet1_1
 
-    network = squeezenet1_1()
+    # Building the network draws random weights before the file is read; that must not move a stream.
+    with torch.random.fork_rng(devices=[]):
+        network = squeezenet1_1()
     network.load_state_dict(torch.load(backbone_file("squeeze"), weights_only=True))
     return network.features.eval()
 

@@ -33,6 +33,12 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
                             mean_of_min, their "worst": of each reference its worst sample, averaged
         psnr_best           {mean, std} in dB: of each reference its sample with the highest PSNR
         psnr_mean_image     {mean, std} in dB: the PSNR of the mean of its samples
+        gain                {mean, std} in dB: by how much that exceeds the mean PSNR of the samples; for an ideal
+                            posterior 10 log10(2 K / (K + 1)), which is 2.04 for K = 4 (`functional.mean_image_gain`)
+        calibration         {mean, std}: RMS distance between samples divided by the RMS error of a sample; 1 for an
+                            ideal posterior, below 1 for samples that differ too little (`functional.calibration`)
+        realism             {mean, std}: share of the samples, 0 to 1, that lie where real pictures of the domain lie
+                            (`realism.Realism`)
         diversity           means over references, and <name>_std their standard deviations, of
             rms             RMS distance between two samples, grey levels; mean over pairs
             lpips           LPIPS between two samples; mean over pairs
@@ -46,6 +52,7 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
         status              {ok, loose, failed}: numbers of samples
         psnr_cap            {db, records}: the highest PSNR there is, and how many samples have it
         lpips_backbone      which LPIPS it was; of several, the least trusted
+        realism_backbone    likewise what realism was measured with
 
     `results.records.derive` adds `unusable`.
 
@@ -72,6 +79,9 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
         },
         "psnr_best": _mean_std([best(scores)[None] for scores in psnr]),
         "psnr_mean_image": _mean_std([_scores([entry.get("mean_image_psnr")]) for entry in entries]),
+        "gain": _mean_std([_scores([entry.get("gain")]) for entry in entries]),
+        "calibration": _mean_std([_scores([entry.get("calibration")]) for entry in entries]),
+        "realism": _mean_std(_samples_of(entries, "realistic")),
         "diversity": _diversity(entries, ("rms", "lpips", "pixel_std", "lpips_score", "mse_score")),
         "failures": {
             f"lr_psnr_below_{OK_LR_PSNR_DB:.0f}": _share_below(records, "lr_psnr", OK_LR_PSNR_DB),
@@ -81,6 +91,9 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
         "status": {name: status[name] for name in ("ok", "loose", "failed")},
         "psnr_cap": {"db": PSNR_CAP_DB, "records": sum(record["psnr"] == PSNR_CAP_DB for record in records)},
         "lpips_backbone": _least_trusted([entry["lpips_backbone"] for entry in entries]),
+        "realism_backbone": _least_trusted(
+            [entry["realism_backbone"] for entry in entries if "realism_backbone" in entry]
+        ),
     }
 
 
@@ -112,6 +125,6 @@ def _share_below(records: Sequence[Mapping[str, Any]], name: str, bound: float) 
 
 
 def _least_trusted(states: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Returns the least trusted LPIPS backbone of a run, which may have several if it was resumed."""
+    """Returns the least trusted backbone of a run, which may have several if it was resumed."""
     order = ("verified", "unverified", "absent")
     return max(states, key=lambda state: order.index(state["weights"]), default=None)

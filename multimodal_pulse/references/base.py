@@ -33,7 +33,7 @@ def degraded(name: str, original: Tensor, degradation: Degradation) -> Reference
 
 
 def outside(knows: str | None, shown: str) -> str | None:
-    """Returns a notice if the generator's domain does not fit the references' domain; else None.
+    """Returns a clause, without a full stop, if the generator's domain does not fit the references'; else None.
 
     Args:
         knows: the generator's domain; None: any or unknown.
@@ -41,11 +41,13 @@ def outside(knows: str | None, shown: str) -> str | None:
     """
     if knows is None or f"{knows}/".startswith(f"{shown}/") or f"{shown}/".startswith(f"{knows}/"):
         return None
-    known, pictures = (" of ".join(domain.split("/")) for domain in (knows, shown))
-    return (
-        f"the generator knows {known}, and the references are {pictures}, outside of what it has seen: the samples will"
-        f" look like {known}."
-    )
+    known, pictures = in_words(knows), in_words(shown)
+    return f"the generator knows {known}, and the references are {pictures}, outside of what it has seen"
+
+
+def in_words(domain: str) -> str:
+    """Returns a domain as people say it: "photographs of faces" for "photographs/faces"."""
+    return " of ".join(domain.split("/"))
 
 
 class References(ABC):

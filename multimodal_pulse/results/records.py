@@ -22,6 +22,7 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import PARTIAL, atomic_folder, remove_partial, short, write_atomic
 from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
+from multimodal_pulse.metrics.realism import NullRealism
 from multimodal_pulse.metrics.summary import summary
 from multimodal_pulse.references.pixels import to_pil
 from multimodal_pulse.results.json_files import plain, read_json, to_json, write_json
@@ -35,7 +36,7 @@ class ReferenceFolders:
         run_dir: the run directory; made if missing. Unfinished files of a killed run in it are removed.
         settings: what draws the pictures again (generator, degradation, consistency) and names them (method, seed);
             copied into each record.json for `redraw.render_folder`.
-        lpips_state: the `state` of the LPIPS that makes the scores.
+        lpips_state, realism_state: the `state` of the LPIPS and of the realism that make the scores.
         weights_sha256: the sha256 of the generator's weights, without which `render_folder` refuses to draw; None: any
             weights may draw.
         files: by reference, the fingerprint of its file, for those that have one.
@@ -47,6 +48,7 @@ class ReferenceFolders:
         settings: Mapping[str, Any],
         lpips_state: Mapping[str, Any],
         weights_sha256: str | None = None,
+        realism_state: Mapping[str, Any] | None = None,
         files: Mapping[str, Mapping[str, str | None]] = MappingProxyType({}),
     ) -> None:
         self.run_dir = Path(run_dir)
@@ -57,9 +59,17 @@ class ReferenceFolders:
         self.settings = dict(settings)
         self._lpips_state = dict(lpips_state)
         self._weights_sha256 = weights_sha256
+        self._realism_state = dict(realism_state or NullRealism().state)
         self._files = files
 
-    def write(self, outcome: Outcome, scores: Scores, downsampled: Tensor, pages: Mapping[str, Image.Image]) -> Path:
+    def write(
+        self,
+        outcome: Outcome,
+        scores: Scores,
+        downsampled: Tensor,
+        pages: Mapping[str, Image.Image],
+        remarks: Sequence[str] = (),
+    ) -> Path:
         """Writes the folder of one reference, whole or not at all; an existing one is left as it is.
 
         Nothing is flushed to the disk before the folder is complete, and then every file once.
@@ -69,6 +79,7 @@ class ReferenceFolders:
             scores: from `metrics.evaluate`.
             downsampled: [K, 3, h, w], the samples downsampled.
             pages: the pictures for people by file name, such as grid.png.
+            remarks: from `results.remarks`.
 
         Returns: the folder.
 
@@ -88,10 +99,10 @@ class ReferenceFolders:
             if outcome.latents:
                 latents = {key: tensor.detach().cpu().contiguous() for key, tensor in outcome.latents.items()}
                 (partial / "latents.safetensors").write_bytes(save(latents))
-            (partial / "record.json").write_text(to_json(self._entry(outcome, scores)), encoding="utf-8")
+            (partial / "record.json").write_text(to_json(self._entry(outcome, scores, remarks)), encoding="utf-8")
         return folder
 
-    def _entry(self, outcome: Outcome, scores: Scores) -> dict[str, Any]:
+    def _entry(self, outcome: Outcome, scores: Scores, remarks: Sequence[str]) -> dict[str, Any]:
         """Returns the content of record.json."""
         return {
             "reference": outcome.reference.name,
@@ -99,10 +110,15 @@ class ReferenceFolders:
             "records": [asdict(record) for record in scores.records],
             "diversity": asdict(scores.diversity),
             "mean_image_psnr": scores.mean_image_psnr,
+            "gain": scores.gain,
+            "calibration": scores.calibration,
+            "lr_psnr_bound": scores.lr_psnr_bound,
+            "remarks": list(remarks),
             "seconds": outcome.seconds,
             "group": outcome.group,
             "halved": outcome.halved,
             "lpips_backbone": self._lpips_state,
+            "realism_backbone": self._realism_state,
             "settings": self.settings,
             "weights_sha256": self._weights_sha256,
         }

@@ -10,14 +10,15 @@ from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import short
 from multimodal_pulse.configuration.overrides import as_argument
 from multimodal_pulse.references import References
+from multimodal_pulse.references.base import in_words
 from multimodal_pulse.results.records import read_entries
-from multimodal_pulse.results.tables import COLUMNS, LEGEND, cells, line, measures
+from multimodal_pulse.results.tables import COLUMNS, LEGEND, MEANS, cells, line, measures
 from multimodal_pulse.search.timing import Timing
 
 MOST_ROWS = 10
 """The most references with a row of their own; of more, the first ones have one."""
 MOST_REASONS = 3
-"""The most unusable references that are named; metrics.json has them all."""
+"""The most references that a sentence names, and the most remarks that are printed; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,8 @@ class Report:
         unusable = list(self.metrics["unusable"])
         if not unusable:
             return ""
-        more = len(unusable) - MOST_REASONS
-        names = ", ".join(unusable[:MOST_REASONS]) + (f" and {more} more" if more > 0 else "")
         return (
-            f"{_counted(len(unusable), 'reference')} could not be used ({names}):"
+            f"{_counted(len(unusable), 'reference')} could not be used ({_some(unusable)}):"
             f" {short(self.run_dir / 'metrics.json')} says why. Once they are mended, the same command in the same"
             " place searches them."
         )
@@ -58,14 +57,37 @@ class Report:
         table = [line(name, values, width) for name, values in rows]
         if (more := len(self.entries) - MOST_ROWS) > 0:
             table.insert(MOST_ROWS, f"... and {more} more in records.jsonl")
-        faithful, samples = self.metrics["status"]["ok"], self.metrics["num_records"]
-        verdict = f"faithful: {faithful} of {samples} samples (LR-PSNR of at least {OK_LR_PSNR_DB:.0f} dB)"
-        lines = [line(self.title, COLUMNS, width), *table, LEGEND, verdict]
+        lines = [line(self.title, COLUMNS, width), *table, LEGEND, *self._verdicts(), *self._remarks()]
         run_dir = short(self.run_dir)
         if self.entries:
             others = f", the others: {run_dir}/references/*/grid.png" if len(self.entries) > 1 else ""
             lines.append(f"picture: {run_dir / 'references' / self.entries[0]['reference'] / 'grid.png'}{others}")
         return "\n".join([*lines, f"run:     {run_dir}"])
+
+    def _verdicts(self) -> list[str]:
+        """Returns how many samples are faithful, and how many look like their domain if that was measured."""
+        samples = self.metrics["num_records"]
+        faithful = self.metrics["status"]["ok"]
+        lines = [f"faithful: {faithful} of {samples} samples (LR-PSNR of at least {OK_LR_PSNR_DB:.0f} dB)"]
+        domains = [entry.get("realism_backbone", {}).get("domain") for entry in self.entries]
+        if domain := next(filter(None, domains), None):
+            verdicts = [record.get("realistic") for entry in self.entries for record in entry["records"]]
+            like = verdicts.count(True)
+            lines.append(f"realistic: {like} of {samples} samples (they look like {in_words(domain)})")
+        return lines
+
+    def _remarks(self) -> list[str]:
+        """Returns the remarks on the references, each once, with the references that it is about."""
+        about: dict[str, list[str]] = {}
+        for entry in self.entries:
+            for remark in entry.get("remarks", ()):
+                about.setdefault(remark, []).append(entry["reference"])
+        everyone, more = len(self.entries), len(about) - MOST_REASONS
+        lines = [
+            f"note: {remark}" if len(names) == everyone else f"note: {_some(names)}: {remark}"
+            for remark, names in list(about.items())[:MOST_REASONS]
+        ]
+        return [*lines, *([f"note: {more} more in the record.json of each reference"] if more > 0 else [])]
 
 
 @dataclass(frozen=True)
@@ -174,10 +196,17 @@ class Notices:
 
 def _of_reference(entry: Mapping[str, Any]) -> list[str]:
     records = entry["records"]
-    means = [_mean([record[name] for record in records]) for name in ("psnr", "ssim", "lpips", "lr_psnr")]
+    names = ["realistic" if name == "realism" else name for name in MEANS]
+    means = [_mean([record.get(name) for record in records]) for name in names]
     faithful = [record["lr_psnr"] for record in records if record["lr_psnr"] is not None]
     seconds = sum(record["seconds"] for record in records)
     return cells(*means, min(faithful, default=None), entry["diversity"]["rms"], seconds)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Names the first few and counts the others."""
+    more = len(names) - MOST_REASONS
+    return ", ".join(names[:MOST_REASONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _counted(number: int, noun: str) -> str:

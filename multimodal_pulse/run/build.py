@@ -20,7 +20,7 @@ from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.references import InMemory, References
-from multimodal_pulse.references.base import outside
+from multimodal_pulse.references.base import in_words, outside
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
@@ -35,7 +35,13 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.load_official",
     "multimodal_pulse.generator.untrained",
     "multimodal_pulse.generator.Gaussian",
+    "multimodal_pulse.generator.Intermediate",
     "multimodal_pulse.generator.Sphere",
+    "multimodal_pulse.generator.W",
+    "multimodal_pulse.generator.WPlus",
+    "multimodal_pulse.generator.Whitened",
+    "multimodal_pulse.generator.Z",
+    "multimodal_pulse.generator.ZPlus",
     "multimodal_pulse.degradation.Bicubic",
     "multimodal_pulse.search.NoConsistency",
     "multimodal_pulse.search.ExactConsistency",
@@ -144,7 +150,9 @@ def build_references(
         if "path" in node:
             arguments["path"] = str(node.path)  # a folder may be called 2024
         references = build(node, **arguments)
-    references.add_notice(outside(generator.domain, references.domain))
+    knows = generator.domain
+    if knows and (strange := outside(knows, references.domain)):
+        references.add_notice(f"{strange}: the samples will look like {in_words(knows)}.")
     return references
 
 
@@ -176,9 +184,15 @@ def _mask(path: str | None, references: References) -> Tensor:
 
 
 def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
-    """Builds the stages of `cfg.stages.before`, in order, and the last stage, which the slots describe."""
+    """Builds the stages of `cfg.stages.before`, in order, and the last stage, which the slots describe.
+
+    Raises:
+        UserError: restarts are asked for of a search with several stages.
+    """
+    if cfg.stages.before and cfg.stages.restarts > 1:
+        raise UserError(f"stages.restarts={cfg.stages.restarts}: only a search with a single stage can be restarted.")
     nodes = [*cfg.stages.before, OmegaConf.masked_copy(cfg, ["latent_space", "steps", "optimizer", "schedule"])]
-    return [
+    stages = [
         Stage(
             latent_space=build(node.latent_space, generator=generator),
             steps=node.steps,
@@ -187,6 +201,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
         )
         for node in nodes
     ]
+    return stages * cfg.stages.restarts
 
 
 def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:

@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
-from multimodal_pulse.metrics import build_lpips
+from multimodal_pulse.metrics import build_lpips, build_realism
+from multimodal_pulse.references.base import outside
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.results.pictures.restore import restore_pictures
 from multimodal_pulse.results.plan import Plan, refuse_another_run, write_plan_once
@@ -78,11 +79,17 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         cfg.metrics.lpips_download_seconds,
     )
 
+    knows, shown = parts.generator.domain, references.domain
+    # Without LPIPS nothing is measured in deep features.
+    realism = build_realism(cfg.metrics.lpips_net and (knows or shown), parts.generator.resolution)
+
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
-        folders = ReferenceFolders(folder, rendering_settings(cfg), lpips.state, parts.generator.sha256, plan.files)
+        folders = ReferenceFolders(
+            folder, rendering_settings(cfg), lpips.state, parts.generator.sha256, realism.state, plan.files
+        )
 
         def score_and_write(outcome: Outcome) -> None:
-            score(outcome, parts.degradation, lpips, folders, tracker)
+            score(outcome, parts.degradation, lpips, realism, outside(knows, shown), folders, tracker)
             notices.say()
 
         return score_and_write

@@ -1,20 +1,23 @@
 """What follows the search of a reference: scores, pictures, its folder, and the tracker's gallery."""
 
-from collections.abc import Callable
-
-from torch import Tensor
-
-from multimodal_pulse.metrics import Lpips, NullLpips, evaluate
-from multimodal_pulse.results.pictures.grid import caption, film_strip, grid, made_exact
+from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.metrics import Lpips, NullLpips, NullRealism, Realism, evaluate
+from multimodal_pulse.references.base import in_words
+from multimodal_pulse.results.pictures.film import film_strip
+from multimodal_pulse.results.pictures.grid import Words, caption, made_exact, pages
+from multimodal_pulse.results.pictures.verdict import Verdict
 from multimodal_pulse.results.records import ReferenceFolders
+from multimodal_pulse.results.remarks import promised_db, remarks
 from multimodal_pulse.results.tracking.trackers import NullTracker
 from multimodal_pulse.search.outcome import Outcome
 
 
 def score(
     outcome: Outcome,
-    degradation: Callable[[Tensor], Tensor],
+    degradation: Degradation,
     lpips: Lpips | NullLpips,
+    realism: Realism | NullRealism,
+    outside: str | None,
     folders: ReferenceFolders,
     tracker: NullTracker,
 ) -> None:
@@ -24,16 +27,20 @@ def score(
         outcome: the result of a search.
         degradation: A.
         lpips: from `build_lpips`.
+        realism: from `build_realism`.
+        outside: from `references.base.outside`: that the generator does not know such pictures, or None.
         folders: writes the folder; its settings give the captions of the pictures.
         tracker: any tracker.
     """
-    downsampled = degradation(outcome.samples)
-    scores = evaluate(outcome, degradation, lpips)
-    words = caption(folders.settings, outcome.steps)
-    lr_psnr = [record.lr_psnr for record in scores.records]
+    exact = made_exact(folders.settings)
+    scores = evaluate(outcome, degradation, lpips, realism, promised_db(exact))
+    said = remarks(outcome, scores, exact, outside)
+    domain = in_words(realism.state["domain"] or "")
+    words = Words(caption(folders.settings, outcome.steps), said, domain, exact)
+    verdicts = [Verdict(record.lr_psnr, record.realistic) for record in scores.records]
     found = (outcome.reference, outcome.targets, outcome.mask, outcome.samples)
-    pages = {"grid.png": grid(*found, downsampled, lr_psnr, words)}
+    drawn = pages(*found, degradation, verdicts, words)
     if outcome.film is not None:
-        pages["film.png"] = film_strip(outcome, lr_psnr, words, made_exact(folders.settings))
-    folders.write(outcome, scores, downsampled, pages)
-    tracker.log_reference(scores, outcome.samples, pages["grid.png"])
+        drawn["film.png"] = film_strip(outcome, verdicts, words)
+    folders.write(outcome, scores, degradation(outcome.samples), drawn, said)
+    tracker.log_reference(scores, outcome.samples, drawn)

@@ -3,10 +3,11 @@
 Begin with `LatentOptimization`, whose `training_step` is the whole algorithm on one screen. It is built from a frozen
 generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and these parts:
 
-- `Stage`: a latent space, a number of steps, an optimiser (`ranger21`, `adam`, `sgd`) and its schedule (`NoSchedule`,
-  `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`);
-- `Objective`: the weighted sum of terms to minimise; a `Term` of your own reads an `Iterate`;
-- `Retract`, `NoAfterStep`: what follows each step of the optimiser;
+- `Stage`: a latent space, a number of steps, an optimiser (`ranger21`, `adam`, `sgd`, `lbfgs`) and its schedule
+  (`NoSchedule`, `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`, `Ramp`, `Geometric`);
+- `Objective`, `MapObjective`, `PosteriorObjective`: the sum of terms to minimise; a `Term` of your own reads an
+  `Iterate` (`SquaredLength`, `NormalW` and `Colinearity` are priors of CSGM and BRGM);
+- `Retract`, `LangevinNoise`, `NoAfterStep`: what follows each step of the optimiser;
 - `BestIterate`, `LastIterate`: which iterate of each sample is kept;
 - `ExactConsistency`, `NoConsistency`: what is done to the samples after the search.
 
@@ -15,14 +16,16 @@ generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and the
 
 from typing import TYPE_CHECKING, Any
 
-from multimodal_pulse.search.after_step import NoAfterStep, Retract
+from multimodal_pulse.search.after_step import LangevinNoise, NoAfterStep, Retract
 from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate, LastIterate
 from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, Term
 from multimodal_pulse.search.optimizers import adam, lbfgs, ranger21, sgd
-from multimodal_pulse.search.schedules import FixedSchedule, Linear1Cycle, Linear1CycleDrop, NoSchedule
+from multimodal_pulse.search.posterior import PosteriorObjective
+from multimodal_pulse.search.schedules import FixedSchedule, Geometric, Linear1Cycle, Linear1CycleDrop, NoSchedule, Ramp
 from multimodal_pulse.search.stages import Stage
+from multimodal_pulse.search.terms import Colinearity, NormalW, SquaredLength
 
 if TYPE_CHECKING:
     from multimodal_pulse.search.latent_optimization import LatentOptimization
@@ -30,9 +33,12 @@ if TYPE_CHECKING:
 __all__ = [
     "BestIterate",
     "BicubicSearch",
+    "Colinearity",
     "ExactConsistency",
     "FixedSchedule",
+    "Geometric",
     "Iterate",
+    "LangevinNoise",
     "LastIterate",
     "LatentOptimization",
     "Linear1Cycle",
@@ -42,8 +48,12 @@ __all__ = [
     "NoAfterStep",
     "NoConsistency",
     "NoSchedule",
+    "NormalW",
     "Objective",
+    "PosteriorObjective",
+    "Ramp",
     "Retract",
+    "SquaredLength",
     "Stage",
     "Term",
     "adam",

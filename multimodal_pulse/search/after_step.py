@@ -1,6 +1,7 @@
-"""What follows each step of the optimiser: the return to the latent space, or nothing."""
+"""What follows each step of the optimiser: the return to the latent space, a sampler's noise, or nothing."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -15,24 +16,66 @@ class AfterStep(Protocol):
     Args:
         space: the space of the current stage.
         variables: the variables by name; each also has its `initial` values, from the start of the stage.
-        step: the step of the search, from 0.
+        learning_rate: the learning rate of the step.
+        streams: the random stream of each sample, [B], for draws on the CPU.
     """
 
-    def __call__(self, space: Space, variables: Mapping[str, Variable], step: int) -> None: ...
+    def __call__(
+        self,
+        space: Space,
+        variables: Mapping[str, Variable],
+        learning_rate: float,
+        streams: Sequence[torch.Generator],
+    ) -> None: ...
 
 
 class Retract:
     """Returns every variable to its space: PULSE's return to the sphere (Menon et al. 2020, section 3.2)."""
 
     @torch.no_grad()
-    def __call__(self, space: Space, variables: Mapping[str, Variable], step: int) -> None:
+    def __call__(
+        self,
+        space: Space,
+        variables: Mapping[str, Variable],
+        learning_rate: float,
+        streams: Sequence[torch.Generator],
+    ) -> None:
         """Replaces each variable by `space.retract` of it; a space without bounds changes nothing."""
+        for name, variable in variables.items():
+            variable.set(space.retract(name, variable.stack(), variable.initial))
+
+
+class LangevinNoise:
+    """Makes a step of Langevin dynamics of a step of gradient descent (Roberts & Tweedie 1996).
+
+    After x - h grad U(x), with h the learning rate of `optimizer=langevin`, it adds N(0, 2 h) to every component. For a
+    small h the iterates become samples of the density exp(-U). With U = |x|^2 / (2 s^2) their variance is
+    s^2 / (1 - h / (2 s^2)): there is no Metropolis test that would correct it.
+    """
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        space: Space,
+        variables: Mapping[str, Variable],
+        learning_rate: float,
+        streams: Sequence[torch.Generator],
+    ) -> None:
+        """Adds each sample's noise from its own stream."""
         for variable in variables.values():
-            variable.set(space.retract(variable.stack(), variable.initial))
+            for parameter, rng in zip(variable.parameters, streams, strict=True):
+                noise = torch.randn(parameter.shape, generator=rng).to(parameter)
+                parameter.add_(noise, alpha=math.sqrt(2 * learning_rate))
 
 
 class NoAfterStep:
     """Leaves the variables where the optimiser has put them, even outside their space."""
 
-    def __call__(self, space: Space, variables: Mapping[str, Variable], step: int) -> None:
+    def __call__(
+        self,
+        space: Space,
+        variables: Mapping[str, Variable],
+        learning_rate: float,
+        streams: Sequence[torch.Generator],
+    ) -> None:
         """Does nothing."""

@@ -1,5 +1,7 @@
 """Consistency: after the search, samples can be changed so that A(sample) equals the reference."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -27,7 +29,7 @@ class ExactConsistency:
 
     The only remaining error is the rounding of the saved file: about 66 dB of LR-PSNR at factor 2, 78 dB at factor 8.
     Some references have no original in [0, 1], for example a full-contrast checkerboard, which no bicubic downsampling
-    gives. They are approached for `rounds` rounds, and their LR-PSNR shows the remaining error.
+    gives. They are approached for `rounds` rounds, and `lr_psnr_bound` says how near any picture can come.
 
     Args:
         rounds: the maximum number of projections of a sample; each sample stops as soon as its LR mean squared error
@@ -65,3 +67,24 @@ class ExactConsistency:
             momentum = torch.where(overshot, torch.ones_like(momentum), next_momentum)
             current, previous = torch.where(unfinished, proposal, current), current
         return current.clamp(0, 1)
+
+
+@torch.no_grad()
+def lr_psnr_bound(lr: Tensor, degradation: Degradation) -> float:
+    """Returns an LR-PSNR in dB that no picture in [0, 1] exceeds for this reference; infinity if none was found.
+
+    A finite value proves that A x = lr has no solution in [0, 1]. For any r, the pictures satisfy <r, A x> <= s, where
+    s is the sum of the positive values of A^T r, so that lr lies at least (<r, lr> - s) / |r| away from all A x. The
+    residual r that exact consistency cannot remove separates the two best.
+
+    Args:
+        lr: [3, h, w] in [0, 1].
+        degradation: A.
+    """
+    nearest = ExactConsistency()(degradation.pseudo_inverse(lr)[None], lr, degradation)[0]
+    residual = (lr - degradation(nearest)).double()
+    separation = (residual * lr).sum() - degradation.transpose(residual).clamp(min=0).sum()
+    # Rounding errors of float32 pictures alone separate by less than this, which is 100 dB.
+    if separation <= residual.norm() * (ExactConsistency.TOLERANCE * lr.numel()) ** 0.5:
+        return math.inf
+    return float(10 * (lr.numel() * (residual.norm() / separation).square()).log10())

@@ -27,7 +27,7 @@ class BestIterate:
         self._step: Tensor
 
     def begin_stage(self) -> None:
-        """Forgets the kept iterate, since the next stage may have other variables."""
+        """Forgets the kept iterate, since the next stage may have other variables; not called before a restart."""
         self.variables = {}
 
     @torch.no_grad()

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.randomness import stream
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity, Repulsion
 from multimodal_pulse.diversity.latent_resampling import InitialLatents
@@ -35,7 +36,7 @@ from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.after_step import AfterStep
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate
-from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, squared_error
+from multimodal_pulse.search.objective import AnyObjective, Iterate, squared_error
 from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
 from multimodal_pulse.search.stages import Stage, by_first_step
 from multimodal_pulse.search.trainer import make_trainer, out_of_memory, quiet_lightning
@@ -52,7 +53,8 @@ class LatentOptimization(pl.LightningModule):
         groups: the indices of the references that are searched together, group by group, in this order.
         generator: the frozen generator; it is moved to the trainer's device and precision.
         degradation: A, from the generator's pictures to LR pictures.
-        stages: the stages of the search in order, each with its latent space, steps, optimiser and schedule.
+        stages: the stages of the search in order, each with its latent space, steps, optimiser and schedule. If the
+            first one comes again, it restarts the search: it draws new initial latents, and the kept iterates stay.
         latent_resampling, lr_noise, synthesis_noise, batch_diversity: the four mechanisms, or their null objects.
         objective: the terms of the loss and their weights.
         after_step: what follows a step of the optimiser.
@@ -87,7 +89,7 @@ class LatentOptimization(pl.LightningModule):
         lr_noise: NoLrNoise | GaussianLrNoise | MaskedLrNoise,
         synthesis_noise: NoSynthesisNoise | GaussianSynthesisNoise | PulseNoise,
         batch_diversity: NoBatchDiversity | BatchDiversity | Repulsion,
-        objective: Objective | MapObjective,
+        objective: AnyObjective,
         after_step: AfterStep,
         keep: Callable[[int, int], BestIterate],
         consistency: NoConsistency | ExactConsistency,
@@ -127,21 +129,21 @@ class LatentOptimization(pl.LightningModule):
         self.noise_maps = NoiseMaps(
             self.generator, [self.synthesis_noise.draw(self.generator, seed, r.name, k) for r in self.group]
         )
-        space = self.stages[0].latent_space
-        drawn = [self.latent_resampling.draw(space, self.degradation, r.lr, seed, r.name, k) for r in self.group]
-        self.initial = {name: torch.cat([draw[name] for draw in drawn]).to(like) for name in drawn[0]}
-        self.initial |= self.noise_maps.initial
+        self.streams = [stream(seed, r.name, sample, "after_step") for r in self.group for sample in range(k)]
         self.kept = self.keep(self.steps, self.film_frames)
 
     def on_train_batch_start(self, batch: int, step: int) -> None:
         """Begins a stage at its first step: makes its variables, optimiser and schedule."""
         if step not in self.stages:
             return
-        if step > 0:
-            self.initial = self._hand_over(self.stage.latent_space, self.stages[step].latent_space)
-        self.stage = self.stages[step]
+        stage = self.stages[step]
+        if stage is self.stages[0]:
+            self.initial = self._draw(restart=list(self.stages).index(step))
+        else:
+            self.initial = self._hand_over(self.stage.latent_space, stage.latent_space)
+            self.kept.begin_stage()
+        self.stage, self.first_step = stage, step
         self.variables = {name: Variable(value) for name, value in self.initial.items()}
-        self.kept.begin_stage()
         self.trainer.strategy.setup_optimizers(self.trainer)
 
     def training_step(self, step: int) -> dict[str, Tensor]:
@@ -151,7 +153,9 @@ class LatentOptimization(pl.LightningModule):
         with self.full_precision():
             fidelity = squared_error(self.degradation(images), self.targets)
             of_references = images.unflatten(0, (len(self.group), self.num_samples))
-            iterate = Iterate(variables, self.initial, w_plus, of_references, fidelity, self.targets[0].numel())
+            progress = (step - self.first_step) / max(1, self.stage.steps - 1)
+            lr_numel = self.targets[0].numel()
+            iterate = Iterate(variables, self.initial, w_plus, of_references, fidelity, lr_numel, progress)
             coupling = self.batch_diversity(of_references, self.degradation)
             losses, terms = self.objective(iterate, coupling)
         self.kept.observe(step, fidelity, variables, images)
@@ -160,8 +164,8 @@ class LatentOptimization(pl.LightningModule):
         optimizer.zero_grad()
         self.manual_backward(losses.sum())
         optimizer.step(lambda: losses)
+        self.after_step(self.stage.latent_space, self.variables, optimizer.param_groups[0]["lr"], self.streams)
         self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
-        self.after_step(self.stage.latent_space, self.variables, step)
         logged = {"loss": losses.sum(), **terms, "batch_diversity": coupling.sum()}
         return {name: term.detach() for name, term in logged.items()}
 
@@ -180,6 +184,18 @@ class LatentOptimization(pl.LightningModule):
         for outcome in self.outcomes:
             self.recorder(outcome)
         self.position += 1
+
+    def _draw(self, restart: int) -> dict[str, Tensor]:
+        """Returns the initial variables of the first stage; a restart (from 1) has draws of its own."""
+        space, like = self.stages[0].latent_space, next(self.generator.parameters())
+        drawn = []
+        for reference in self.group:
+            name = f"{reference.name}, restart {restart}" if restart else reference.name
+            drawn.append(
+                self.latent_resampling.draw(space, self.degradation, reference.lr, self.seed, name, self.num_samples)
+            )
+        initial = {name: torch.cat([draw[name] for draw in drawn]).to(like) for name in drawn[0]}
+        return initial | self.noise_maps.initial
 
     @torch.no_grad()
     def _hand_over(self, before: Space, after: Space) -> dict[str, Tensor]:

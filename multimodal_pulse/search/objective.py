@@ -25,6 +25,7 @@ class Iterate:
         images: the generated images, [M, K, 3, R, R], not clamped.
         fidelity: the LR mean squared error of each sample against its own target, [B], not clamped.
         lr_numel: the numbers in one LR picture, over which `fidelity` is a mean.
+        progress: the share of the stage's steps that are done, from 0 at the first step to 1 at the last.
     """
 
     variables: Mapping[str, Tensor]
@@ -33,6 +34,7 @@ class Iterate:
     images: Tensor
     fidelity: Tensor
     lr_numel: int
+    progress: float = 0.0
 
 
 class Term(Protocol):
@@ -75,7 +77,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         numbers = {name: getattr(self, name) for name in ("l2_weight", "geodesic_weight", "diversity_weight", "eps")}
-        _refuse_negative(numbers | _weights(self.terms))
+        refuse_negative(numbers | weights_of(self.terms))
         if self.geodesic not in ("w_plus", "sphere"):
             raise UserError(f"objective.geodesic={self.geodesic} must be w_plus or sphere.")
 
@@ -85,11 +87,11 @@ class Objective:
         Args:
             coupling: the batch-diversity term of each problem, [P], see `BatchDiversity`.
         """
-        vectors = iterate.w_plus if self.geodesic == "w_plus" else iterate.variables["latent"]
+        vectors = iterate.w_plus if self.geodesic == "w_plus" else latents_of_layers(iterate)
         terms = {"fidelity": iterate.fidelity, "geodesic_spread": geocross(vectors)}
         of_samples = self.l2_weight * terms["fidelity"].clamp(min=self.eps)
         of_samples = of_samples + self.geodesic_weight * terms["geodesic_spread"]
-        return _completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
+        return completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
 
 
 @dataclass(frozen=True)
@@ -116,14 +118,34 @@ class MapObjective:
     def __post_init__(self) -> None:
         if not self.sigma > 0:
             raise UserError(f"objective.sigma={self.sigma} must be positive.")
-        _refuse_negative({"diversity_weight": self.diversity_weight} | _weights(self.terms))
+        refuse_negative({"diversity_weight": self.diversity_weight} | weights_of(self.terms))
 
     def __call__(self, iterate: Iterate, coupling: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the loss of each problem, [P], and the terms of each sample by name, [B] each."""
         moved = iterate.variables["latent"] - iterate.initial["latent"]
         terms = {"fidelity": iterate.fidelity, "anchor": 0.5 * moved.square().flatten(1).sum(dim=1)}
         of_samples = terms["fidelity"] * (iterate.lr_numel / (2 * self.sigma**2)) + terms["anchor"]
-        return _completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
+        return completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
+
+
+class AnyObjective(Protocol):
+    """What a search minimises."""
+
+    def __call__(self, iterate: Iterate, coupling: Tensor, /) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the loss of each problem, [P], and the unweighted terms of each sample by name, [B] each."""
+        ...
+
+
+def latents_of_layers(iterate: Iterate) -> Tensor:
+    """Returns the latents of the style inputs, [B, num_ws, d].
+
+    Raises:
+        UserError: the latent space has one vector for the whole picture.
+    """
+    latent = iterate.variables["latent"]
+    if latent.ndim != 3:
+        raise UserError("This objective compares the latents of style inputs, and latent_space has only one vector.")
+    return latent
 
 
 def per_problem(of_samples: Tensor, problems: int) -> Tensor:
@@ -160,7 +182,7 @@ def geocross(vectors: Tensor) -> Tensor:
     return angle.square().mean(dim=(1, 2)) * (vectors.shape[-1] / 8)
 
 
-def _completed(
+def completed(
     of_samples: Tensor, own: dict[str, Tensor], iterate: Iterate, further: Mapping[str, Term], coupling: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Adds the further terms and the coupling, [P], to an objective's own loss [B]; what an objective returns."""
@@ -170,11 +192,13 @@ def _completed(
     return per_problem(of_samples, len(coupling)) + coupling, terms
 
 
-def _weights(terms: Mapping[str, Term]) -> dict[str, float]:
+def weights_of(terms: Mapping[str, Term]) -> dict[str, float]:
+    """Returns the weights of further terms by their keys below `objective`."""
     return {f"terms.{name}.weight": term.weight for name, term in terms.items()}
 
 
-def _refuse_negative(numbers: Mapping[str, float]) -> None:
+def refuse_negative(numbers: Mapping[str, float]) -> None:
+    """Raises UserError if a number, by its key below `objective`, is negative or NaN."""
     for name, value in numbers.items():
         if not value >= 0:
             raise UserError(f"objective.{name}={value} must not be negative; 0 switches it off.")

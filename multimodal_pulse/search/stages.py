@@ -1,4 +1,7 @@
-"""The stages of a search: each has its latent space, steps, optimiser and schedule, and starts where the last ended."""
+"""The stages of a search: each has its latent space, steps, optimiser and schedule.
+
+A stage begins where the one before it ended. Only the first one, which may come several times, begins at new draws.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

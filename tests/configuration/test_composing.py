@@ -40,6 +40,11 @@ METHODS = {
     "combined": ("latent_optimization", "independent", "gaussian", "gaussian", "pairwise", "ranger21", "none"),
     "explore": ("few_passes", "conditioned", "none", "unit", "repulsion", "lbfgs", "none"),
     "faithful": ("few_passes", "conditioned_narrow", "none", "unit", "none", "lbfgs", "none"),
+    "csgm": ("csgm", "independent", "none", "unit", "none", "adam_slow", "fixed"),
+    "ilo": ("ilo", "independent", "none", "pulse", "none", "adam_slow", "long_ramp"),
+    "brgm": ("brgm", "near_mean", "none", "unit", "none", "adam_slow", "ramp"),
+    "langevin": ("langevin", "conditioned_narrow", "none", "unit", "none", "langevin", "geometric"),
+    "rls": ("rls", "independent", "none", "unit", "none", "lbfgs", "none"),
 }
 CHOSEN_BY_METHODS = (
     "search", "latent_resampling", "lr_noise", "synthesis_noise", "batch_diversity", "optimizer", "schedule",

@@ -105,10 +105,10 @@ def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command
     evaluate = scoring.evaluate
     arguments = ("-m", "method=bicubic", "seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}")
 
-    def stopped_in_the_second(outcome, degradation, lpips):
+    def stopped_in_the_second(*arguments):
         if (tmp_path / "sweep" / "1-bicubic-seed-1").exists():
             os.kill(os.getpid(), stop)
-        return evaluate(outcome, degradation, lpips)
+        return evaluate(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "evaluate", stopped_in_the_second)

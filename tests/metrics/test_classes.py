@@ -7,9 +7,11 @@ from pixel_features import PixelFeatures, pixel_distance
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics import (
     BestPsnr,
+    Calibration,
     FailureShare,
     LowResolutionPsnr,
     LpipsDiversityScore,
+    MeanImageGain,
     MeanImagePsnr,
     MseDiversityScore,
     NtireLowResolutionPsnr,
@@ -22,8 +24,10 @@ from multimodal_pulse.metrics import (
 )
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.functional import (
+    calibration,
     lr_psnr,
     lr_psnr_ntire,
+    mean_image_gain,
     mean_image_psnr,
     pairwise_rms,
     pixel_std,
@@ -49,6 +53,8 @@ LPIPS = PixelFeatures()
         (NtireLowResolutionPsnr(), lr_psnr_ntire),
         (BestPsnr(), lambda samples, hr: psnr(samples, hr).max()[None]),
         (MeanImagePsnr(), lambda samples, hr: mean_image_psnr(samples, hr)[None]),
+        (MeanImageGain(), lambda samples, hr: mean_image_gain(samples, hr)[None]),
+        (Calibration(), lambda samples, hr: calibration(samples, hr)[None]),
         (MseDiversityScore(), lambda samples, hr: diversity_score(squared_error_maps(samples, hr))[None]),
         (
             LpipsDiversityScore(LPIPS),

@@ -7,12 +7,14 @@ from pixel_features import PixelFeatures, pixel_distance
 from torch import Tensor
 
 from multimodal_pulse.degradation.bicubic import Bicubic
-from multimodal_pulse.metrics import Diversity, evaluate
+from multimodal_pulse.metrics import Diversity, evaluate, evaluation
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.evaluation import status_of
 from multimodal_pulse.metrics.functional import (
+    calibration,
     lr_psnr,
     lr_psnr_ntire,
+    mean_image_gain,
     mean_image_psnr,
     pairwise_rms,
     pixel_std,
@@ -22,6 +24,7 @@ from multimodal_pulse.metrics.functional import (
 from multimodal_pulse.metrics.lpips import NullLpips
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.pixels import from_uint8, to_uint8
+from multimodal_pulse.search.consistency import lr_psnr_bound
 from multimodal_pulse.search.outcome import Outcome, round_samples
 
 DEGRADATION = Bicubic(4)
@@ -77,6 +80,8 @@ def test_every_score_is_of_the_rounded_picture(outcome: Outcome, found: Tensor):
     for name, expected in columns.items():
         assert [getattr(record, name) for record in scores.records] == pytest.approx(expected.tolist(), rel=1e-5)
     assert scores.mean_image_psnr == float(mean_image_psnr(saved, hr))
+    assert scores.gain == float(mean_image_gain(saved, hr))
+    assert scores.calibration == float(calibration(saved, hr))
     assert scores.diversity.rms == float(pairwise_rms(saved))
     assert scores.diversity.pixel_std == float(pixel_std(saved))
     pairs = [pixel_distance(saved[a, None], saved[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
@@ -109,7 +114,7 @@ def test_without_an_original_only_faithfulness_and_spread_are_scored(outcome: Ou
     scores, seen = evaluate(blind, DEGRADATION, LPIPS), evaluate(outcome, DEGRADATION, LPIPS)
     assert scores.records == [dataclasses.replace(record, psnr=None, ssim=None, lpips=None) for record in seen.records]
     assert scores.diversity == dataclasses.replace(seen.diversity, lpips_score=None, mse_score=None)
-    assert scores.mean_image_psnr is None
+    assert scores.mean_image_psnr is scores.gain is scores.calibration is None
 
 
 def test_without_lpips_the_rest_is_scored(outcome: Outcome):
@@ -146,7 +151,27 @@ def test_a_single_sample_has_no_spread(outcome: Outcome):
     scores = evaluate(with_samples(single, outcome.samples[:1]), DEGRADATION, LPIPS)
     assert scores.diversity == Diversity(None, None)
     assert scores.mean_image_psnr == pytest.approx(scores.records[0].psnr)
+    assert scores.gain is scores.calibration is None
 
 
 def test_status_follows_pulses_tolerance():
     assert [status_of(value) for value in (27.0, 26.99, None)] == ["ok", "loose", "failed"]
+
+
+def test_what_no_picture_can_have_is_told(outcome: Outcome):
+    assert evaluate(outcome, DEGRADATION, ABSENT).lr_psnr_bound is None  # the reference of a picture
+    checkerboard = ((torch.arange(4)[:, None] + torch.arange(4)) % 2).float().expand(3, 4, 4)
+    impossible = dataclasses.replace(outcome, reference=Reference("board", checkerboard, None))
+    scores = evaluate(impossible, DEGRADATION, ABSENT)
+    assert scores.lr_psnr_bound == lr_psnr_bound(checkerboard, DEGRADATION) < 20
+    assert all(record.lr_psnr is not None and record.lr_psnr < scores.lr_psnr_bound for record in scores.records)
+
+
+def test_what_is_possible_is_asked_only_where_a_sample_falls_short(outcome: Outcome, found: Tensor, monkeypatch):
+    asked: list[Tensor] = []
+    monkeypatch.setattr(evaluation, "lr_psnr_bound", lambda lr, degradation: asked.append(lr) or 20.0)
+    alone = dataclasses.replace(outcome, targets=outcome.targets[:1], best_step=[4])
+    close = dataclasses.replace(with_samples(alone, outcome.samples[:1]), lr_before_rounding=DEGRADATION(found[:1]))
+    assert evaluate(close, DEGRADATION, ABSENT).lr_psnr_bound is None and not asked
+    assert evaluate(close, DEGRADATION, ABSENT, promised_db=90.0).lr_psnr_bound == 20.0 and len(asked) == 1
+    assert evaluate(outcome, DEGRADATION, ABSENT).lr_psnr_bound == 20.0 and len(asked) == 2

@@ -13,8 +13,10 @@ from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics.functional import (
     PSNR_CAP_DB,
     best,
+    calibration,
     lr_psnr,
     lr_psnr_ntire,
+    mean_image_gain,
     mean_image_psnr,
     over_references,
     pairwise_lpips,
@@ -22,6 +24,7 @@ from multimodal_pulse.metrics.functional import (
     pixel_std,
     psnr,
     share_below,
+    spread,
     ssim,
 )
 from multimodal_pulse.references.pixels import quantise
@@ -187,6 +190,47 @@ def test_pairwise_lpips_takes_every_pair_once():
     samples = random_pictures(3, 3, 8, 8)
     pairs = [float(pixel_distance(samples[a, None], samples[b])) for a, b in ((0, 1), (0, 2), (1, 2))]
     assert float(pairwise_lpips(PixelFeatures().features(samples))) == pytest.approx(sum(pairs) / 3, rel=1e-5)
+
+
+def posterior(samples: int, spread: float) -> tuple[Tensor, Tensor]:
+    """Draws around the same grey: an original, and samples with `spread` times its standard deviation."""
+    generator = torch.Generator().manual_seed(samples)
+    noise = torch.randn(samples + 1, 3, 64, 64, generator=generator)
+    return 0.5 + 0.05 * spread * noise[1:], 0.5 + 0.05 * noise[0]
+
+
+@pytest.mark.parametrize("samples", [2, 4, 16])
+def test_an_ideal_posterior_has_calibration_one_and_the_gain_of_theory(samples: int):
+    drawn, hr = posterior(samples, spread=1.0)
+    assert float(calibration(drawn, hr)) == pytest.approx(1.0, abs=0.02)
+    assert float(mean_image_gain(drawn, hr)) == pytest.approx(10 * math.log10(2 * samples / (samples + 1)), abs=0.1)
+
+
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+def test_calibration_is_below_one_for_samples_that_differ_too_little(spread: float):
+    drawn, hr = posterior(8, spread)
+    expected = math.sqrt(2 * spread**2 / (1 + spread**2))
+    assert float(calibration(drawn, hr)) == pytest.approx(expected, abs=0.02)
+    assert (expected < 1) == (spread < 1)
+
+
+def test_calibration_is_its_definition():
+    samples, hr = random_pictures(3, 3, 8, 8), random_pictures(3, 8, 8, seed=1)
+    pairs = [(samples[a] - samples[b]).square().mean().item() for a, b in ((0, 1), (0, 2), (1, 2))]
+    errors = [(sample - hr).square().mean().item() for sample in samples]
+    assert float(calibration(samples, hr)) == pytest.approx(math.sqrt(sum(pairs) / sum(errors)), rel=1e-5)
+
+
+def test_the_spread_is_the_standard_deviation_of_each_pixel():
+    samples = random_pictures(5, 3, 6, 7)
+    expected = 255 * np.sqrt(samples.double().numpy().var(axis=0, ddof=1).mean(axis=0))
+    assert spread(samples).numpy() == pytest.approx(expected)
+    assert spread(samples[:1]).isnan().all()
+
+
+def test_one_sample_has_no_calibration_and_its_mean_no_gain():
+    samples, hr = random_pictures(1, 3, 16, 16), random_pictures(3, 16, 16, seed=1)
+    assert calibration(samples, hr).isnan() and mean_image_gain(samples, hr).isnan()
 
 
 def test_the_mean_of_the_samples_is_scored_unrounded():

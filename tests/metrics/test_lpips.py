@@ -117,7 +117,7 @@ def test_a_file_with_the_hash_in_its_name_is_verified(
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
     module._load.cache_clear()
     prefix = hashlib.sha256(backbone_file("squeeze").read_bytes()).hexdigest()[:8]
-    monkeypatch.setattr(module, "_promised_prefix", lambda path: prefix)
+    monkeypatch.setattr(module, "promised_prefix", lambda path: prefix)
     with caplog.at_level(logging.WARNING):
         lpips = build_lpips("squeeze", verify=True)
     assert lpips.state["weights"] == "verified" and not caplog.records

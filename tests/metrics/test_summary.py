@@ -12,10 +12,11 @@ from multimodal_pulse.metrics.summary import summary
 
 SCORE = st.floats(0, 90)
 MAYBE = st.one_of(st.none(), SCORE)
+REALISTIC = st.sampled_from([None, False, True])
 
 
 def sample(status: str = "ok", **scores: float | None) -> dict[str, Any]:
-    absent = dict.fromkeys(("psnr", "ssim", "lpips", "lr_psnr", "lr_psnr_float", "lr_psnr_ntire"))
+    absent = dict.fromkeys(("psnr", "ssim", "lpips", "lr_psnr", "lr_psnr_float", "lr_psnr_ntire", "realistic"))
     return {**absent, "seconds": 1.0, "status": status, **scores}
 
 
@@ -28,11 +29,15 @@ def entry(*samples: dict[str, Any], weights: str = "verified", **more: Any) -> d
     }
 
 
+OF_THE_SET = ("mean_image_psnr", "gain", "calibration")
+
+
 @st.composite
 def samples(draw: st.DrawFn) -> dict[str, Any]:
     failed = draw(st.integers(0, 4)) == 0
     faithful = {name: None if failed else draw(SCORE) for name in ("lr_psnr", "lr_psnr_float", "lr_psnr_ntire")}
-    return sample("failed" if failed else "ok", psnr=None if failed else draw(MAYBE), **faithful)
+    others = {name: None if failed else draw(some) for name, some in (("psnr", MAYBE), ("realistic", REALISTIC))}
+    return sample("failed" if failed else "ok", **others, **faithful)
 
 
 @st.composite
@@ -41,7 +46,7 @@ def entries(draw: st.DrawFn) -> list[dict[str, Any]]:
     spread = st.fixed_dictionaries(dict.fromkeys(("rms", "lpips", "pixel_std", "lpips_score", "mse_score"), MAYBE))
     one = st.lists(samples(), min_size=k, max_size=k).map(lambda some: entry(*some))
     several = draw(st.lists(one, max_size=4))
-    return [one | {"diversity": draw(spread), "mean_image_psnr": draw(MAYBE)} for one in several]
+    return [one | {"diversity": draw(spread), **{name: draw(MAYBE) for name in OF_THE_SET}} for one in several]
 
 
 def same(found: float, expected: float | None) -> bool:
@@ -62,8 +67,8 @@ def test_the_summary_is_what_plain_python_makes_of_the_records(several: list[dic
         known = [[record[name] for record in one["records"] if record[name] is not None] for one in several]
         return [reduce(scores) if scores else None for scores in known]
 
-    for name in ("psnr", "lr_psnr", "lr_psnr_float", "lr_psnr_ntire"):
-        mean, std = mean_std(of_references(name, fmean))
+    for name in ("psnr", "lr_psnr", "lr_psnr_float", "lr_psnr_ntire", "realism"):
+        mean, std = mean_std(of_references("realistic" if name == "realism" else name, fmean))
         assert same(content[name]["mean"], mean) and same(content[name]["std"], std)
     for name in ("lr_psnr", "lr_psnr_float", "lr_psnr_ntire"):
         assert same(content[name]["min"], min((x for x in of_references(name, min) if x is not None), default=None))
@@ -71,6 +76,9 @@ def test_the_summary_is_what_plain_python_makes_of_the_records(several: list[dic
     assert same(content["psnr_best"]["mean"], mean_std(of_references("psnr", max))[0])
     assert same(content["psnr_best"]["std"], mean_std(of_references("psnr", max))[1])
     assert same(content["psnr_mean_image"]["mean"], mean_std([one["mean_image_psnr"] for one in several])[0])
+    for name in ("gain", "calibration"):
+        mean, std = mean_std([one[name] for one in several])
+        assert same(content[name]["mean"], mean) and same(content[name]["std"], std)
     for name in ("rms", "lpips", "pixel_std", "lpips_score", "mse_score"):
         mean, std = mean_std([one["diversity"][name] for one in several])
         assert same(content["diversity"][name], mean) and same(content["diversity"][f"{name}_std"], std)
@@ -95,3 +103,9 @@ def test_the_cap_and_the_least_trusted_backbone_are_told():
     assert content["lpips_backbone"]["weights"] == "unverified"
     assert content["psnr_cap"] == {"db": 100.0, "records": 2}
     assert summary([])["lpips_backbone"] is None
+
+
+def test_realism_was_measured_with_the_least_trusted_backbone_that_is_known():
+    older, newer = entry(sample()), entry(sample(), realism_backbone={"weights": "verified"})
+    assert summary([older])["realism_backbone"] is None
+    assert summary([older, newer])["realism_backbone"] == {"weights": "verified"}

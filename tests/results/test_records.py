@@ -145,7 +145,7 @@ def test_the_tables_are_derived_from_the_folders(folders: ReferenceFolders):
     assert [(line["reference"], line["sample"]) for line in lines] == [(n, k) for n in names[:3] for k in range(K)]
     assert list(lines[0]) == [
         "reference", "sample", "psnr", "ssim", "lpips", "lr_psnr", "steps", "best_step", "seconds", "status",
-        "lr_psnr_float", "lr_psnr_ntire",
+        "lr_psnr_float", "lr_psnr_ntire", "realistic",
     ]  # fmt: skip
     psnr = np.array([line["psnr"] for line in lines]).reshape(3, K).mean(1)
     assert metrics["psnr"] == {"mean": pytest.approx(psnr.mean()), "std": pytest.approx(psnr.std())}

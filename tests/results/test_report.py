@@ -59,7 +59,39 @@ def test_the_end_names_the_pictures_and_the_run_as_short_as_it_can(tmp_path, mon
 def test_faithful_samples_are_counted():
     lines = table(3)
     assert "faithful: 3 of 6 samples (LR-PSNR of at least 27 dB)" in lines
-    assert any("a sample counts as faithful from 27 dB of LR-PSNR upwards" in line for line in lines)
+    assert any("a sample counts as faithful from 27 dB of LR-PSNR upwards, whatever" in line for line in lines)
+    assert not any(line.startswith(("realistic:", "note:", "Table I")) for line in lines)
+
+
+MEASURED = {"domain": "photographs/faces", "weights": "verified"}
+
+
+def report_of(*entries: dict[str, Any]) -> list[str]:
+    return str(Report(Path("run"), "combined", entries, summary(entries))).splitlines()
+
+
+def test_realistic_samples_are_counted_beside_the_faithful_ones():
+    measured = [entry(number, 40.0) | {"realism_backbone": MEASURED} for number in range(2)]
+    for one, looks in zip(measured, ((True, False), (None, True)), strict=True):
+        for record, realistic in zip(one["records"], looks, strict=True):
+            record["realistic"] = realistic
+    lines = report_of(*measured)
+    faithful = lines.index("faithful: 2 of 4 samples (LR-PSNR of at least 27 dB)")
+    assert lines[faithful + 1] == "realistic: 2 of 4 samples (they look like photographs of faces)"
+    column = lines[0].split().index("realism") - len(lines[0].split())
+    assert [line.split()[column] for line in lines[1:4]] == ["0.50", "1.00", "0.75"]
+
+
+def test_remarks_are_said_once_with_the_references_that_they_are_about():
+    everywhere, somewhere = "The noise.", "No picture."
+    several = [entry(number, 40.0) | {"remarks": [everywhere]} for number in range(5)]
+    for one in several[:4]:
+        one["remarks"] = [everywhere, somewhere]
+    notes = [line for line in report_of(*several) if line.startswith("note:")]
+    assert notes == ["note: The noise.", "note: face_0, face_1, face_2 and 1 more: No picture."]
+    different = [entry(number, 40.0) | {"remarks": [f"At most {number} dB."]} for number in range(5)]
+    notes = [line for line in report_of(*different) if line.startswith("note:")]
+    assert notes[2:] == ["note: face_2: At most 2 dB.", "note: 2 more in the record.json of each reference"]
 
 
 def metrics_json(folder: Path, entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -159,8 +191,8 @@ def test_a_duration_has_the_units_that_matter(seconds, words):
 def test_a_sweep_is_a_table_with_a_row_for_each_job(tmp_path):
     lines = str(sweep(tmp_path, ["seed=0"], ["seed=1", "noise.lr_std=0.2"], failed=1)).splitlines()
     header, first, second = lines[:3]
-    assert header.split() == ["job", "PSNR", "SSIM", "LPIPS", "LR-PSNR", "worst", "distance", "seconds"]
-    assert first.split() == ["0", "seed=0", "20.00", "0.500", "-", "30.0", "20.0", "5.0", "2.0"]
+    assert header.split() == ["job", "PSNR", "SSIM", "LPIPS", "realism", "LR-PSNR", "worst", "distance", "seconds"]
+    assert first.split() == ["0", "seed=0", "20.00", "0.500", "-", "-", "30.0", "20.0", "5.0", "2.0"]
     assert second.split() == ["1", "seed=1", "noise.lr_std=0.2", "failed"]
     assert len(first) == len(header) and str(tmp_path) in lines[-1]
 
@@ -174,10 +206,10 @@ def test_the_csv_of_a_sweep_has_a_column_for_each_key_that_differs(tmp_path):
     with (tmp_path / "sweep.csv").open(newline="", encoding="utf-8") as file:
         first, second = csv.DictReader(file)
     assert list(first) == [
-        "job", "folder", "seed", "references.path", "psnr", "ssim", "lpips", "lr_psnr", "lr_psnr_worst", "distance",
-        "seconds", "error",
+        "job", "folder", "seed", "references.path", "psnr", "ssim", "lpips", "realism", "lr_psnr", "lr_psnr_worst",
+        "distance", "seconds", "error",
     ]  # fmt: skip
-    assert list(first.values()) == ["0", "0-pulse", "0", "", "20.0", "0.5", "", "30.0", "20.0", "5.0", "2.0", ""]
+    assert list(first.values()) == ["0", "0-pulse", "0", "", "20.0", "0.5", "", "", "30.0", "20.0", "5.0", "2.0", ""]
     assert second["references.path"] == "'a=b,c'" and second["error"] == 'no,"such" file'
     assert second["psnr"] == second["seconds"] == ""
 
@@ -191,4 +223,4 @@ def test_what_a_killed_writer_of_the_csv_left_is_removed(tmp_path):
 def test_a_run_without_references_is_a_row_of_nothing(tmp_path):
     job = Job(tmp_path / "0", {"method": "pulse"}, [], tmp_path)
     table = str(SweepReport(tmp_path, [EndedJob(job, ["shard.index=1"], metrics_json(tmp_path, []))]))
-    assert table.splitlines()[1].split() == ["0", "shard.index=1", *["-"] * 7]
+    assert table.splitlines()[1].split() == ["0", "shard.index=1", *["-"] * 8]

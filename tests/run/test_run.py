@@ -4,9 +4,14 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 from places import ROOT
 from tiny_run import contents, read
+
+from multimodal_pulse.references.pixels import load_rgb, quantise, save_png
 
 
 def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
@@ -25,7 +30,7 @@ def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
     }  # fmt: skip
     assert {path.name for path in folder.iterdir()} == {
         "hr.png", "lr.png", "lr_noisy_00.png", "lr_noisy_01.png", "sr_00.png", "sr_01.png", "sr_00_lr.png",
-        "sr_01_lr.png", "grid.png", "film.png", "latents.safetensors", "record.json",
+        "sr_01_lr.png", "grid.png", "mean.png", "spread.png", "film.png", "latents.safetensors", "record.json",
     }  # fmt: skip
     records = [json.loads(line) for line in (run_dir / "records.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(record["reference"], record["sample"], record["steps"]) for record in records] == [
@@ -34,7 +39,10 @@ def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
     ]
     metrics = read(run_dir / "metrics.json")
     assert (metrics["num_references"], metrics["num_samples"]) == (1, 2)
-    assert metrics["diversity"]["rms"] > 0
+    assert metrics["diversity"]["rms"] > 0 < metrics["calibration"]["mean"]
+    mean = torch.stack([load_rgb(folder / f"sr_0{k}.png") for k in range(2)]).mean(dim=0)
+    assert load_rgb(folder / "mean.png").equal(quantise(mean))
+    assert metrics["gain"]["mean"] == pytest.approx(metrics["psnr_mean_image"]["mean"] - metrics["psnr"]["mean"])
     assert read(run_dir / "plan.json")["references"] == ["test_000000"]
     assert read(run_dir / "provenance.json")["seed"] == 0
     curves = (run_dir / "curves.csv").read_text(encoding="utf-8").splitlines()
@@ -74,15 +82,33 @@ def test_render_draws_the_same_pictures_again_for_a_run_and_for_one_reference(co
     run_dir = tmp_path / "run"
     assert command(f"hydra.run.dir={run_dir}", "num_samples=2", "consistency=exact")[0] == 0
     folder = run_dir / "references" / "test_000000"
-    before = contents(folder)
+    before, drawn = contents(folder), ("grid.png", "mean.png", "spread.png")
     for given in (run_dir, folder):
-        for path in (*folder.glob("sr_*.png"), folder / "grid.png"):
+        for path in (*folder.glob("sr_*.png"), *(folder / name for name in drawn)):
             path.unlink()
         status, said, _ = command("render", str(given), base=())
         assert status == 0 and str(folder / "grid.png") in said
         after = contents(folder)
         assert after.keys() == before.keys()
-        assert all(after[name] == before[name] for name in ("sr_00.png", "sr_01.png", "grid.png"))
+        assert all(after[name] == before[name] for name in ("sr_00.png", "sr_01.png", *drawn))
+
+
+def test_a_reference_that_no_picture_can_have_is_said_in_table_record_and_grid(command, tmp_path):
+    board = ((torch.arange(8)[:, None] + torch.arange(8)) % 2).float().expand(3, 8, 8)
+    save_png(board, tmp_path / "board.png")
+    run_dir = tmp_path / "run"
+    given = ("references=image", f"references.path={tmp_path / 'board.png'}", "lr_noise=none", "consistency=exact")
+    status, said, errors = command(*given, "num_samples=2", f"hydra.run.dir={run_dir}")
+    assert status == 0, errors
+    entry = read(run_dir / "references" / "board" / "record.json")
+    [remark] = entry["remarks"]
+    bound = entry["lr_psnr_bound"]
+    assert 8 < bound < 20 and f"at most {bound:.1f} dB" in remark
+    assert f"\nnote: {remark}\n" in said and "faithful: 0 of 2 samples" in said
+    assert all(record["lr_psnr"] < bound for record in entry["records"])
+    with Image.open(run_dir / "references" / "board" / "grid.png") as page:
+        top = np.asarray(page)[:110].astype(int)
+    assert (top[..., 0] - top[..., 2] > 100).any()  # the remark, in a colour of its own
 
 
 def test_what_takes_seconds_to_import_waits_until_a_search_needs_it():

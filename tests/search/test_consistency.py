@@ -11,7 +11,7 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.references.pixels import quantise
-from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency, lr_psnr_bound
 
 
 def smooth_noise(*shape: int, cell: int, contrast: float, seed: int) -> Tensor:
@@ -109,3 +109,33 @@ def test_none_only_clamps() -> None:
 def test_refuses_no_rounds() -> None:
     with pytest.raises(UserError, match="consistency.rounds=0"):
         ExactConsistency(rounds=0)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    factor=st.sampled_from([2, 4, 8]),
+    cell=st.sampled_from([2, 4, 8]),
+    contrast=st.floats(0.1, 100.0),
+    seed=st.integers(0, 2**31),
+)
+def test_the_reference_of_a_picture_is_never_called_impossible(
+    factor: int, cell: int, contrast: float, seed: int
+) -> None:
+    degradation = Bicubic(factor)
+    original = smooth_noise(3, 32, 32, cell=cell, contrast=contrast, seed=seed)
+    assert lr_psnr_bound(degradation(original), degradation) == math.inf
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("width", [1, 2, 8])
+def test_no_picture_exceeds_the_bound_of_an_impossible_reference(factor: int, width: int) -> None:
+    """Black and white squares of LR pixels: no bicubic downsampling of a picture in [0, 1] has such sharp edges."""
+    degradation = Bicubic(factor)
+    cells = torch.arange(16) // width
+    lr = ((cells[:, None] + cells) % 2).float().expand(3, 16, 16)
+    bound = lr_psnr_bound(lr, degradation)
+    starts = smooth_noise(2, 3, 16 * factor, 16 * factor, cell=4, contrast=2.0, seed=0)
+    best = lr_psnr(ExactConsistency(rounds=1000)(starts, lr, degradation), lr, degradation).max().item()
+    assert best <= bound < best + 1.5
+    if (factor, width) == (8, 1):
+        assert bound == pytest.approx(11.0, abs=0.1)

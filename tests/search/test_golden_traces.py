@@ -35,6 +35,11 @@ METHODS = [
     "combined",
     "explore",
     "faithful",
+    "csgm",
+    "ilo",
+    "brgm",
+    "langevin",
+    "rls",
 ]
 
 
@@ -56,8 +61,10 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
         perturbation: relative, of the initial latents' map to W+.
     """
     overrides = [f"method={method}", "generator=untrained", "num_samples=2", f"steps={STEPS}"]
-    if method in ("explore", "faithful"):
+    if method in ("explore", "faithful", "langevin"):
         overrides += ["latent_resampling.draws=200", "latent_resampling.nearest=60"]
+    if method == "ilo":
+        overrides += ["latent_space.resolution=8"]  # the pictures have 16 x 16 pixels
     cfg = compose_config(overrides)
     lr_noise: dict[str, Any] = {}
     if "mask" in cfg.lr_noise:

@@ -12,6 +12,6 @@ class Gaussian(Sphere):
     mean: see `multimodal_pulse.search.MapObjective`.
     """
 
-    def retract(self, moved: Tensor, initial: Tensor) -> Tensor:
+    def retract(self, name: str, moved: Tensor, initial: Tensor) -> Tensor:
         """Returns `moved`: every point belongs to this space."""
         return moved

@@ -9,7 +9,7 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.generator.frozen import Generator
 
 Variables = dict[str, Tensor]
-"""The variables of a search by name, one row per sample. Every space so far has one variable, `latent`."""
+"""The variables of a search by name, one row per sample. Every space has the variable `latent`."""
 
 
 class Space(nn.Module):
@@ -41,7 +41,10 @@ class Space(nn.Module):
         Raises:
             UserError: this space does not contain every w_plus.
         """
-        raise UserError(f"{type(self).__name__} cannot begin where another space has ended: make it the first stage.")
+        raise UserError(
+            f"The latent space {type(self).__name__} cannot begin at a given w_plus: make it the first stage and"
+            " let it draw its own starts (latent_resampling=independent or none)."
+        )
 
     def begin_from(self, variables: Variables, w_plus: Tensor) -> Variables:
         """Returns the initial variables of a stage in this space, from the variables and w_plus of the stage before."""
@@ -57,8 +60,14 @@ class Space(nn.Module):
         w_plus = self.to_w_plus(variables["latent"])
         return w_plus, self.generator.synthesis(w_plus, noise_maps).to(w_plus.dtype)
 
-    def retract(self, moved: Tensor, initial: Tensor) -> Tensor:
-        """Returns a variable [B, ...] to the space after a step, given its initial value; by default unchanged."""
+    def retract(self, name: str, moved: Tensor, initial: Tensor) -> Tensor:
+        """Returns the variable `name`, [B, ...], to the space after a step; by default it is unchanged.
+
+        Args:
+            name: of the variable.
+            moved: its value after the step.
+            initial: its value at the start of the stage.
+        """
         return moved
 
     @staticmethod

@@ -42,7 +42,7 @@ class Sphere(Space):
         """Maps w_plus [..., num_ws, w_dim] to its latent, of any length."""
         return self._statistics.gaussianise(w_plus)
 
-    def retract(self, moved: Tensor, initial: Tensor) -> Tensor:
+    def retract(self, name: str, moved: Tensor, initial: Tensor) -> Tensor:
         """Scales each vector of a variable [B, n, ...] to its initial length: PULSE's return to the sphere.
 
         A vector is everything after the first two axes: one style input of a latent, or one noise map.

@@ -1,31 +1,48 @@
-"""The pictures for people: the grid of one reference, and the film strip of its search."""
+"""The pictures of one reference for people: the grid, and the mean and the spread of its samples."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
-from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
-from multimodal_pulse.metrics.evaluation import status_of
-from multimodal_pulse.metrics.functional import pairwise_rms
+from multimodal_pulse.metrics.functional import lr_psnr, pairwise_rms, psnr
 from multimodal_pulse.references.base import Reference
-from multimodal_pulse.references.pixels import load_rgb, quantise
-from multimodal_pulse.results.pictures.page import Ink, Page, Tile, tile_side
-from multimodal_pulse.search.outcome import Outcome
+from multimodal_pulse.references.pixels import load_rgb, quantise, to_pil
+from multimodal_pulse.results.pictures.page import INK, Page, Tile, tile_side
+from multimodal_pulse.results.pictures.spread import spread_page, spread_tile
+from multimodal_pulse.results.pictures.verdict import FAITHFUL_LEGEND, Verdict, faithfulness
 
-_STATUS_INK: dict[str, Ink] = {"ok": (22, 110, 58), "loose": (176, 88, 0), "failed": (184, 28, 28)}
 _EXACT_CONSISTENCY = "multimodal_pulse.search.ExactConsistency"
-_SAMPLES_IN_A_ROW = 6
-_LEGEND = (
-    "LR-PSNR compares a sample, downsampled, with the reference."
-    f' From {OK_LR_PSNR_DB:.0f} dB a sample counts as faithful; "loose" means below that, "failed" no finite picture.'
-)
-_NOISE_LEGEND = " The search fitted each sample to the reference + noise shown below it, not to the reference itself."
-_FILM_LEGEND = "Each row is one sample at some steps of its search, and last as it was saved, from its best step."
+_ONE_ROW = 6
+"""The most tiles, what was given included, that stand in one row."""
+_LARGE = 24
+"""The most samples whose tiles are enlarged; of more, each has its own pixels only."""
+_NOISE_LEGEND = " The search fitted each sample to the reference + noise below it, not to the reference itself."
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the pictures of one reference say beside its scores.
+
+    Attributes:
+        caption: how the samples were found.
+        remarks: sentences that should not be missed.
+        domain: what the samples should look like, in words, such as "rendered portraits".
+        exact: whether the saved samples went through the exact consistency step.
+    """
+
+    caption: str = ""
+    remarks: Sequence[str] = ()
+    domain: str = ""
+    exact: bool = False
+
+    def title(self, name: str) -> str:
+        """Returns the title of a picture of the reference with this name."""
+        return f"{name} · {self.caption}" if self.caption else name
 
 
 def caption(settings: Mapping[str, Any], steps: int) -> str:
@@ -52,104 +69,97 @@ def made_exact(settings: Mapping[str, Any]) -> bool:
     return settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY
 
 
+def pages(
+    reference: Reference,
+    targets: Tensor,
+    mask: Tensor | None,
+    samples: Tensor,
+    degradation: Callable[[Tensor], Tensor],
+    verdicts: Sequence[Verdict],
+    words: Words,
+) -> dict[str, Image.Image]:
+    """Draws grid.png and, of two and more samples that did not fail, mean.png and spread.png; see `grid`.
+
+    mean.png is the mean of these samples, as large as they are.
+
+    Returns: the pictures by file name.
+    """
+    drawn = {"grid.png": grid(reference, targets, mask, samples, degradation, verdicts, words)}
+    pictures = _pictures(samples)
+    if len(pictures) > 1:
+        drawn |= {"mean.png": to_pil(pictures.mean(dim=0)), "spread.png": spread_page(reference.name, pictures)}
+    return drawn
+
+
 def grid(
     reference: Reference,
     targets: Tensor,
     mask: Tensor | None,
     samples: Tensor,
-    downsampled: Tensor,
-    lr_psnr_db: Sequence[float | None],
-    caption: str,
+    degradation: Callable[[Tensor], Tensor],
+    verdicts: Sequence[Verdict],
+    words: Words,
 ) -> Image.Image:
-    """Draws one picture that shows the reference, the samples and how faithful they are.
+    """Draws one picture that shows the reference, the samples, how faithful they are and how they differ.
 
-    On the left are the original, if there is one, the reference, and the mask, if there is one. On the right each
-    sample has its LR-PSNR below it, then the sample downsampled, which should look like the reference, and with LR
-    noise the picture that it was fitted to. Samples that do not fit into a row continue below.
+    It begins with what was given (the original, if there is one, the reference, and the mask, if there is one), and
+    the mean and the spread of the samples. Then each sample has its verdict below it, and in small the sample
+    downsampled, which should look like the reference, and with LR noise the picture that it was fitted to. If there
+    are few tiles they stand in one row, else the samples stand in rows of their own.
 
     Args:
         reference: the reference.
         targets: [K, 3, h, w], the LR picture that each sample was fitted to; may leave [0, 1].
         mask: [1, h, w], white where LR noise was allowed; None: no such tile.
         samples: [K, 3, R, R] in [0, 1].
-        downsampled: [K, 3, h, w], the samples downsampled.
-        lr_psnr_db: the LR-PSNR of each sample in dB; None for a failed one.
-        caption: how the samples were found.
+        degradation: A.
+        verdicts: what is said under each sample.
+        words: what is said above them.
 
     Returns: an RGB picture on white.
     """
     # Rounded as in the saved files, so that a page drawn from those is the same.
     targets = quantise(targets.float())
-    noisy = not torch.equal(targets, reference.lr.expand_as(targets))
-    found = [
-        [
-            Tile(f"Sample {k}", samples[k], *faithfulness(lr_psnr_db[k])),
-            Tile(f"Sample {k}, downsampled", downsampled[k]),
-            *([Tile("Reference + noise", targets[k])] if noisy else []),
-        ]
-        for k in range(len(samples))
-    ]
-    given = _given(reference)
+    noisy = not targets.equal(reference.lr.expand_as(targets))
+    first = given_tiles(reference)
     if mask is not None:
-        given.append(Tile("Mask: noise where white", mask.expand(3, -1, -1)))
+        first.append(Tile("Mask: noise where white", mask.expand(3, -1, -1)))
+    given, pictures = len(first), _pictures(samples)
+    if len(pictures) > 1:
+        first += [_mean_tile(reference, pictures, degradation), spread_tile(pictures)]
 
-    rows = len(found[0])
-    bands = math.ceil(len(found) / _SAMPLES_IN_A_ROW)
-    in_a_row = math.ceil(len(found) / bands)
-    given_columns = math.ceil(len(given) / rows)
+    downsampled = degradation(samples)
+    in_one_row = len(first) + len(samples) <= _ONE_ROW
+    # As many in a row as make the page about square, where the small tiles make a sample higher than wide.
+    bands = math.ceil(len(samples) / max(_ONE_ROW, math.ceil(math.sqrt(1.7 * len(samples)))))
+    in_a_row = math.ceil(len(samples) / bands)
+    start_column, start_row = (len(first), 0) if in_one_row else (0, 1)
+    rows = start_row + bands
     page = Page(
-        tile_side(samples.shape[-1], wanted=256, most=512),
-        columns=given_columns + in_a_row,
-        rows=rows * bands,
-        gutters=[given_columns],
-        title=_title(reference, caption),
-        note=_spread(samples) + _LEGEND + noisy * _NOISE_LEGEND,
+        tile_side(samples.shape[-1], wanted=256 if len(samples) <= _LARGE else 128, most=512),
+        columns=len(first) + len(samples) if in_one_row else max(len(first), in_a_row),
+        rows=rows,
+        gutters={given, len(first)} if in_one_row else (),
+        title=words.title(reference.name),
+        note=_note(pictures, verdicts, words.domain, reference.hr is not None) + noisy * _NOISE_LEGEND,
+        warnings=words.remarks,
+        footers=2,
+        small=range(start_row, rows),
     )
-    for band in range(bands):
-        for place, tile in enumerate(given):
-            page.put(tile, column=place // rows, row=rows * band + place % rows)
-    for k, tiles in enumerate(found):
-        for row, tile in enumerate(tiles):
-            page.put(tile, column=given_columns + k % in_a_row, row=rows * (k // in_a_row) + row)
+    for column, tile in enumerate(first):
+        page.put(tile, column, row=0)
+    for k, sample in enumerate(samples):
+        small = [Tile("downsampled", downsampled[k]), *([Tile("fitted to", targets[k])] if noisy else [])]
+        tile = Tile(f"Sample {k}", sample, verdicts[k].lines(words.domain), small=small)
+        page.put(tile, start_column + k % in_a_row, start_row + k // in_a_row)
     return page.image
 
 
-def film_strip(outcome: Outcome, lr_psnr_db: Sequence[float | None], caption: str, exact: bool = False) -> Image.Image:
-    """Draws the film of one reference's search: a row for each sample, a column for each step of the film.
-
-    On the left are the original and the reference, as in the grid; the last column has the saved samples with their
-    LR-PSNR.
-
-    Args:
-        outcome: the result of the search, with a film.
-        lr_psnr_db: the LR-PSNR of each sample in dB; None for a failed one.
-        caption: how the samples were found.
-        exact: whether the saved samples went through the exact consistency step after the search.
-
-    Returns: an RGB picture on white.
-    """
-    film = outcome.film
-    assert film is not None
-    given, samples = _given(outcome.reference), len(outcome.samples)
-    given_columns = math.ceil(len(given) / samples)
-    kept_column = given_columns + len(film)
-    page = Page(
-        tile_side(film.shape[-1], wanted=128, most=128),
-        columns=kept_column + 1,
-        rows=samples,
-        gutters=[given_columns, kept_column],
-        title=_title(outcome.reference, caption),
-        note=_FILM_LEGEND,
-    )
-    for place, tile in enumerate(given):
-        page.put(tile, column=place // samples, row=place % samples)
-    for k in range(samples):
-        for frame, step in enumerate(outcome.film_steps):
-            page.put(Tile(f"Sample {k}, step {step}", film[frame, k]), given_columns + frame, row=k)
-        label = f"Kept: step {outcome.best_step[k]}" + exact * ", made exact"
-        kept = Tile(label, outcome.samples[k], *faithfulness(lr_psnr_db[k]))
-        page.put(kept, kept_column, row=k)
-    return page.image
+def given_tiles(reference: Reference) -> list[Tile]:
+    """Returns the tiles of the original, if there is one, and of the reference."""
+    height, width = reference.lr.shape[-2:]
+    original = [] if reference.hr is None else [Tile("Original", reference.hr)]
+    return [*original, Tile(f"Reference, {width} x {height}", reference.lr)]
 
 
 def load_if_there(path: Path) -> Tensor | None:
@@ -157,29 +167,29 @@ def load_if_there(path: Path) -> Tensor | None:
     return load_rgb(path) if path.is_file() else None
 
 
-def _given(reference: Reference) -> list[Tile]:
-    """Returns the tiles of the original, if there is one, and the reference, which so stands by the LR pictures."""
-    height, width = reference.lr.shape[-2:]
-    original = [] if reference.hr is None else [Tile("Original", reference.hr)]
-    return [*original, Tile(f"Reference, {width} x {height}", reference.lr)]
+def _pictures(samples: Tensor) -> Tensor:
+    """Returns the samples that did not fail."""
+    return samples[samples.isfinite().flatten(1).all(dim=1)]
 
 
-def _title(reference: Reference, caption: str) -> str:
-    return f"{reference.name} · {caption}" if caption else reference.name
+def _mean_tile(reference: Reference, pictures: Tensor, degradation: Callable[[Tensor], Tensor]) -> Tile:
+    """Makes the tile of mean.png: the mean of pictures [K, 3, R, R], how faithful it is, and its PSNR and theirs."""
+    mean = quantise(pictures.mean(dim=0, keepdim=True))
+    footers = [faithfulness(lr_psnr(mean, reference.lr, degradation).item())]
+    if reference.hr is not None:
+        of_mean, of_samples = (psnr(some, reference.hr).mean().item() for some in (mean, pictures))
+        footers.append((f"PSNR {of_mean:.1f} dB, samples {of_samples:.1f} dB", INK))
+    return Tile(f"Mean of the {len(pictures)} samples", mean[0], footers)
 
 
-def faithfulness(decibels: float | None) -> tuple[str, Ink]:
-    """Returns a sample's LR-PSNR and status in words, and their colour; None in place of dB means a failed sample."""
-    status = status_of(decibels)
-    # Rounded down, so that a value just below the bound does not look as if it reached it.
-    measured = "no picture" if decibels is None else f"LR-PSNR {math.floor(10 * decibels) / 10:.1f} dB"
-    return f"{measured}, {status}", _STATUS_INK[status]
-
-
-def _spread(samples: Tensor) -> str:
-    """Returns a sentence on the distance between samples; "" if fewer than two did not fail."""
-    finite = samples.isfinite().flatten(1).all(dim=1)
-    if finite.sum() < 2:
-        return ""
-    rms = float(pairwise_rms(samples[finite]))
-    return f"{int(finite.sum())} samples; on average two of them differ by {rms:.1f} grey levels (RMS). "
+def _note(pictures: Tensor, verdicts: Sequence[Verdict], domain: str, has_original: bool) -> str:
+    """Returns what the words on the grid mean, and the distance between pictures [K, 3, R, R] if there are two."""
+    sentences = [FAITHFUL_LEGEND]
+    if any(verdict.realistic is not None for verdict in verdicts):
+        sentences.append(f"Like or unlike {domain}: whether it lies where real ones lie, in features of SqueezeNet.")
+    if len(pictures) > 1:
+        rms = float(pairwise_rms(pictures))
+        if has_original:
+            sentences.append("PSNR: how near to the original, on average over the samples.")
+        sentences.append(f"On average two samples differ by {rms:.1f} of 255 grey levels (RMS).")
+    return " ".join(sentences)

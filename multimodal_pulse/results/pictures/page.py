@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -12,6 +13,9 @@ Ink = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 INK: Ink = (28, 28, 30)
+GOOD: Ink = (22, 110, 58)
+WARNING: Ink = (176, 88, 0)
+BAD: Ink = (184, 28, 28)
 _GRAY: Ink = (112, 112, 118)
 _LINE: Ink = (205, 205, 210)
 
@@ -23,16 +27,17 @@ class Tile:
     Attributes:
         label: the text above the image.
         image: [3, H, W] in [0, 1]; NaN is black.
-        footer: the text below the image.
-        footer_ink: the colour of the footer.
-        small: at most two further images, drawn below the footer with half the side, on a page with `small=True`.
+        footers: the lines below the image, each with its colour; the parts of a line before and after a tab stand at
+            the left and the right. At most as many as the page has room for.
+        bar: [3, 1, N] in [0, 1], colours drawn across the tile in the place of the first footer; None: no such bar.
+        small: at most two further tiles, drawn below the footers with half the side, in a row that has room for them.
     """
 
     label: str
     image: Tensor
-    footer: str = ""
-    footer_ink: Ink = INK
-    small: Sequence[Tensor] = ()
+    footers: Sequence[tuple[str, Ink]] = ()
+    bar: Tensor | None = None
+    small: Sequence["Tile"] = ()
 
 
 class Page:
@@ -43,8 +48,10 @@ class Page:
         columns, rows: the number of columns and rows of tiles.
         gutters: the columns with a wider gap on their left.
         title, note: the text above the tiles, wrapped to the width of the page.
+        warnings: sentences below the title that should not be missed, each on lines of its own.
         margin: the width of the space on the left for the names of rows, in pixels.
-        small: whether tiles have small images.
+        footers: the number of lines below a tile.
+        small: the rows whose tiles have small tiles.
 
     Attributes:
         image: the RGB picture drawn so far.
@@ -58,53 +65,66 @@ class Page:
         gutters: Collection[int],
         title: str,
         note: str,
+        warnings: Sequence[str] = (),
         margin: int = 0,
-        small: bool = False,
+        footers: int = 1,
+        small: Collection[int] = (),
     ) -> None:
-        self._side, self._gutters, self._margin = side, gutters, margin
+        self._side, self._gutters, self._margin, self._footers = side, gutters, margin, footers
         self._size = max(12, side // 14)
         self._line = round(self._size * 1.45)
         self._gap = max(8, side // 20)
-        self._pitch = 2 * self._line + side + self._gap + small * (side // 2 + self._gap)
+        height = (1 + footers) * self._line + side + self._gap
+        heights = [height + (row in small) * (self._line + side // 2 + self._gap) for row in range(rows)]
         width = self._left(columns - 1) + side + 2 * self._gap
 
         inside = width - 4 * self._gap
-        title_font, note_font = ImageFont.load_default(self._size * 1.4), ImageFont.load_default(self._size)
-        titles, notes = wrapped(title, title_font, inside), wrapped(note, note_font, inside)
-        notes_top = 3 * self._gap // 2 + round(1.5 * self._line) * len(titles) + self._line // 4
-        self._head = notes_top + self._line * len(notes) + self._gap
-        self.image = Image.new("RGB", (width, self._head + rows * self._pitch + self._gap), "white")
+        texts = [(line, INK, 1.4) for line in _lines([title], 1.4 * self._size, inside)]
+        texts += [(line, WARNING, 1.0) for line in _lines(warnings, self._size, inside)]
+        texts += [(line, _GRAY, 1.0) for line in _lines([note], self._size, inside)]
+        of_lines = (round(self._line * (1.5 if scale > 1 else 1)) for _, _, scale in texts)
+        *starts, end = accumulate(of_lines, initial=3 * self._gap // 2)
+        self._tops = list(accumulate(heights, initial=end + self._line // 4 + self._gap))
+        self.image = Image.new("RGB", (width, self._tops[-1] + self._gap), "white")
         self._draw = ImageDraw.Draw(self.image)
-        for number, line in enumerate(titles):
-            top = 3 * self._gap // 2 + round(1.5 * self._line) * number
-            self._draw.text((2 * self._gap, top), line, INK, title_font)
-        for number, line in enumerate(notes):
-            self._draw.text((2 * self._gap, notes_top + self._line * number), line, _GRAY, note_font)
+        for top, (line, ink, scale) in zip(starts, texts, strict=True):
+            self._draw.text((2 * self._gap, top), line, ink, ImageFont.load_default(scale * self._size))
 
     def put(self, tile: Tile, column: int, row: int) -> None:
         """Draws a tile in a column and row, from 0; a label or footer that is too long is drawn smaller."""
-        left, top = self._left(column), self._head + row * self._pitch
-        self._draw.text((left, top), tile.label, INK, _font(tile.label, self._size, self._side))
-        self.image.paste(_picture(tile.image, self._side), (left, top + self._line))
-        corner = (left + self._side, top + self._line + self._side)
-        self._draw.rectangle((left - 1, top + self._line - 1, *corner), outline=_LINE)
+        left, top = self._left(column), self._tops[row]
+        self._pictures([tile], left, top, self._side)
         below = top + self._line + self._side + self._line // 6
-        self._draw.text((left, below), tile.footer, tile.footer_ink, _font(tile.footer, self._size, self._side))
-        half = self._side // 2
-        top += 2 * self._line + self._side + self._gap // 2
-        if tile.small:
-            self._draw.rectangle((left - 1, top - 1, left + len(tile.small) * half, top + half), outline=_LINE)
-        for place, image in enumerate(tile.small):
-            self.image.paste(_picture(image, half), (left + place * half, top))
+        if tile.bar is not None:
+            strip = to_pil(tile.bar).resize((self._side, self._line // 2), Image.Resampling.NEAREST)
+            self.image.paste(strip, (left, below + self._line // 6))
+            below += self._line
+        for text, ink in tile.footers:
+            font = _font(text, self._size, self._side)
+            start, _, end = text.partition("\t")
+            self._draw.text((left, below), start, ink, font)
+            self._draw.text((left + self._side, below), end, ink, font, anchor="ra")
+            below += self._line
+        top += (1 + self._footers) * self._line + self._side + self._gap // 2
+        self._pictures(tile.small, left, top, self._side // 2)
+
+    def _pictures(self, tiles: Sequence[Tile], left: int, top: int, side: int) -> None:
+        """Draws labels and pictures side by side, each a square of `side` pixels, in one frame."""
+        below = top + self._line
+        if tiles:
+            self._draw.rectangle((left - 1, below - 1, left + len(tiles) * side, below + side), outline=_LINE)
+        for place, tile in enumerate(tiles):
+            start = left + place * side
+            self._draw.text((start, top), tile.label, INK, _font(tile.label, self._size, side))
+            self.image.paste(_resized(tile.image, side), (start, below))
 
     def name(self, row: int, title: str, lines: Sequence[str]) -> None:
         """Writes a title and lines of text into the margin of a row, from 0."""
-        top = self._head + row * self._pitch + self._line
+        top = self._tops[row] + self._line
         inside = self._margin - 2 * self._gap
         for texts, size, ink in (([title], 1.1 * self._size, INK), (lines, self._size, _GRAY)):
-            font = ImageFont.load_default(size)
-            for line in (line for text in texts for line in wrapped(text, font, inside)):
-                self._draw.text((2 * self._gap, top), line, ink, font)
+            for line in _lines(texts, size, inside):
+                self._draw.text((2 * self._gap, top), line, ink, ImageFont.load_default(size))
                 top += round(1.45 * size)
 
     def _left(self, column: int) -> int:
@@ -117,7 +137,7 @@ def tile_side(resolution: int, wanted: int, most: int) -> int:
     return resolution * max(1, wanted // resolution) // max(1, resolution // most)
 
 
-def _picture(image: Tensor, side: int) -> Image.Image:
+def _resized(image: Tensor, side: int) -> Image.Image:
     """Draws [3, H, W] as a square of `side` pixels: pixels are repeated to enlarge it and averaged to reduce it."""
     picture = to_pil(image)
     enlarge = side >= picture.width
@@ -127,8 +147,14 @@ def _picture(image: Tensor, side: int) -> Image.Image:
 def _font(text: str, size: float, width: int) -> Font:
     """Returns Pillow's default font at `size`, or smaller if `text` would be wider than `width` pixels."""
     font = ImageFont.load_default(size)
-    length = font.getlength(text)
+    length = font.getlength(f"{text} ")  # so that it does not touch the next text
     return font if length <= width else ImageFont.load_default(size * width / length)
+
+
+def _lines(texts: Sequence[str], size: float, width: int) -> list[str]:
+    """Splits texts, each of which begins a new line, in Pillow's default font at `size`; see `wrapped`."""
+    font = ImageFont.load_default(size)
+    return [line for text in texts for line in wrapped(text, font, width)]
 
 
 def wrapped(text: str, font: Font, width: int) -> list[str]:

@@ -18,10 +18,11 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import atomic_file, short
 from multimodal_pulse.generator import Generator
 from multimodal_pulse.metrics.functional import lr_psnr
-from multimodal_pulse.references.base import Reference
+from multimodal_pulse.references.base import Reference, in_words
 from multimodal_pulse.references.pixels import load_rgb, save_png
 from multimodal_pulse.results.json_files import read_json
-from multimodal_pulse.results.pictures.grid import caption, grid, load_if_there
+from multimodal_pulse.results.pictures.grid import Words, caption, load_if_there, made_exact, pages
+from multimodal_pulse.results.pictures.verdict import Verdict
 from multimodal_pulse.results.records import finished
 from multimodal_pulse.search.outcome import round_samples
 
@@ -65,7 +66,7 @@ def reference_folders(folder: str | Path) -> list[Path]:
 def render_folder(
     folder: str | Path, load: Callable[[Mapping[str, Any]], Renderer], output: str | Path | None = None
 ) -> list[Path]:
-    """Draws sr_*.png, sr_*_lr.png and grid.png of a finished reference again, from its latents.safetensors.
+    """Draws sr_*.png, sr_*_lr.png, grid.png, mean.png and spread.png again, from a reference's latents.safetensors.
 
     Args:
         folder: the folder of the reference.
@@ -106,14 +107,25 @@ def render_folder(
         decibels = lr_psnr(samples, reference.lr, renderer.degradation).tolist()
     with _said_to_be_of(folder):
         noisy = [load_if_there(folder / f"lr_noisy_{k:02d}.png") for k in range(len(samples))]
-        page = grid(
+        verdicts = [
+            Verdict(None if math.isnan(value) else value, record.get("realistic"))
+            for value, record in zip(decibels, entry["records"], strict=True)
+        ]
+        domain = entry.get("realism_backbone", {}).get("domain") or ""
+        exact = made_exact(entry["settings"])
+        drawn = pages(
             reference,
             torch.stack([reference.lr if target is None else target for target in noisy]),
             None if mask is None else mask[:1],
             samples,
-            downsampled,
-            [None if math.isnan(value) else value for value in decibels],
-            caption(entry["settings"], entry["records"][0]["steps"]),
+            renderer.degradation,
+            verdicts,
+            Words(
+                caption(entry["settings"], entry["records"][0]["steps"]),
+                entry.get("remarks", ()),
+                in_words(domain),
+                exact,
+            ),
         )
 
     output.mkdir(parents=True, exist_ok=True)
@@ -121,9 +133,10 @@ def render_folder(
     pictures |= {f"sr_{k:02d}_lr.png": image for k, image in enumerate(downsampled)}
     for name, image in pictures.items():
         save_png(image, output / name)
-    with atomic_file(output / "grid.png") as partial:
-        page.save(partial)
-    return [output / name for name in (*pictures, "grid.png")]
+    for name, page in drawn.items():
+        with atomic_file(output / name) as partial:
+            page.save(partial)
+    return [output / name for name in (*pictures, *drawn)]
 
 
 def _read_entry(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Draws pictures again that were deleted from the folders of finished references."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,7 +26,7 @@ def restore_pictures(
     drawn = 0
     for entry in entries:
         folder = run_dir / "references" / entry["reference"]
-        missing = [name for name in _expected(len(entry["records"])) if not (folder / name).exists()]
+        missing = [name for name in _expected(entry["records"]) if not (folder / name).exists()]
         if not missing:
             continue
         try:
@@ -46,7 +46,9 @@ def restore_pictures(
         print(f"note: {pictures} of finished references had been deleted: drawn again", file=sys.stderr)
 
 
-def _expected(samples: int) -> list[str]:
+def _expected(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Returns the pictures that every finished reference has."""
-    of_sample = [name for k in range(samples) for name in (f"sr_{k:02d}.png", f"sr_{k:02d}_lr.png")]
-    return ["lr.png", "grid.png", *of_sample]
+    of_sample = [name for k in range(len(records)) for name in (f"sr_{k:02d}.png", f"sr_{k:02d}_lr.png")]
+    intact = sum(record["status"] != "failed" for record in records)
+    of_set = ["mean.png", "spread.png"] if intact > 1 else []
+    return ["lr.png", "grid.png", *of_set, *of_sample]

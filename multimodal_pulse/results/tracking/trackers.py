@@ -5,7 +5,7 @@ All trackers have the same methods, so that a run need not know which one it has
     with CsvTracker(run_dir) as tracker:
         tracker.log_step(label, step, {"fidelity": 0.01})    # at each step of a group
         tracker.end_group()                                  # after its last step
-        tracker.log_reference(scores, samples, grid)         # when a reference is finished
+        tracker.log_reference(scores, samples, pages)        # when a reference is finished
         tracker.log_tables(entries, metrics)                 # once, at the end
 
 A tracker writes nothing before its block is entered. Leaving the block closes it, also after an error.
@@ -49,13 +49,13 @@ class NullTracker(AbstractContextManager["NullTracker"]):
     def end_group(self) -> None:
         """Ends the curves of a group; the folders of its references are written after this."""
 
-    def log_reference(self, scores: Scores, samples: Tensor, grid: Image.Image) -> None:
+    def log_reference(self, scores: Scores, samples: Tensor, pages: Mapping[str, Image.Image]) -> None:
         """Logs the gallery of a finished reference.
 
         Args:
             scores: from `metrics.evaluate`.
             samples: [K, 3, R, R] in [0, 1]; NaN is black.
-            grid: from `pictures.grid`.
+            pages: the pictures for people by file name, such as grid.png.
         """
 
     def log_tables(self, entries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:

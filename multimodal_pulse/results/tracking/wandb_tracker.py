@@ -15,13 +15,17 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
 from multimodal_pulse.references.pixels import to_pil
+from multimodal_pulse.results.pictures.verdict import faithfulness
 from multimodal_pulse.results.tracking.trackers import NullTracker
 
 Mode = Literal["offline", "online", "disabled"]
 
 NOT_AVERAGED = ("reference", "sample", "status")
 """The keys of a record that are not scores."""
-NOT_MEASURED = ("reference", "file", "records", "settings", "lpips_backbone", "weights_sha256", "group", "halved")
+NOT_MEASURED = (
+    "reference", "file", "records", "settings", "lpips_backbone", "realism_backbone", "weights_sha256", "group",
+    "halved", "remarks",
+)  # fmt: skip
 """The keys of record.json that are not scores of the reference."""
 
 
@@ -32,7 +36,8 @@ class WandbTracker(NullTracker):
     of the process unchanged. It is open from the beginning of the block to `close`. It has
 
     - curves: `<name>/<label>` over `step`, so that the groups of a run overlap in a plot;
-    - galleries: `grid/<reference>` and `samples/<reference>`, a list (pictures in tables do not survive offline);
+    - galleries: `grid/<reference>`, `mean/<reference>`, `spread/<reference>` and `samples/<reference>`, a list
+      (pictures in tables do not survive offline);
     - the table `references`, with a row for each reference: the means of its samples' scores, their lowest LR-PSNR, its
       diversity and its seconds; and the table `records`, with a row for each sample;
     - metrics.json as the summary, its keys joined by dots.
@@ -109,7 +114,7 @@ class WandbTracker(NullTracker):
                 self.run.define_metric(f"{name}/{label}", step_metric="step")
         self.run.log({"step": step, **{f"{name}/{label}": value for name, value in values.items()}})
 
-    def log_reference(self, scores: Scores, samples: Tensor, grid: Image.Image) -> None:
+    def log_reference(self, scores: Scores, samples: Tensor, pages: Mapping[str, Image.Image]) -> None:
         if self._galleries == self._limit:
             return
         self._galleries += 1
@@ -118,7 +123,8 @@ class WandbTracker(NullTracker):
             self._wandb.Image(to_pil(sample), caption=_caption(record))
             for sample, record in zip(samples, scores.records, strict=True)
         ]
-        self.run.log({f"grid/{name}": self._wandb.Image(grid), f"samples/{name}": gallery})
+        drawn = {f"{Path(file).stem}/{name}": self._wandb.Image(page) for file, page in pages.items()}
+        self.run.log({**drawn, f"samples/{name}": gallery})
 
     def log_tables(self, entries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
         records = [record for entry in entries for record in entry["records"]]
@@ -138,8 +144,8 @@ class WandbTracker(NullTracker):
 
 
 def _caption(record: SampleRecord) -> str:
-    decibels = "" if record.lr_psnr is None else f"LR-PSNR {record.lr_psnr:.1f} dB, "
-    return f"sample {record.sample}: {decibels}{record.status}"
+    looks = {None: "", True: ", realistic", False: ", not realistic"}[record.realistic]
+    return f"sample {record.sample}: {faithfulness(record.lr_psnr)[0]}{looks}"
 
 
 def _row(entry: Mapping[str, Any]) -> dict[str, Any]:

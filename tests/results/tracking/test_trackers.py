@@ -26,8 +26,8 @@ from multimodal_pulse.metrics import Diversity, SampleRecord, Scores
 from multimodal_pulse.results.tracking import CsvTracker, NullTracker, WandbTracker
 
 RECORDS = [
-    SampleRecord("face", 0, 20.0, 0.5, None, 31.25, 3, 1, 0.5, "ok"),
-    SampleRecord("face", 1, 23.0, 0.25, None, 30.25, 3, 2, 0.5, "ok"),
+    SampleRecord("face", 0, 20.0, 0.5, None, 31.25, 3, 1, 0.5, "ok", realistic=True),
+    SampleRecord("face", 1, 23.0, 0.25, None, 30.25, 3, 2, 0.5, "ok", realistic=False),
     SampleRecord("face", 2, None, None, None, None, 3, 2, 0.5, "failed"),
 ]
 SPREAD = Diversity(rms=12.0, lpips=None)
@@ -44,6 +44,9 @@ def entry(name: str) -> dict[str, Any]:
         "seconds": 1.5,
         "settings": {"seed": 0},
         "lpips_backbone": {"weights": "absent"},
+        "realism_backbone": {"weights": "absent"},
+        "calibration": 0.5,
+        "remarks": ["A remark."],
         "weights_sha256": None,
     }
 
@@ -54,7 +57,8 @@ def track(tracker: NullTracker, groups: int = 1) -> None:
             for step in range(3):
                 tracker.log_step(f"group_{group}", step, {"fidelity": 1 / (step + 1), "loss": float(group)})
             scores = Scores([dataclasses.replace(record, reference=f"face_{group}") for record in RECORDS], SPREAD)
-            tracker.log_reference(scores, SAMPLES, Image.new("RGB", (40, 20), "white"))
+            page = Image.new("RGB", (40, 20), "white")
+            tracker.log_reference(scores, SAMPLES, {"grid.png": page, "mean.png": page, "spread.png": page})
         tracker.log_tables([entry(f"face_{group}") for group in range(groups)], METRICS)
     tracker.close()
 
@@ -144,8 +148,13 @@ def test_offline_jobs_need_nothing_and_keep_everything_apart(
         curve = [(row["step"], row["fidelity/group_1"]) for row in content["history"] if "fidelity/group_1" in row]
         assert curve == [(step, pytest.approx(1 / (step + 1))) for step in range(3)]
         galleries = {key: value for row in content["history"] for key, value in row.items() if "/face_" in key}
-        assert sorted(galleries) == ["grid/face_0", "grid/face_1", "samples/face_0", "samples/face_1"]
-        captions = ["sample 0: LR-PSNR 31.2 dB, ok", "sample 1: LR-PSNR 30.2 dB, ok", "sample 2: failed"]
+        kinds = ("grid", "mean", "samples", "spread")
+        assert sorted(galleries) == [f"{kind}/{name}" for kind in kinds for name in ("face_0", "face_1")]
+        captions = [
+            "sample 0: faithful, 31.2 dB, realistic",
+            "sample 1: faithful, 30.2 dB, not realistic",
+            "sample 2: failed, no picture",
+        ]
         assert galleries["samples/face_0"]["captions"] == captions
         assert all((run / "files" / name).is_file() for name in galleries["samples/face_1"]["filenames"])
         samples, references = read_table(run, "records"), read_table(run, "references")
@@ -154,8 +163,10 @@ def test_offline_jobs_need_nothing_and_keep_everything_apart(
         expected = {
             "reference": "face_1", "psnr": 21.5, "ssim": 0.375, "lpips": None, "lr_psnr": 30.75, "lr_psnr_worst": 30.25,
             "best_step": pytest.approx(5 / 3), "diversity.rms": 12.0, "diversity.lpips": None, "seconds": 1.5,
+            "calibration": 0.5, "realistic": 0.5,
         }  # fmt: skip
         assert {column: references[1][column] for column in expected} == expected
+        assert not {"remarks", "realism_backbone.weights"} & references[1].keys()
         assert content["summary"]["psnr.mean"] == 20.0 and content["summary"]["num_references"] == 1
 
 

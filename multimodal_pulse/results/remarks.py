@@ -1,0 +1,52 @@
+"""Sentences on a reference that its scores alone do not explain: the same in the grid, the table and the record."""
+
+from multimodal_pulse.base.faithfulness import EXACT_LR_PSNR_DB, OK_LR_PSNR_DB
+from multimodal_pulse.metrics.evaluation import Scores
+from multimodal_pulse.metrics.functional import psnr
+from multimodal_pulse.search.outcome import Outcome
+
+
+def promised_db(exact: bool) -> float:
+    """Returns the LR-PSNR in dB that samples should have, with or without the exact consistency step."""
+    return EXACT_LR_PSNR_DB if exact else OK_LR_PSNR_DB
+
+
+def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None) -> list[str]:
+    """Returns whole sentences on one reference; often there are none.
+
+    They do not count the samples, so that references of which the same is true have the same sentence.
+
+    Args:
+        outcome: the result of the search.
+        scores: from `metrics.evaluate`.
+        exact: whether the samples went through the exact consistency step.
+        outside: from `references.base.outside`, that the picture lies outside of what the generator knows, or None.
+    """
+    found = [] if outside is None else [f"{outside[0].upper()}{outside[1:]}."]
+    statuses = {record.status for record in scores.records}
+    bound = scores.lr_psnr_bound
+    if bound is not None and bound < promised_db(exact):
+        nearest = " The samples come as near to it as they can." if exact else ""
+        found.append(
+            "No picture, downsampled, gives this reference, which has too much contrast: its LR-PSNR is at most"
+            f" {bound:.1f} dB.{nearest}"
+        )
+    elif "loose" in statuses:
+        found.append(_why_not_faithful(outcome))
+    if "failed" in statuses:
+        found.append("A sample failed, because its search diverged: a smaller optimizer.lr may help.")
+    return found
+
+
+def _why_not_faithful(outcome: Outcome) -> str:
+    """Returns why samples are not faithful, and what helps."""
+    if (psnr(outcome.targets.cpu(), outcome.reference.lr.cpu()) < OK_LR_PSNR_DB).any():
+        return (
+            "Not faithful, because each sample was fitted to the reference + noise of its own, which is not faithful"
+            " itself: a smaller noise.lr_std brings samples nearer to the reference, and consistency=exact"
+            " makes them agree with it."
+        )
+    return (
+        "Not faithful, because the method did not bring the samples near enough to the reference: more steps may,"
+        " and consistency=exact makes them agree with it."
+    )
