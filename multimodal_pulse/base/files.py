@@ -25,7 +25,7 @@ CACHE_VARIABLE = "MULTIMODAL_PULSE_CACHE"
 
 def cache_folder() -> Path:
     """Returns the folder of statistics and weights: `MULTIMODAL_PULSE_CACHE`, else the platform's cache folder."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("multimodal-pulse")).expanduser()
+    return expanded(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("multimodal-pulse"))
 
 
 def _flush(path: Path) -> None:
@@ -111,6 +111,11 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
     """
     with atomic_file(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def expanded(path: str | Path) -> Path:
+    """Returns the path with the home folder in place of `~`, which stays if it names an unknown user."""
+    return Path(os.path.expanduser(path))
 
 
 def short(path: Path) -> Path:

@@ -31,7 +31,7 @@ def progress_bar(**arguments: Any) -> tqdm:
     Args:
         arguments: arguments of tqdm.
     """
-    terminal = sys.stderr.isatty()
+    terminal = getattr(sys.stderr, "isatty", lambda: False)()
     return (tqdm if terminal else _Lines)(
         file=sys.stderr, mininterval=0.1 if terminal else 5.0, dynamic_ncols=True, **arguments
     )

@@ -1,7 +1,8 @@
 """The Python interface: `upsample` for one picture, and `run_overrides` for any run of the command line."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import expanded
 from multimodal_pulse.configuration.overrides import literal, quoted
 from multimodal_pulse.configuration.validation import check_config
 from multimodal_pulse.interface.hydra_errors import composed
+from multimodal_pulse.interface.streams import usable_streams
 from multimodal_pulse.references.in_memory import Picture, as_rgb
 from multimodal_pulse.references.pixels import load_rgb, to_uint8
 from multimodal_pulse.results.report import Report
@@ -46,6 +49,23 @@ class Result:
         return f"Result(images={images}, lr={lr}, folder={str(self.folder)!r})"
 
 
+@contextmanager
+def _own_torch() -> Iterator[None]:
+    """Gives the search gradients and single precision, whatever the caller has chosen for its own calculations."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.inference_mode(False), torch.enable_grad(), ExitStack() as stack:
+            for device in ("cpu", "cuda", "mps"):
+                if torch.is_autocast_enabled(device):
+                    stack.enter_context(torch.autocast(device, enabled=False))
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+@usable_streams()
+@_own_torch()
 def upsample(
     image: Picture,
     method: str = "explore",
@@ -65,8 +85,8 @@ def upsample(
         seed: fixes all random draws, together with the name of the reference: that of the file that was given or that
             Pillow opened, and "image" for any other picture. A renamed file therefore has other samples; with
             `**{"references.name": "ada"}` any picture has those of a file `ada.png` of the same pixels.
-        run_dir: the run directory; None: a new one under outputs/. An existing run of the same picture and settings is
-            resumed.
+        run_dir: the run directory, where `~` stands for the home folder; None: a new one under outputs/. An existing
+            run of the same picture and settings is resumed.
         overrides: any other overrides, such as `steps=50`, `lr_noise="none"` or `**{"noise.lr_std": 0.05}`.
 
     Raises:
@@ -94,6 +114,8 @@ def upsample(
     )
 
 
+@usable_streams()
+@_own_torch()
 def run_overrides(overrides: Sequence[str], run_dir: str | Path, picture: Picture | None = None) -> Report:
     """Does the run of `python run.py <overrides>`; in an existing run directory, only what is missing.
 
@@ -107,7 +129,7 @@ def run_overrides(overrides: Sequence[str], run_dir: str | Path, picture: Pictur
     Raises:
         UserError: an override cannot be used, or the run directory holds another run.
     """
-    cfg, job = composed(overrides, run_dir)
+    cfg, job = composed(overrides, expanded(run_dir))
     check_config(cfg, job.choices, job.overrides)
     return run(cfg, job, picture)
 

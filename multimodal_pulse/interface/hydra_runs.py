@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from multimodal_pulse.base.errors import STOPS, UserError
-from multimodal_pulse.base.files import short
+from multimodal_pulse.base.files import expanded, short
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.conf_folder import CONF
 from multimodal_pulse.configuration.overrides import as_argument, folder_of_sweep_job, own_overrides
@@ -167,7 +167,7 @@ def _refuse_lost_paths(cfg: DictConfig, hydra_config: HydraConf) -> None:
         return
     paths = {"hydra.sweep.dir": hydra_config.sweep.dir} | {key: OmegaConf.select(cfg, key) for key in FILES}
     for key, path in paths.items():
-        if path is not None and not Path(str(path)).expanduser().is_absolute():
+        if path is not None and not expanded(str(path)).is_absolute():
             whole = as_argument(key, os.path.join(given_in, str(path)))
             raise UserError(f"the launcher's processes are in {here} and not in {given_in}: write {whole}.")
 

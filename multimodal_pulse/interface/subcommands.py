@@ -1,12 +1,12 @@
 """The small commands beside the search. `--help` needs this module: nothing heavy is imported before a command runs."""
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from multimodal_pulse.base.errors import STOPS, UserError
+from multimodal_pulse.base.files import expanded
 from multimodal_pulse.interface.messages import say_loading, show
 
 WEIGHTS_HELP = """\
@@ -90,19 +90,15 @@ def _parser() -> _Parser:
     command = add(weights, WEIGHTS_HELP)
     command.add_argument("names", nargs="*", metavar="name", help="a network to fetch; none: list all")
     command = add(convert, CONVERT_HELP)
-    command.add_argument("source", type=_path, help="a .pkl, .pt or .safetensors file")
-    command.add_argument("target", type=_path, help="the .safetensors file to write")
+    command.add_argument("source", type=expanded, help="a .pkl, .pt or .safetensors file")
+    command.add_argument("target", type=expanded, help="the .safetensors file to write")
     command.add_argument("--force", action="store_true", help="replace the target if it exists")
     command = add(render, RENDER_HELP)
-    command.add_argument("folder", type=_path, help="a run directory, or the folder of one reference in it")
+    command.add_argument("folder", type=expanded, help="a run directory, or the folder of one reference in it")
     command = add(merge, MERGE_HELP)
-    command.add_argument("folders", type=_path, nargs="+", metavar="shard", help="the run directory of a shard")
-    command.add_argument("--out", type=_path, help="the run directory to make; default: `merged` beside the shards")
+    command.add_argument("folders", type=expanded, nargs="+", metavar="shard", help="the run directory of a shard")
+    command.add_argument("--out", type=expanded, help="the run directory to make; default: `merged` beside the shards")
     return parser
-
-
-def _path(text: str) -> Path:
-    return Path(os.path.expanduser(text))
 
 
 def weights(names: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import expanded
 from multimodal_pulse.configuration.compose import own_hydra
 from multimodal_pulse.configuration.overrides import own_overrides
 from multimodal_pulse.configuration.validation import check_config, check_files
@@ -111,7 +112,7 @@ def picture_files(cfg: DictConfig, references: str) -> tuple[Path, ...]:
     """
     if references not in ("image", "folder"):
         return ()
-    path = Path(str(cfg.references.path)).expanduser()
+    path = expanded(str(cfg.references.path))
     if references == "image":
         return (path,)
     return tuple(contents(path, cfg.references.recursive).pictures[: cfg.references.limit])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import expanded
 
 IMAGES = "CelebA-HQ-img"
 MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
@@ -82,9 +83,9 @@ def read_release(path: str | Path, partition_file: str | Path | None = None) -> 
     Raises:
         UserError: the folder, the mapping or the partitions are missing, or one of their lines is malformed.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     mapping, folder = path / MAPPING, path / IMAGES
-    listing = Path(partition_file).expanduser() if partition_file is not None else path / PARTITION_FILE
+    listing = expanded(partition_file) if partition_file is not None else path / PARTITION_FILE
     if not (folder.is_dir() and mapping.is_file()):
         raise UserError(f"references.path={path} must be the folder of CelebAMask-HQ, with {IMAGES} and {MAPPING}.")
     if not listing.is_file():

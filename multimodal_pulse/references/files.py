@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name, unique_names
@@ -95,7 +96,7 @@ class Folder(PictureFiles):
     ) -> None:
         if limit is not None and limit < 1:
             raise UserError(f"references.limit={limit} must be at least 1, or null for all.")
-        folder = Path(path).expanduser()
+        folder = expanded(path)
         found = contents(folder, recursive)
         paths = found.pictures[:limit]
         names = unique_names(Path("_".join(path.relative_to(folder).parts)) for path in paths)
@@ -125,5 +126,5 @@ class ImageFile(PictureFiles):
         as_: str = "auto",
         name: str | None = None,
     ) -> None:
-        file = Path(path).expanduser()
+        file = expanded(path)
         super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_)

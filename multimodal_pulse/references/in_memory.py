@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name
@@ -46,7 +47,7 @@ class InMemory(References):
         as_: str = "auto",
         name: str | None = None,
     ) -> None:
-        path = Path(image) if isinstance(image, str | Path) else None
+        path = expanded(image) if isinstance(image, str | Path) else None
         opened = path or Path(os.fsdecode(getattr(image, "filename", "")))
         name = safe_name(name or opened.stem or "image")
         super().__init__([name])
@@ -63,7 +64,7 @@ class InMemory(References):
 def as_rgb(image: Picture) -> Tensor:
     """Converts any `Picture` to float32 RGB [3, H, W] in [0, 1], every value n / 255; raises UserError if it cannot."""
     if isinstance(image, str | Path):
-        return load_rgb(Path(image).expanduser())
+        return load_rgb(expanded(image))
     if isinstance(image, Image.Image):
         try:
             return from_pil(image)

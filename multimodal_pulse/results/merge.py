@@ -19,7 +19,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.base.files import PARTIAL, atomic_folder, only_writer, remove_partial, short
+from multimodal_pulse.base.files import PARTIAL, atomic_folder, expanded, only_writer, remove_partial, short
 from multimodal_pulse.configuration.run_config import (
     CONFIG_FILE,
     OVERRIDES_FILE,
@@ -114,11 +114,11 @@ def merge(folders: Sequence[Path], out: Path | None = None) -> Report:
         UserError: the shards are not one whole evaluation with each reference once, or `out` has other content.
             Nothing is written then.
     """
-    shards = sorted((Shard.read(folder.expanduser().absolute()) for folder in folders), key=lambda shard: shard.index)
+    shards = sorted((Shard.read(expanded(folder).absolute()) for folder in folders), key=lambda shard: shard.index)
     _refuse_strangers(shards)
     _refuse_overlaps(shards)
     _refuse_gaps(shards)
-    out = shards[0].folder.parent / DEFAULT_NAME if out is None else out.expanduser().absolute()
+    out = shards[0].folder.parent / DEFAULT_NAME if out is None else expanded(out).absolute()
     cfg, plan = _config_of_the_whole(shards[0]), _plan_of_the_whole(shards)
     overrides = _overrides_of_the_whole(shards[0])
     for shard in shards:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import expanded
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.former_names import translated
 from multimodal_pulse.degradation import Degradation
@@ -175,7 +175,7 @@ def build_lr_noise(node: DictConfig, references: References, generator: Generato
 def _mask(path: str | None, references: References) -> Tensor:
     """Returns the mask, [1, H, W]; 1 means noise."""
     if path is not None:
-        return load_rgb(Path(path).expanduser()).mean(dim=0, keepdim=True)
+        return load_rgb(expanded(path)).mean(dim=0, keepdim=True)
     own = references.own_mask()
     if own is None:
         raise UserError(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from multimodal_pulse.base.files import expanded
 from multimodal_pulse.configuration.validation import AUTO
 from multimodal_pulse.results.plan import Plan, fingerprint
 from multimodal_pulse.run.build import Parts
@@ -19,7 +20,7 @@ def plan_run(cfg: DictConfig, parts: Parts, run_dir: Path) -> Plan:
     return replace(
         plan,
         files={name: fingerprint(of_reference[name]) for name in mine if name in of_reference},
-        lr_mask=None if mask is None else fingerprint(Path(mask).expanduser()),
+        lr_mask=None if mask is None else fingerprint(expanded(mask)),
     )
 
 

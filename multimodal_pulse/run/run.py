@@ -33,7 +33,7 @@ from multimodal_pulse.run.build import (
 from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_run
 from multimodal_pulse.run.scoring import score
-from multimodal_pulse.run.space import refuse_full_disk
+from multimodal_pulse.run.space import refuse_full_disk, refuse_full_memory
 from multimodal_pulse.search.outcome import Outcome, Recorder
 from multimodal_pulse.search.stuck import stuck
 
@@ -68,6 +68,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     references.check(waiting)
     unusable = references.unusable(waiting)
     groups = plan.pending(done, *shard, unusable)
+    refuse_full_memory(cfg, parts, groups)
     refuse_full_disk(cfg, parts, len(set(plan.names_of(groups)) - done), job.run_dir)
     search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}

@@ -64,7 +64,7 @@ def references_per_group(generator: Generator, num_samples: int, device: torch.d
     kept = num_samples * kept_bytes(generator.architecture, 8 if precision == "64-true" else 4)
     room = limits.share * there - search_bytes(generator, 0)
     fitting = room / (PEAK_PER_KEPT * kept)
-    if fitting < 1:
+    if fitting < 1 and num_samples <= most_samples(generator, device, precision):  # of more, the run refuses
         log.warning(
             "One reference with %d samples may take %.1f GB, and %.0f %% of this machine's memory are %.1f GB; with"
             " fewer samples it takes less.",
@@ -74,6 +74,26 @@ def references_per_group(generator: Generator, num_samples: int, device: torch.d
             limits.share * there / 1e9,
         )
     return max(1, math.floor(min(fitting, limits.samples / num_samples, limits.kept_bytes / kept)))
+
+
+def most_samples(generator: Generator, device: torch.device, precision: str, film_frames: int = 0) -> int:
+    """Returns the most samples that can be searched at once in all of the device's memory.
+
+    On a processor it is an estimate, since the system ends a process that takes more. On a GPU it is a bound that no
+    search can exceed, since PyTorch itself says where less is too much.
+
+    Args:
+        generator: the generator.
+        device: the device of the search.
+        precision: the precision, by Lightning's name for it.
+        film_frames: the number of pictures of each sample that are kept for its film.
+    """
+    of_sample = kept_bytes(generator.architecture, 8 if precision == "64-true" else 4)
+    if device.type == "cuda":
+        return int(memory_bytes(device) / of_sample)
+    film = film_frames * 4 * 3 * generator.resolution**2
+    room = memory_bytes(device) - search_bytes(generator, 0)
+    return max(0, int(room / (PEAK_PER_KEPT * of_sample + film)))
 
 
 def search_bytes(generator: Generator, kept: float) -> float:

@@ -1,5 +1,11 @@
 """The Python call: `upsample` and `run_overrides`."""
 
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from io import StringIO
+
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -11,7 +17,7 @@ from tiny_run import OVERRIDES, TINY, read
 import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.interface.api import run_overrides
-from multimodal_pulse.references.pixels import load_rgb
+from multimodal_pulse.references.pixels import load_rgb, save_png
 from multimodal_pulse.results.report import Forecast
 
 
@@ -75,6 +81,66 @@ def test_upsample_refuses_the_run_directory_of_another_picture(tmp_path):
     with pytest.raises(UserError, match=r"references\.path: given-"):
         multimodal_pulse.upsample(second, **arguments)
     assert torch.equal(multimodal_pulse.upsample(first, **arguments).lr, (first * 255).round() / 255)
+
+
+CALLERS: dict[str, Callable[[], AbstractContextManager]] = {
+    "inference_mode": torch.inference_mode,
+    "no_grad": torch.no_grad,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
+def test_upsample_gives_the_same_wherever_it_is_called(caller, tmp_path):
+    pixels = torch.rand(3, 8, 8)
+    arguments = {"num_samples": 2} | TINY
+    expected = multimodal_pulse.upsample(pixels, run_dir=tmp_path / "expected", **arguments)
+    with caller():
+        inside = torch.rand(3, 8, 8).copy_(pixels)  # itself a tensor of inference mode
+        found = multimodal_pulse.upsample(inside, run_dir=tmp_path / "found", **arguments)
+    assert torch.equal(found.images, expected.images) and not found.images.is_inference()
+
+
+def test_upsample_gives_the_same_where_numbers_are_doubles(tmp_path):
+    pixels = torch.rand(3, 8, 8)
+    expected = multimodal_pulse.upsample(pixels, run_dir=tmp_path / "expected", num_samples=2, **TINY)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = multimodal_pulse.upsample(pixels, run_dir=tmp_path / "found", num_samples=2, **TINY)
+        assert torch.get_default_dtype() is torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found.images, expected.images)
+
+
+def test_upsample_works_in_a_thread(tmp_path):
+    with ThreadPoolExecutor() as pool:
+        search = pool.submit(multimodal_pulse.upsample, torch.rand(3, 8, 8), run_dir=tmp_path / "run", **TINY)
+    assert search.result().images.shape == (4, 3, 32, 32)
+
+
+@pytest.mark.parametrize("broken", [None, "closed"])
+def test_upsample_works_in_a_program_without_stderr(broken, tmp_path, monkeypatch):
+    stream = None if broken is None else StringIO()
+    if stream is not None:
+        stream.close()
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, stream)
+    result = multimodal_pulse.upsample(torch.rand(3, 8, 8), run_dir=tmp_path / "run", **TINY)
+    assert result.images.shape == (4, 3, 32, 32) and sys.stderr is stream
+
+
+def test_the_home_folder_is_found_in_every_path(photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(photos)
+    settings = {"run_dir": "~/run", "method": "masked_lr_noise", "noise.lr_mask": "~/mask.png"}
+    save_png(torch.ones(1, 32, 32), tmp_path / "mask.png")
+    result = multimodal_pulse.upsample("~/photos/ada.png", **settings | TINY)
+    assert result.folder == tmp_path / "run" / "references" / "ada"
+    assert read(result.folder / "record.json")["file"]["path"] == str(photos / "ada.png")
+    with pytest.raises(UserError, match="does not exist"):
+        multimodal_pulse.upsample("~nobody-here/ada.png", run_dir=tmp_path / "other", **TINY)
+    assert not (photos / "~").exists()
 
 
 def test_upsample_puts_a_run_of_its_own_under_outputs(tmp_path, monkeypatch):

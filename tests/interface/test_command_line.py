@@ -317,3 +317,20 @@ def test_a_reader_that_goes_away_ends_nothing_loudly(arguments, tmp_path):
         assert "Broken pipe" not in done.stderr and "BrokenPipeError" not in done.stderr
     if arguments == ["method=bicubic"]:  # the work is not lost
         assert read(run_dir / "metrics.json")["num_references"] == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_command_works_without_its_streams(closed, tmp_path):
+    run_dir = tmp_path / "run"
+    command = [sys.executable, "run.py", *OVERRIDES, "method=resampling", f"hydra.run.dir={run_dir}"]
+    assert subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *command], cwd=ROOT).returncode == 0
+    assert (run_dir / "references" / "test_000000" / "grid.png").is_file()
+
+
+@pytest.mark.parametrize("key", ["run", "sweep"])
+def test_a_quoted_home_folder_is_found(key, command, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    flags = ["-m"] if key == "sweep" else []
+    assert command(*flags, "method=bicubic", f"hydra.{key}.dir='~/mine'")[0] == 0
+    assert list((tmp_path / "home" / "mine").rglob("grid.png")) and not (tmp_path / "~").exists()

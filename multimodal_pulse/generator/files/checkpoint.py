@@ -7,6 +7,7 @@ before any tensor is copied.
 import dataclasses
 import hashlib
 import json
+import logging
 import math
 import mmap
 import os
@@ -21,13 +22,15 @@ from safetensors.torch import save
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.base.files import write_atomic
+from multimodal_pulse.base.files import expanded, write_atomic
 from multimodal_pulse.generator.files.official import read_official
 from multimodal_pulse.generator.files.restricted_pickle import Allowance, RefusedError, printable
-from multimodal_pulse.generator.files.rosinality import read_rosinality
+from multimodal_pulse.generator.files.rosinality import NoiseFromSeed, read_rosinality
 from multimodal_pulse.generator.files.torch_files import is_legacy, read_legacy, read_zip
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.stylegan2 import Architecture, StyleGAN2
+
+log = logging.getLogger(__name__)
 
 FORMAT = "multimodal-pulse stylegan2"
 OWN_DTYPES = ("F64", "F32", "F16", "BF16")  # the names in safetensors
@@ -92,7 +95,7 @@ def load_generator(path: str | Path, device: str | torch.device = "cpu", domain:
         CheckpointError: the file is missing, damaged, of another kind, or contains something that is refused; its
             network is not supported, or does not match its tensors.
     """
-    path = Path(os.path.expanduser(path))  # unlike pathlib's, it does not raise for an unknown user
+    path = expanded(path)
     try:
         if not path.is_file():
             raise CheckpointError(f"generator file '{path}' {'is not a file' if path.exists() else 'does not exist'}")
@@ -105,6 +108,8 @@ def load_generator(path: str | Path, device: str | torch.device = "cpu", domain:
             content = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
             architecture, tensors = _read(path, file.fileno(), memoryview(content))
             network = _network(architecture, tensors, size)
+            if any(isinstance(tensor, NoiseFromSeed) for tensor in tensors.values()):
+                log.warning("'%s' has no noise maps: they are drawn from a fixed seed, always the same.", path)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except RefusedError as error:
@@ -217,7 +222,8 @@ def _network(architecture: Architecture, tensors: Mapping[str, TensorInFile], av
         network = StyleGAN2(architecture)
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     _check_shapes(expected, {name: tensor.shape for name, tensor in tensors.items()})
-    if sum(math.prod(shape) for shape in expected.values()) > available:
+    stored = (shape for name, shape in expected.items() if not isinstance(tensors[name], NoiseFromSeed))
+    if sum(map(math.prod, stored)) > available:
         raise RefusedError("its tensors have more numbers than fit into it")
     network.load_state_dict({name: _finite(name, tensors[name].read()) for name in expected}, assign=True)
     return network

@@ -1,15 +1,18 @@
 """Checkpoints in the format of rosinality's StyleGAN2: state dicts, whose shapes determine the network.
 
-The network is the official one with other names. Two things differ in the numbers: the mean of W is outside the state
-dict, or missing; and the weights of a modulated convolution are scaled by 1 / sqrt(fan-in) before the demodulation,
-which matters if they are so small that the demodulation's epsilon has an effect.
+The network is the official one with other names. Three things differ in the numbers: the mean of W is outside the state
+dict, or missing; the noise maps are missing in older files, such as those that the author has published; and the
+weights of a modulated convolution are scaled by 1 / sqrt(fan-in) before the demodulation, which matters if they are so
+small that the demodulation's epsilon has an effect.
 """
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from multimodal_pulse.generator.files.mean_of_w import MeanOfW, mean_of_w
 from multimodal_pulse.generator.files.restricted_pickle import RefusedError, printable
@@ -22,6 +25,9 @@ BLUR_GAIN = 4.0
 
 MAX_LEVELS = 16
 """The most doublings of the resolution that are counted; far more than any network has."""
+
+NOISE = "noises.noise_"
+"""What the name of a layer's noise map begins with."""
 
 CONV_PARTS = {
     "conv.weight": "weight",
@@ -38,8 +44,35 @@ TORGB_PARTS = {
 }
 
 
-def read_rosinality(checkpoint: Any) -> tuple[Architecture, dict[str, StoredTensor | MeanOfW]]:
+PREFIX = "module."
+"""What `DataParallel` puts before every name."""
+
+
+@dataclass(frozen=True)
+class NoiseFromSeed:
+    """Replaces a missing noise map; reading it draws unit normal numbers, always the same.
+
+    Attributes:
+        layer: the index of the layer, which is the seed.
+        resolution: the side of the map.
+    """
+
+    layer: int
+    resolution: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.resolution, self.resolution
+
+    def read(self) -> Tensor:
+        """Returns the map, float32 [resolution, resolution]."""
+        return torch.randn(self.shape, generator=torch.Generator().manual_seed(self.layer))
+
+
+def read_rosinality(checkpoint: Any) -> tuple[Architecture, dict[str, StoredTensor | MeanOfW | NoiseFromSeed]]:
     """Returns the architecture of the state dict `g_ema`, and its tensors by our names.
+
+    If the state dict has no noise map at all, each is a `NoiseFromSeed`.
 
     Args:
         checkpoint: the value in a file written by `torch.save`.
@@ -50,13 +83,19 @@ def read_rosinality(checkpoint: Any) -> tuple[Architecture, dict[str, StoredTens
     """
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("g_ema"), dict):
         raise RefusedError("PyTorch wrote it, but it has no StyleGAN2 state dict g_ema")
-    stored = {str(name): tensor for name, tensor in checkpoint["g_ema"].items()}
+    stored = _without_prefix({str(name): tensor for name, tensor in checkpoint["g_ema"].items()})
     for name, tensor in stored.items():
         if not isinstance(tensor, StoredTensor):
             raise RefusedError(f"its g_ema has the entry {printable(name)}, which is not a tensor")
     architecture = _architecture(stored)
     tensors: dict[str, StoredTensor] = {}
+    drawn: dict[str, NoiseFromSeed] = {}
+    without_noise = not any(name.startswith(NOISE) for name in stored)
     for name, ours in _names(architecture):
+        if without_noise and name.startswith(NOISE):
+            layer = len(drawn)
+            drawn[ours] = NoiseFromSeed(layer, architecture.noise_resolutions[layer])
+            continue
         if name not in stored:
             raise RefusedError(f"its g_ema lacks the tensor {name}")
         tensors[ours] = _in_our_form(name, stored.pop(name))
@@ -66,7 +105,14 @@ def read_rosinality(checkpoint: Any) -> tuple[Architecture, dict[str, StoredTens
             raise RefusedError(f"its g_ema has a tensor that such a network has no place for: {printable(name)}")
         if not tensor.equals(expected_filter):
             raise RefusedError(f"its {printable(name)} is not the filter [1, 3, 3, 1]")
-    return architecture, {**tensors, "mapping.w_avg": _mean_of_w(checkpoint, architecture, tensors)}
+    return architecture, {**tensors, **drawn, "mapping.w_avg": _mean_of_w(checkpoint, architecture, tensors)}
+
+
+def _without_prefix(stored: dict[str, Any]) -> dict[str, Any]:
+    """Returns the state dict with the names that it has without `DataParallel`, however often that was applied."""
+    while stored and all(name.startswith(PREFIX) for name in stored):
+        stored = {name.removeprefix(PREFIX): tensor for name, tensor in stored.items()}
+    return stored
 
 
 def _architecture(stored: dict[str, StoredTensor]) -> Architecture:
@@ -110,7 +156,7 @@ def _names(architecture: Architecture) -> Iterator[tuple[str, str]]:
             layers.append((f"convs.{2 * level + index}", f"synthesis.b{resolution}.conv{index}"))
         torgbs.append((f"to_rgbs.{level}", f"synthesis.b{resolution}.torgb"))
     for index, (layer, ours) in enumerate(layers):
-        yield f"noises.noise_{index}", f"{ours}.noise_const"
+        yield f"{NOISE}{index}", f"{ours}.noise_const"
         yield from ((f"{layer}.{part}", f"{ours}.{our_part}") for part, our_part in CONV_PARTS.items())
     for torgb, ours in torgbs:
         yield from ((f"{torgb}.{part}", f"{ours}.{our_part}") for part, our_part in TORGB_PARTS.items())
@@ -123,7 +169,7 @@ def _in_our_form(name: str, tensor: StoredTensor) -> StoredTensor:
         if "to_rgb" not in name:  # ToRGB has no demodulation, and our layer scales
             tensor = tensor.scaled(1 / math.sqrt(max(math.prod(tensor.shape[1:]), 1)))
         return tensor
-    if name.startswith("noises."):
+    if name.startswith(NOISE):
         return tensor.squeezed(0).squeezed(0)
     if name.startswith("to_rgb") and name.endswith(".bias") and "modulation" not in name:
         return tensor.squeezed(0).squeezed(-1).squeezed(-1)

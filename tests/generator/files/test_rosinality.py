@@ -107,9 +107,46 @@ def test_a_mean_of_w_that_is_missing_is_estimated_and_always_the_same(small, tmp
     assert ((mean - w.mean(dim=0)).abs() < 5 * standard_error).all()
 
 
+def without_noise(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in state.items() if not name.startswith("noises.")}
+
+
+def test_a_file_without_noise_maps_as_the_author_published_them_gets_the_same_ones_always(small, tmp_path, caplog):
+    path = write(tmp_path, {"g_ema": without_noise(rebuilt(small)), "latent_avg": latent_avg(small)})
+    generator = load_generator(path)
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said == f"'{path}' has no noise maps: they are drawn from a fixed seed, always the same."
+    maps = generator.constant_noise()
+    assert [noise_map.shape[-1] for noise_map in maps] == small.noise_resolutions
+    assert all(map(torch.equal, maps, load_generator(path).constant_noise()))
+    numbers = torch.cat([noise_map.flatten() for noise_map in maps])
+    assert abs(numbers.mean()) < 0.1 and abs(numbers.std() - 1) < 0.1
+    assert not torch.equal(maps[-1], maps[-2])
+    silence = [torch.zeros_like(noise_map) for noise_map in maps]
+    w_plus = torch.randn(1, small.num_ws, small.w_dim)
+    torch.testing.assert_close(generator.synthesis(w_plus, silence), small.synthesis(w_plus, silence))
+
+
+def test_a_network_of_few_channels_has_room_for_its_noise_maps(tmp_path):
+    slim = untrained(512, z_dim=1, w_dim=1, mapping_layers=1, channel_base=512, channel_max=1)
+    path = write(tmp_path, {"g_ema": without_noise(rebuilt(slim)), "latent_avg": latent_avg(slim)})
+    assert path.stat().st_size < sum(side**2 for side in slim.noise_resolutions)
+    assert load_generator(path).resolution == 512
+
+
+@pytest.mark.parametrize("prefix", ["module.", "module.module."])
+def test_the_prefix_of_data_parallel_is_taken_off(prefix, small, tmp_path):
+    state = {prefix + name: tensor for name, tensor in rebuilt(small).items()}
+    generator = load_generator(write(tmp_path, {"g_ema": state, "latent_avg": latent_avg(small)}))
+    assert generator.architecture == small.architecture
+    assert all(map(torch.equal, generator.constant_noise(), small.constant_noise()))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        (lambda state: state.pop("noises.noise_3"), r"lacks the tensor noises\.noise_3"),
+        (lambda state: state.update({"module.extra": torch.zeros(1)}), r"no place for: module\.extra"),
         (lambda state: state.pop("convs.2.noise.weight"), r"lacks the tensor convs\.2\.noise\.weight"),
         (lambda state: state.pop("convs.2.conv.weight"), r"lacks the tensor convs\.2\.conv\.weight"),
         (lambda state: state.pop("to_rgbs.2.bias"), "no place for: "),

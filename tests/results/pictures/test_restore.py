@@ -85,6 +85,7 @@ def cut(path: Path) -> None:
         (lambda folder: edited_setting(folder, "degradation", factor=0), "record.json"),
         (lambda folder: edited_setting(folder, "degradation", factor=3), "lr.png"),
         (lambda folder: edited_record(folder, settings={}), "record.json"),
+        (lambda folder: edited_record(folder, realism_backbone=3), "test_000000"),
         (lambda folder: cut(folder / "lr.png"), "lr.png"),
         (lambda folder: (folder / "lr.png").unlink(), "lr.png"),
         (lambda folder: shutil.copy(folder / "hr.png", folder / "lr.png"), "lr.png"),
