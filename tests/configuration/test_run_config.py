@@ -143,8 +143,8 @@ def test_a_run_goes_on_with_the_lpips_that_it_was_begun_with(tmp_path):
 
 
 def test_a_class_is_told_where_nothing_else_differs(tmp_path):
-    write_config_once(tmp_path, compose_config(), [])
-    said = refusal(tmp_path, "latent_resampling=none")
+    write_config_once(tmp_path, compose_config(["method=report"]), [])
+    said = refusal(tmp_path, "method=report", "latent_resampling=none")
     assert "(latent_resampling._target_: " in said and "more" not in said
 
 
