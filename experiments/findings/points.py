@@ -14,6 +14,7 @@ COMMON = [
     "references.split=test",
     "references.limit=16",
     f"num_samples={NUM_SAMPLES}",
+    "metrics.lpips_net=alex",
     "tracking=none",
 ]
 """The settings of every point: test portraits, on which neither the prior nor any setting was chosen."""

@@ -40,7 +40,7 @@ def compose_job(overrides: Sequence[str], run_dir: str | Path) -> tuple[DictConf
         hydra.errors.HydraException: an unknown option or key, a value of another type, an override that does not parse.
     """
     register()
-    with _own_hydra():
+    with own_hydra():
         cfg = compose("config", list(overrides), return_hydra_config=True)
     job = Job(Path(run_dir), dict(cfg.hydra.runtime.choices), list(cfg.hydra.overrides.task))
     with open_dict(cfg):
@@ -54,7 +54,7 @@ def compose_config(overrides: Sequence[str] = ()) -> DictConfig:
 
 
 @contextmanager
-def _own_hydra() -> Iterator[None]:
+def own_hydra() -> Iterator[None]:
     """Sets Hydra up for this program, and afterwards as it was before, in a notebook or an application."""
     outer = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()

@@ -35,15 +35,24 @@ _ONCE_FIXED: dict[str, dict[str, Any]] = {
 }
 """Slots that earlier versions did not have, with what these versions did."""
 
+_ONCE_WITHOUT: dict[str, dict[str, dict[str, Any]]] = {
+    "generator": {"multimodal_pulse.generator.load_file": {"domain": "photographs"}},
+    "references": {
+        "multimodal_pulse.references.Folder": {"recursive": False},
+        "multimodal_pulse.references.ImageFile": {"name": None},
+    },
+}
+"""Keys that options did not have in earlier versions, by slot and class, with what these versions did."""
+
 
 def translated(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the configuration of a run, or the settings in a record.json, in the names of this version."""
     if "degradation" not in settings:  # the file of another program
         return dict(settings)
     renamed = {key: _renamed(value) for key, value in settings.items()}
-    generator = renamed.get("generator")
-    if isinstance(generator, dict) and generator.get("_target_") == "multimodal_pulse.generator.load_file":
-        generator.setdefault("domain", "photographs")
+    for slot, classes in _ONCE_WITHOUT.items():
+        if isinstance(node := renamed.get(slot), dict):
+            renamed[slot] = classes.get(node.get("_target_", ""), {}) | node
     if isinstance(stages := renamed.get("stages"), dict):
         stages.setdefault("restarts", 1)
     return {slot: dict(node) for slot, node in _ONCE_FIXED.items() if slot not in renamed} | renamed

@@ -1,9 +1,17 @@
 """Overrides of the command line: which of them a sweep chose, how one is typed, and the names of jobs' folders."""
 
+import os
 import re
+import shlex
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from multimodal_pulse.configuration.validation import FILES
+
+FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
+"""Keys of folders that a run makes."""
 
 
 def own_overrides(overrides: Sequence[str], command: Sequence[str]) -> list[str]:
@@ -22,10 +30,59 @@ def own_overrides(overrides: Sequence[str], command: Sequence[str]) -> list[str]
     return [override for override in overrides if swept_of_key.get(override.partition("=")[0], True)]
 
 
+def with_paths_as_they_are(arguments: Sequence[str]) -> list[str]:
+    """Quotes those paths among the arguments that Hydra would not read, or not as what they are: a name may have any
+    character. A path is quoted if it exists; in a list of a sweep, if all paths of the list do.
+    """
+    return [_with_path_as_it_is(argument) for argument in arguments]
+
+
+def _with_path_as_it_is(argument: str) -> str:
+    key, _, text = argument.partition("=")
+    if key not in (*FILES, *FOLDERS) or text in ("", "null"):
+        return argument
+    parts = [text] if _exists(text) else text.split(",")
+    if all(map(_exists, parts)):
+        return f"{key}={','.join(literal(os.path.expanduser(part)) for part in parts)}"
+    if text[0] in "'\"[" or "${" in text or _is_read(argument):
+        return argument
+    return f"{key}={literal(os.path.expanduser(text))}"
+
+
+def _exists(path: str) -> bool:
+    try:
+        return os.path.lexists(os.path.expanduser(path))
+    except ValueError:  # a null character
+        return False
+
+
+def _is_read(argument: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True
+
+
+def quoted(text: str) -> str:
+    """Writes text as a value that Hydra reads as it is, but for interpolations; with quotes if it needs them."""
+    if re.fullmatch(r"[\w./+-]+", text, flags=re.ASCII) and not re.fullmatch(r"[\d.+-][\w.+-]*", text):
+        return text
+    # A backslash is only special before a quote.
+    escaped = re.sub(r'(\\*)("|$)', lambda match: 2 * match[1] + ("\\" if match[2] else "") + match[2], text)
+    return f'"{escaped}"'
+
+
+def literal(text: str) -> str:
+    """Writes text as a value that Hydra reads as it is, also a word such as null, and without interpolations."""
+    if text.lower() in ("null", "true", "false", "nan", "inf"):
+        return f'"{text}"'
+    return quoted(re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + "\\${", text))
+
+
 def as_argument(key: str, value: str) -> str:
     """Writes an override as it is typed, with quotes for Hydra inside quotes for the shell if the value needs them."""
-    plain = re.fullmatch(r"[\w./+-]+", value, flags=re.ASCII)
-    return f"{key}={value}" if plain else f"'{key}=\"{value}\"'"
+    return shlex.quote(f"{key}={literal(value)}")
 
 
 def folder_of_sweep_job(number: int, method: str, own: Sequence[str], shard: int | None = None) -> str:

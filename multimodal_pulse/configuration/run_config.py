@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import short, write_atomic
 from multimodal_pulse.configuration.former_names import translated
+from multimodal_pulse.configuration.validation import AUTO
 
 CONFIG_FILE = "config.yaml"
 OVERRIDES_FILE = "overrides.yaml"
@@ -38,6 +39,22 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
             f" this one a hydra.run.dir of its own, or go on with that one by the arguments in"
             f" {short(run_dir) / OVERRIDES_FILE}."
         )
+
+
+def as_begun(run_dir: Path, cfg: DictConfig) -> DictConfig:
+    """Returns the configuration with the LPIPS backbone that a run was begun with in place of `auto`.
+
+    What `auto` chooses depends on the files of the machine, and the scores of one run must be comparable.
+    """
+    path = run_dir / CONFIG_FILE
+    if cfg.metrics.lpips_net != AUTO or not path.exists():
+        return cfg
+    net = ((read_config(path) or {}).get("metrics") or {}).get("lpips_net")
+    if net is None:  # begun without LPIPS, which is another run
+        return cfg
+    begun = cfg.copy()
+    begun.metrics.lpips_net = net
+    return begun
 
 
 def read_config(path: Path) -> dict[str, Any] | None:

@@ -184,6 +184,7 @@ class Exact(Option):
 
 
 class Backbone(StrEnum):
+    auto = "auto"
     alex = "alex"
     squeeze = "squeeze"
     vgg = "vgg"

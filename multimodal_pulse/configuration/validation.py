@@ -2,10 +2,11 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from multimodal_pulse.base.errors import UserError
 
@@ -62,8 +63,21 @@ LOWEST = {
 """The smallest value of each number that no constructor checks or that is better refused at once; some belong to some
 options only."""
 
+HIGHEST = 1e9
+"""The largest weight, rate, standard deviation or other decimal number that can be meant; the search computes in single
+precision, where much larger ones end in infinity."""
+
+WITHOUT_SEARCH = ("bicubic", "mean_image")
+"""Options of the slot `search` that make one picture per reference without searching."""
+
+OF_A_SEARCH = (
+    "num_samples", "steps", "film_frames", "noise", "latent_space", "latent_resampling", "lr_noise", "synthesis_noise",
+    "batch_diversity", "objective", "optimizer", "schedule", "stages", "after_step", "keep",
+)  # fmt: skip
+"""Knobs and slots that only a search reads. The seed is not among them: whoever sweeps methods sweeps it for all."""
+
 AUTO = "auto"
-"""The value of `trainer.references_per_group` that leaves the number to the program."""
+"""The value of `trainer.references_per_group` and of `metrics.lpips_net` that leaves the choice to the program."""
 
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 """The resolutions of generators that the configuration describes; `Architecture` decides in the end."""
@@ -88,11 +102,16 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
             raise UserError(
                 f"{override}: nothing can be added to this configuration or taken from it; leave out the sign."
             )
-    for key in sorted(OmegaConf.missing_keys(cfg)):
+    # The schema of references=folder does not refuse null.
+    null = [key for key, node in (("references.path", cfg.references),) if "path" in node and node.path is None]
+    for key in sorted(OmegaConf.missing_keys(cfg)) + null:
         raise UserError(f"{key} is not set: add {key}=... to the command.")
     limit = cfg.references.get("limit")
     if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
         raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")
+    recursive = cfg.references.get("recursive", False)
+    if not isinstance(recursive, bool):  # nor does it say so of this
+        raise UserError(f"references.recursive={recursive}: it must be true or false.")
     per_group = cfg.trainer.references_per_group
     if isinstance(per_group, str) and per_group != AUTO:
         raise UserError(f"trainer.references_per_group={per_group}: it must be a whole number, or {AUTO}.")
@@ -101,6 +120,11 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
         if isinstance(value, int | float) and not (math.isfinite(value) and value >= lowest):
             finite = "" if isinstance(value, int) else "finite and "
             raise UserError(f"{key}={value}: it must be {finite}at least {lowest}.")
+    for key, value in _decimals(cfg):
+        if not math.isfinite(value):
+            raise UserError(f"{key}={value}: it must be a finite number.")
+        if abs(value) > HIGHEST:
+            raise UserError(f"{key}={value:g}: it must be at most {HIGHEST:g}.")
     if cfg.shard.index >= cfg.shard.count:
         raise UserError(
             f"shard.index={cfg.shard.index}, shard.count={cfg.shard.count}: the shards are 0 to {cfg.shard.count - 1}."
@@ -114,6 +138,33 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
                 f"{knob} is set, but {mechanism.slot}={chosen}: choose"
                 f" {mechanism.slot}={mechanism.options[0]} or a method that has it ({', '.join(mechanism.methods)})."
             )
+
+
+def without_effect(choices: Mapping[str, str], overrides: Sequence[str]) -> str | None:
+    """Returns a notice that names the overrides that change nothing, because nothing is searched; None if all count.
+
+    Args:
+        choices: the chosen option of each slot.
+        overrides: the overrides of the command line.
+    """
+    search = choices["search"]
+    if search not in WITHOUT_SEARCH:
+        return None
+    unread = [given for given in overrides if given.partition("=")[0].partition(".")[0] in OF_A_SEARCH]
+    if not unread:
+        return None
+    have = "has" if len(unread) == 1 else "have"
+    return f"search={search} makes one picture per reference without a search: {', '.join(unread)} {have} no effect."
+
+
+def _decimals(node: Any) -> Iterator[tuple[str, float]]:
+    """Yields every decimal number below a node of the configuration, with its full key."""
+    for key in range(len(node)) if isinstance(node, ListConfig) else node:
+        value = node[key]
+        if isinstance(value, DictConfig | ListConfig):
+            yield from _decimals(value)
+        elif isinstance(value, float):
+            yield node._get_full_key(key), value
 
 
 def _check_sizes(cfg: DictConfig) -> None:

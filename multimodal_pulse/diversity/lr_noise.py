@@ -7,6 +7,9 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.randomness import stream
 
+_BLACK = 8 / 255
+"""Up to here a mask counts as black: JPEG files of black pictures have pixels a few grey levels above it."""
+
 
 class NoLrNoise:
     """Fits every sample to the reference itself."""
@@ -79,16 +82,21 @@ def lr_mask(mask: Tensor, lr_size: tuple[int, int], resolution: int) -> Tensor:
         [1, *lr_size]; from HR size, each pixel is the mean of the area that it covers.
 
     Raises:
-        UserError: the mask has neither size.
+        UserError: the mask has neither size, or is black everywhere.
     """
     height, width = lr_size
-    if mask.shape == (1, height, width):
-        return mask
-    if mask.shape != (1, resolution, resolution):
+    if mask.shape not in ((1, height, width), (1, resolution, resolution)):
         raise UserError(
             f"noise.lr_mask is {_size(mask)} pixels; "
             f"it must be {width} x {height} (the reference) or {resolution} x {resolution} (a sample)."
         )
+    if mask.max() <= _BLACK:
+        raise UserError(
+            "noise.lr_mask is black everywhere, so that no noise is added and all samples are the same: paint white"
+            " where noise is wanted, or choose lr_noise=none."
+        )
+    if mask.shape == (1, height, width):
+        return mask
     return F.avg_pool2d(mask, (resolution // height, resolution // width))
 
 

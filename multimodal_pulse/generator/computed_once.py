@@ -1,6 +1,7 @@
 """Tensors that take long to compute: computed once, and read from a file from then on."""
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def computed_once(
     Args:
         beside: a folder that is looked into first, such as a generator's `companions`; None: there is none.
         name: of the file; it must differ for whatever gives other tensors.
-        what: the beginning of the warning if they cannot be kept, such as "The statistics of W are".
+        what: the beginning of the line that is printed before they are computed, and of the warning if they cannot be
+            kept, such as "The statistics of W are".
         fits: whether the tensors in a file can be used; a file that is missing or damaged is not asked about.
         compute: makes the tensors.
     """
@@ -33,6 +35,7 @@ def computed_once(
                 return kept
         except (OSError, SafetensorError):
             continue
+    print(f"note: {what[0].lower()}{what[1:]} computed now and kept for later runs", file=sys.stderr, flush=True)
     tensors = compute()
     path = cache_folder() / name
     try:

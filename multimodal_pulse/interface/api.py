@@ -13,6 +13,7 @@ from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
+from multimodal_pulse.configuration.overrides import literal, quoted
 from multimodal_pulse.configuration.validation import check_config
 from multimodal_pulse.interface.hydra_errors import composed
 from multimodal_pulse.interface.streams import usable_streams
@@ -81,7 +82,9 @@ def upsample(
             reference.
         method: a method of the command line.
         num_samples: the number of samples, K.
-        seed: fixes all random draws.
+        seed: fixes all random draws, together with the name of the reference: that of the file that was given or that
+            Pillow opened, and "image" for any other picture. A renamed file therefore has other samples; with
+            `**{"references.name": "ada"}` any picture has those of a file `ada.png` of the same pixels.
         run_dir: the run directory, where `~` stands for the home folder; None: a new one under outputs/. An existing
             run of the same picture and settings is resumed.
         overrides: any other overrides, such as `steps=50`, `lr_noise="none"` or `**{"noise.lr_std": 0.05}`.
@@ -145,7 +148,6 @@ def _as_override(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple):
         return f"[{','.join(map(_as_override, value))}]"
-    if isinstance(value, str | Path):
-        escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{escaped}'" if not escaped.isidentifier() else escaped
-    return str(value)
+    if isinstance(value, Path):
+        return literal(str(value))
+    return quoted(value) if isinstance(value, str) else str(value)

@@ -24,12 +24,13 @@ match, and against the original if there is one. Pictures, records and scores go
                                                      (each of these four has a --help of its own)
 
 A command that cannot be run is refused in one line, with status 1, before anything is searched or written; so is a
-picture that cannot be read. If a run of a sweep fails, the table says so and the other runs go on. If the weights of
-the LPIPS backbone are missing, LPIPS is left out and the run says so. After Ctrl-C (status 130) or SIGTERM (143) the
-same command with the same hydra.run.dir (of a sweep: hydra.sweep.dir) does what is missing.
+picture that cannot be read, and a sweep of which a single run cannot be done. If a run of a sweep fails later, the
+table says so and the other runs go on. If the weights of the LPIPS backbone are missing, LPIPS is left out and the run
+says so. After Ctrl-C (status 130) or SIGTERM (143) the same command with the same hydra.run.dir (of a sweep:
+hydra.sweep.dir) does what is missing.
 """
 
-FURTHER_KNOBS = {"references": "folder", "generator": "file"}
+FURTHER_KNOBS = {"references": ("image", "folder"), "generator": ("file",)}
 """Options that are not the default and whose keys are shown all the same."""
 
 
@@ -37,9 +38,9 @@ def help_text() -> str:
     """Returns the text of `--help`."""
     knobs = _explained(keys("config.yaml"))
     for slot, default in slots().items():
-        further = option_keys(slot, FURTHER_KNOBS[slot]) if slot in FURTHER_KNOBS else {}
-        own = option_keys(slot, default) if default else {}
-        knobs |= {f"{slot}.{key}": knob for key, knob in _explained(further | own).items()}
+        shown = [*FURTHER_KNOBS.get(slot, ()), *([default] if default else [])]
+        of_slot = {key: knob for option in shown for key, knob in option_keys(slot, option).items()}
+        knobs |= {f"{slot}.{key}": knob for key, knob in _explained(of_slot).items()}
     lines = [f"  {key} = {value}".ljust(42) + f" {said}" for key, (value, said) in knobs.items()]
     choices = [
         f"  {f'{slot}={option}'.ljust(40)}{'*' if option == default else ' '} {_first_comment(slot, option)}"

@@ -10,12 +10,13 @@ from pathlib import Path
 from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import Job, compose_job
-from multimodal_pulse.configuration.option_files import all_keys
-from multimodal_pulse.configuration.overrides import as_argument
+from multimodal_pulse.configuration.option_files import all_keys, options, slots
+from multimodal_pulse.configuration.overrides import as_argument, with_paths_as_they_are
+from multimodal_pulse.interface.subcommands import COMMANDS
 
 HINTS = {
     "references": ". Pictures of your own: references=folder references.path=<folder>",
@@ -23,6 +24,19 @@ HINTS = {
     "hydra/launcher": ". The extra `launchers` of this package adds joblib and submitit, the extra `ray` Ray",
 }
 """What a user may have meant who names an option that a slot does not have."""
+
+
+def read_arguments(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments with quotes around paths that Hydra would not read otherwise.
+
+    Raises:
+        UserError: a slot is set to null, which Hydra refuses without its name.
+    """
+    for argument in arguments:
+        slot, _, option = argument.partition("=")
+        if option == "null" and slot in slots() and slot != "experiment":
+            raise UserError(f"{slot}=null is not an option of {slot}: choose one of {', '.join(options(slot))}.")
+    return with_paths_as_they_are(arguments)
 
 
 def refuse_arguments(arguments: Sequence[str]) -> None:
@@ -48,7 +62,7 @@ def composed(overrides: Sequence[str], run_dir: str | Path = "") -> tuple[DictCo
         UserError: an override cannot be used.
     """
     try:
-        return compose_job(overrides, run_dir)
+        return compose_job(read_arguments(overrides), run_dir)
     except (HydraException, ValueError) as error:
         raise UserError(explain(error)) from error
 
@@ -60,6 +74,8 @@ def explain(error: Exception) -> str:
         # Of an unknown dotted key, the cause may name the first part alone.
         whole = re.match("Could not override '(.+?)'", str(error))
         return _unknown_key(whole[1] if whole else str(cause.full_key))
+    if isinstance(cause, ValidationError) and "is not Optional" in str(cause):
+        return f"{cause.full_key}=null: it must have a value."
     if isinstance(cause, OmegaConfBaseException):
         return f"{cause.full_key}: {str(cause).splitlines()[0].rstrip('.')}."
     if isinstance(error, MissingConfigException) and error.options:
@@ -70,6 +86,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
         if not equals:
+            if near := difflib.get_close_matches(key, (*COMMANDS, "--help", "--version"), n=1):
+                return f"unknown command {key}. Did you mean {near[0]}?"
             return f"{key}: write key=value, such as references=image references.path=photo.jpg."
         # Hydra reads no ~, and the shell expands none after "key=".
         return f"{error.override} cannot be read: write {as_argument(key, os.path.expanduser(value))}."

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,13 +21,15 @@ from multimodal_pulse.base.files import expanded, short
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.conf_folder import CONF
 from multimodal_pulse.configuration.overrides import as_argument, folder_of_sweep_job, own_overrides
-from multimodal_pulse.configuration.run_config import CONFIG_FILE, refuse_another_config
+from multimodal_pulse.configuration.run_config import CONFIG_FILE, as_begun, refuse_another_config
 from multimodal_pulse.configuration.schema import register
 from multimodal_pulse.configuration.validation import FILES, check_config, check_files
-from multimodal_pulse.interface.hydra_errors import explain, refuse_arguments
-from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error
+from multimodal_pulse.interface.hydra_errors import explain, read_arguments, refuse_arguments
+from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error, say_loading
+from multimodal_pulse.interface.sweep_check import check_sweep, picture_files
 from multimodal_pulse.interface.sweep_jobs import LOST, CommandLine, collect, leave
 from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
+from multimodal_pulse.references.picture_files import refuse_failing, size_and_format
 
 register()
 
@@ -40,6 +43,7 @@ def search(arguments: Sequence[str]) -> None:
         KeyboardInterrupt, Terminated: the program was stopped; a note says how to resume.
     """
     refuse_arguments(arguments)
+    sys.argv[1:] = arguments = read_arguments(arguments)
     jobs: list[EndedJob] = []
     process = _process()
 
@@ -54,6 +58,8 @@ def search(arguments: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them over several lines
     CommandLine().begin(arguments)
     try:
+        if {"-m", "--multirun"} & set(arguments):
+            check_sweep(arguments)
         job()
         if any(ended.error for ended in jobs):
             raise ReportedError
@@ -114,6 +120,7 @@ def _ended(cfg: DictConfig, hydra_config: HydraConf, arguments: Sequence[str], j
 def _run(cfg: DictConfig, job: Job) -> tuple[Mapping[str, Any], str]:
     """Does one run and prints its report; returns the content of metrics.json, and why it lacks references."""
     _refuse_early(cfg, job)
+    say_loading(f"PyTorch and generator={job.choices['generator']}")
     from multimodal_pulse.run.run import run
 
     report = run(cfg, job)
@@ -129,14 +136,10 @@ def _refuse_early(cfg: DictConfig, job: Job) -> None:
     """
     check_config(cfg, job.choices, job.overrides)
     check_files(cfg)
-    refuse_another_config(job.run_dir, cfg)
+    refuse_another_config(job.run_dir, as_begun(job.run_dir, cfg))
     # A resumed run and a shard do not read all pictures: they check their own later.
-    if job.choices["references"] in ("image", "folder") and cfg.shard.count == 1 and not _begun(job):
-        from multimodal_pulse.references.picture_files import picture_paths, refuse_failing, size_and_format
-
-        path = expanded(str(cfg.references.path))
-        paths = picture_paths(path)[: cfg.references.limit] if job.choices["references"] == "folder" else [path]
-        refuse_failing(size_and_format, paths)
+    if cfg.shard.count == 1 and not _begun(job):
+        refuse_failing(size_and_format, picture_files(cfg, job.choices["references"]))
 
 
 def _begun(job: Job) -> bool:

@@ -20,6 +20,12 @@ def say(sentence: str) -> None:
     print(f"multimodal-pulse: {sentence}", file=sys.stderr)
 
 
+def say_loading(what: str) -> None:
+    """Prints a line before PyTorch is imported for the first time, which takes seconds; otherwise nothing."""
+    if "torch" not in sys.modules:
+        print(f"loading {what} ...", file=sys.stderr, flush=True)
+
+
 def say_error(error: Exception) -> None:
     """Prints one line about an error that the user can correct, and a traceback of an error of the program."""
     if isinstance(error, UserError | FullDiskError):

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from multimodal_pulse.base.errors import STOPS, UserError
 from multimodal_pulse.base.files import expanded
+from multimodal_pulse.interface.messages import say_loading
 
 WEIGHTS_HELP = """\
 List the official StyleGAN2 networks, or fetch some and print their sha256 and path. An interrupted download goes on
@@ -129,6 +130,7 @@ def convert(source: Path, target: Path, force: bool) -> None:
         raise UserError(f"{target.parent} is not a folder: make it first.")
     if target.exists() and not force:
         raise UserError(f"{target} exists already: add --force to replace it.")
+    say_loading(f"PyTorch and {source}")
     from multimodal_pulse.base.download import megabytes
     from multimodal_pulse.base.files import file_sha256
     from multimodal_pulse.generator import load_generator, save_generator
@@ -147,6 +149,7 @@ def convert(source: Path, target: Path, force: bool) -> None:
 
 def render(folder: Path) -> None:
     """Draws the pictures of a reference, or of all in a run directory, again from their `latents.safetensors`."""
+    say_loading("PyTorch and the generator of the run")
     from multimodal_pulse.results.pictures.redraw import reference_folders, render_folder
     from multimodal_pulse.run.build import renderer_loader
 

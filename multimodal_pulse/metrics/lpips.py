@@ -8,6 +8,7 @@ number.
 
 import logging
 import pickle
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +30,11 @@ _BACKBONES = {
 }
 """Their weights, as torchvision calls them."""
 
+MEGABYTES = {"alex": 233, "squeeze": 5, "vgg": 528}
+"""The sizes of the files of their weights."""
+
+_OTHER = f"metrics.lpips_net=alex fetches what this project's tables use, {MEGABYTES['alex']} MB"
+
 # For smaller sides, in pixels, a pooling layer of the backbone has no input left (AlexNet: rounded up from 31).
 _SMALLEST = {"alex": 32, "squeeze": 17, "vgg": 16}
 
@@ -41,11 +47,13 @@ class NullLpips:
     Attributes:
         net: the wanted backbone; None if LPIPS is switched off.
         reason: why it is not available, in one sentence.
+        brief: the same in a few words.
     """
 
-    def __init__(self, net: str | None, reason: str) -> None:
+    def __init__(self, net: str | None, reason: str, brief: str = "") -> None:
         self.net = net
         self.reason = reason
+        self.brief = brief or reason
 
     @property
     def state(self) -> dict[str, Any]:
@@ -155,19 +163,26 @@ def build_lpips(
         raise UserError(f"metrics.lpips_net={net} is unknown; choose one of {', '.join(_BACKBONES)}, or null for none.")
     lpips = _load(net, backbone_file(net), download_seconds)
     if isinstance(lpips, NullLpips):
-        remedy = (
-            f"{lpips.reason}; put the file at {backbone_file(net)}, set TORCH_HOME to a folder that has it in"
-            " hub/checkpoints, or do without by"
-        )
         if required:
-            raise UserError(f"LPIPS ({net}) is required: {remedy} metrics.lpips_required=false.")
-        _warn_once(f"LPIPS ({net}) is left out (null): {remedy} metrics.lpips_net=null.")
+            raise UserError(f"LPIPS ({net}) is required: {lpips.reason}, or do without: metrics.lpips_required=false.")
+        _warn_once(f"LPIPS ({net}, {MEGABYTES[net]} MB) is left out: {lpips.brief}; metrics.json says what helps.")
     elif verify and not lpips.verified:
         raise UserError(
             f"{backbone_file(net)} has the sha256 {lpips.sha256[:8]}..., not the one in its name; replace the file, or"
             " accept it with metrics.lpips_verify=false."
         )
     return lpips
+
+
+def choose_net() -> str:
+    """Returns the backbone for `metrics.lpips_net=auto`: "alex", as in the tables of this project, if its file is
+    there, else "squeeze", which is much smaller to fetch; a notice says so.
+    """
+    if backbone_file("alex").exists():
+        return "alex"
+    if backbone_file("squeeze").exists():
+        print(f"note: LPIPS uses squeeze; {_OTHER}", file=sys.stderr)
+    return "squeeze"
 
 
 def backbone_file(net: str) -> Path:
@@ -187,22 +202,31 @@ def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
     """Loads a backbone, whatever is required of it; `path` is an argument so that the cache depends on TORCH_HOME."""
     try:
         if not path.exists():
-            _fetch(_address(net), path, download_seconds)
+            _fetch(net, path, download_seconds)
     except DownloadError as error:
-        return NullLpips(net, f"its weights are not at hand, and {error}")
+        return _absent(net, path, f"its weights are not at hand, and {error}", "its weights could not be fetched")
     except OSError as error:
-        return NullLpips(net, f"its weights are not at hand, and {path.parent} cannot be written ({_why(error)})")
+        why = f"its weights are not at hand, and {path.parent} cannot be written ({_why(error)})"
+        return _absent(net, path, why, "its weights cannot be kept")
     try:
         sha256 = file_sha256(path)
         lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(promised_prefix(path)))
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        return NullLpips(net, f"the file of its weights is damaged ({_why(error)})")
+        why = f"the file of its weights is damaged ({_why(error)})"
+        return _absent(net, path, why, "the file of its weights is damaged")
     if not lpips.verified:
         logger.warning(
             "LPIPS (%s) uses %s, whose sha256 %s... is not the one in its name: its scores are recorded as unverified.",
             net, path, sha256[:8],
         )  # fmt: skip
     return lpips
+
+
+def _absent(net: str, path: Path, why: str, brief: str) -> NullLpips:
+    """Returns the null object with a reason that says what helps."""
+    return NullLpips(
+        net, f"{why}; put the file at {path} or set TORCH_HOME to a folder that has it in hub/checkpoints", brief
+    )
 
 
 def _why(error: Exception) -> str:
@@ -221,17 +245,24 @@ def promised_prefix(path: Path) -> str:
     return path.stem.rsplit("-", 1)[-1]
 
 
-def _fetch(url: str, path: Path, seconds: float) -> None:
-    """Downloads the weights at `url` to `path`.
+def _fetch(net: str, path: Path, seconds: float) -> None:
+    """Downloads the weights of a backbone to `path`, and says before how large they are.
 
     Raises:
         DownloadError: downloads are not allowed, it took too long, or the sha256 is not the one in the file name.
         OSError: the folder cannot be written.
     """
+    url = _address(net)
     if seconds <= 0:
         raise DownloadError(f"metrics.lpips_download_seconds=0 forbids to fetch {url}")
+
+    def announce() -> None:
+        other = f"; {_OTHER}" if net == "squeeze" else ""
+        print(f"fetching the weights of LPIPS ({net}), {MEGABYTES[net]} MB{other}", file=sys.stderr, flush=True)
+
     try:
         # With short time-outs, a silent server cannot exceed the total time by much.
-        download(url, path, sha256=promised_prefix(path), patience=Patience(connect=5, read=5, total=seconds))
+        patience = Patience(connect=5, read=5, total=seconds)
+        download(url, path, sha256=promised_prefix(path), announce=announce, patience=patience)
     except DownloadError as error:
         raise DownloadError(f"{url} {error}") from error

@@ -7,9 +7,9 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
-from multimodal_pulse.references.names import unique_names
+from multimodal_pulse.references.names import safe_name, unique_names
 from multimodal_pulse.references.pairing import Pairing
-from multimodal_pulse.references.picture_files import picture_paths, refuse_failing, size_of
+from multimodal_pulse.references.picture_files import contents, refuse_failing, size_of
 from multimodal_pulse.references.pixels import load_rgb
 
 
@@ -24,6 +24,7 @@ class PictureFiles(References):
         resolution: the generator's, R.
         degradation: A.
         paths: the files.
+        names: the name of each file's reference.
         as_: see `Pairing`.
     Raises:
         UserError: some files cannot be used, by their headers; they are named.
@@ -34,9 +35,10 @@ class PictureFiles(References):
         resolution: int,
         degradation: Degradation,
         paths: Sequence[Path],
+        names: list[str],
         as_: str = "auto",
     ) -> None:
-        super().__init__(unique_names(paths))
+        super().__init__(names)
         self._paths = paths
         self.files = dict(zip(self.names, paths, strict=True))
         self._pairing = Pairing(resolution, degradation, as_)
@@ -62,7 +64,9 @@ class PictureFiles(References):
 
 
 class Folder(PictureFiles):
-    """References from all PNG, JPEG and WebP files directly in a folder, sorted by name, without hidden files.
+    """References from all PNG, JPEG and WebP files in a folder but hidden ones, img2 before img10.
+
+    The name of a file in a folder below has the folder's name before its own: `trip/a.png` is `trip_a`.
 
     Args:
         resolution: the generator's, R.
@@ -70,6 +74,7 @@ class Folder(PictureFiles):
         path: the folder.
         limit: the largest number of files, from the first; None: all.
         as_: see `Pairing`.
+        recursive: whether the files in the folders below count too.
     Raises:
         UserError: the folder is missing or has no picture, `limit` is less than 1, or as `PictureFiles`.
     """
@@ -81,11 +86,16 @@ class Folder(PictureFiles):
         path: str | Path,
         limit: int | None = None,
         as_: str = "auto",
+        recursive: bool = False,
     ) -> None:
         if limit is not None and limit < 1:
             raise UserError(f"references.limit={limit} must be at least 1, or null for all.")
-        paths = picture_paths(expanded(path))
-        super().__init__(resolution, degradation, paths[:limit], as_)
+        folder = expanded(path)
+        found = contents(folder, recursive)
+        paths = found.pictures[:limit]
+        names = unique_names(path.relative_to(folder) for path in paths)
+        super().__init__(resolution, degradation, paths, names, as_)
+        self.add_notice(f"in {folder}, {found.notice}." if found.notice else None)
 
 
 class ImageFile(PictureFiles):
@@ -96,6 +106,8 @@ class ImageFile(PictureFiles):
         degradation: A.
         path: the file.
         as_: see `Pairing`.
+        name: the name of the reference, which fixes all random draws together with the seed; None: the file's. A file
+            that was renamed has the same samples as before if its former name is given here.
     Raises:
         UserError: as `PictureFiles`.
     """
@@ -106,5 +118,7 @@ class ImageFile(PictureFiles):
         degradation: Degradation,
         path: str | Path,
         as_: str = "auto",
+        name: str | None = None,
     ) -> None:
-        super().__init__(resolution, degradation, [expanded(path)], as_)
+        file = expanded(path)
+        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_)

@@ -1,5 +1,6 @@
 """References for the Python interface: a picture in memory, or the path of one."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ class InMemory(References):
         degradation: A.
         image: the picture.
         as_: see `Pairing`.
-        name: the name of the reference; None: the file's name, or "image".
+        name: the name of the reference, which fixes all random draws together with the seed; None: the name of the file
+            that the picture was given as, or that Pillow opened, and "image" for any other picture.
     Raises:
         UserError: another type, shape or range, an unreadable file, or a size that does not fit.
     """
@@ -46,7 +48,8 @@ class InMemory(References):
         name: str | None = None,
     ) -> None:
         path = expanded(image) if isinstance(image, str | Path) else None
-        name = safe_name(name or (path.stem if path else "image"))
+        opened = path or Path(os.fsdecode(getattr(image, "filename", "")))
+        name = safe_name(name or opened.stem or "image")
         super().__init__([name])
         if path:
             self.files = {name: path}

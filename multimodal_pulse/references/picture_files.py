@@ -1,15 +1,24 @@
 """Picture files before they become tensors: where they are and whether they can be read. Imports no PyTorch."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from multimodal_pulse.base.errors import UserError
 
-SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+SUFFIXES = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".webp": "WEBP",
+}
 """The file name suffixes, in lower case, of the supported formats."""
 MAX_PIXELS = 2**26
 """The most pixels (8192 x 8192); larger pictures would fill the memory and are refused by their header."""
@@ -17,20 +26,81 @@ MOST_NAMED = 3
 """The most files that an error message names; the others are counted."""
 
 
-def picture_paths(folder: Path) -> list[Path]:
-    """Returns the picture files directly in `folder`, sorted by name; raises UserError if there are none."""
+@dataclass
+class Contents:
+    """What is in a folder, hidden files and folders apart.
+
+    Attributes:
+        pictures: the files that are named like pictures, in natural order.
+        left_out: the other files, each by its path from the folder, and why where its name does not say it.
+        folders: the number of folders in it that were not entered.
+    """
+
+    pictures: list[Path] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    folders: int = 0
+
+    @property
+    def notice(self) -> str | None:
+        """Clauses that name and count what is not read; None if everything is."""
+        clauses = []
+        if self.left_out:
+            more = len(self.left_out) - MOST_NAMED
+            named = ", ".join(self.left_out[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+            clauses.append(f"{_counted(len(self.left_out), 'file')} left out: {named}")
+        if self.folders:
+            clauses.append(f"{_counted(self.folders, 'folder')} not entered (references.recursive=true does)")
+        return "; ".join(clauses) or None
+
+
+def contents(folder: Path, recursive: bool = False) -> Contents:
+    """Sorts what is in a folder; with `recursive`, also in the folders below it, linked ones included.
+
+    Raises:
+        UserError: the folder does not exist, is a file, or has no picture.
+    """
     if not folder.exists():
         raise UserError(f"references.path={folder} does not exist.")
     if not folder.is_dir():
         raise UserError(f"references.path={folder} is a file; references=image reads one picture.")
-    paths = sorted(
+    found = Contents()
+    _sort_into(found, folder, folder, {folder.resolve()} if recursive else None)
+    found.pictures.sort(key=_natural)
+    if not found.pictures:
+        but = f"; {found.notice}" if found.notice else ""
+        raise UserError(f"references.path={folder} has no picture ({', '.join(SUFFIXES)}) in it{but}.")
+    return found
+
+
+def _sort_into(found: Contents, root: Path, folder: Path, entered: set[Path] | None) -> None:
+    """Adds what is in `folder`, below `root`; `entered` has the folders that need no second visit, None: enter none."""
+    for path in sorted(folder.iterdir(), key=_natural):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            if entered is None:
+                found.folders += 1
+            elif (target := path.resolve()) not in entered:  # a link may lead to a folder above it
+                entered.add(target)
+                _sort_into(found, root, path, entered)
+        elif path.is_file() and path.suffix.lower() in SUFFIXES:
+            found.pictures.append(path)
+        elif path.is_symlink() and not path.exists():
+            found.left_out.append(f"{path.relative_to(root)} (a link to nothing)")
+        else:
+            found.left_out.append(str(path.relative_to(root)))
+
+
+def _natural(path: Path) -> tuple[list[list[str | int]], str]:
+    """A key that sorts as people do: img2 before img10, capitals beside small letters."""
+    parts = [re.split(r"(\d+)", part, flags=re.ASCII) for part in path.parts]
+    return [[int(text) if place % 2 else text.casefold() for place, text in enumerate(part)] for part in parts], str(
         path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
-    if not paths:
-        raise UserError(f"references.path={folder} has no picture ({', '.join(SUFFIXES)}) in it.")
-    return paths
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
 
 
 def refuse_failing(attempt: Callable[[Path], object], paths: Sequence[Path]) -> None:

@@ -36,7 +36,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def to_json(content: Any) -> str:
     """Returns the text of a JSON file, with null for every number that is not finite."""
-    return json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    # A file name that is no text has lone surrogates, which no encoding has, but JSON's escapes do.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def plain(value: Any) -> Any:

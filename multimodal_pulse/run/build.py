@@ -144,11 +144,13 @@ def build_references(
         picture: replaces the file of `references=image`.
     """
     arguments: dict[str, Any] = {"resolution": generator.resolution, "degradation": degradation}
+    if node.get("name") is not None:
+        arguments["name"] = str(node.name)  # a picture may be called 2024
     if picture is not None:
         references: References = InMemory(image=picture, as_=node["as"], **arguments)
     else:
         if "path" in node:
-            arguments["path"] = str(node.path)  # a folder may be called 2024
+            arguments["path"] = str(node.path)  # and so may a folder
         references = build(node, **arguments)
     knows = generator.domain
     if knows and (strange := outside(knows, references.domain)):

@@ -10,8 +10,10 @@ from omegaconf import DictConfig
 
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.configuration.compose import Job
-from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
+from multimodal_pulse.configuration.run_config import as_begun, refuse_another_config, write_config_once
+from multimodal_pulse.configuration.validation import AUTO, without_effect
 from multimodal_pulse.metrics import build_lpips, build_realism
+from multimodal_pulse.metrics.lpips import choose_net
 from multimodal_pulse.references.base import outside
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.results.pictures.restore import restore_pictures
@@ -33,6 +35,7 @@ from multimodal_pulse.run.groups import plan_run
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.run.space import refuse_full_disk, refuse_full_memory
 from multimodal_pulse.search.outcome import Outcome, Recorder
+from multimodal_pulse.search.stuck import stuck
 
 
 def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
@@ -50,9 +53,11 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         UserError: something in the configuration, or something it names, cannot be used.
         KeyboardInterrupt, Terminated: the run was stopped; finished references are recorded.
     """
+    cfg = as_begun(job.run_dir, cfg)
     refuse_another_config(job.run_dir, cfg)
     parts = build_parts(cfg, picture)
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
+    references.add_notice(without_effect(job.choices, job.overrides))
     tracker = build_tracker(cfg, job)
 
     plan, done = plan_run(cfg, parts, job.run_dir), finished(job.run_dir)
@@ -73,6 +78,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     say_unusable(missing)
     mine = plan.names(*shard)
     say_resumed(len(done.intersection(mine)), len(mine), len(missing))
+    if cfg.metrics.lpips_net == AUTO:
+        cfg = cfg.copy()
+        cfg.metrics.lpips_net = choose_net()
     lpips = build_lpips(
         cfg.metrics.lpips_net,
         cfg.metrics.lpips_verify,
@@ -91,6 +99,8 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
 
         def score_and_write(outcome: Outcome) -> None:
             score(outcome, parts.degradation, lpips, realism, outside(knows, shown), folders, tracker)
+            for sentence in stuck(outcome):
+                references.add_notice(sentence)
             notices.say()
 
         return score_and_write

@@ -1,11 +1,18 @@
 """What a job of a sweep is called, and how a run directory refuses another configuration."""
 
+import shlex
+
 import pytest
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_config
-from multimodal_pulse.configuration.overrides import as_argument, folder_of_sweep_job, own_overrides
-from multimodal_pulse.configuration.run_config import refuse_another_config, write_config_once
+from multimodal_pulse.configuration.overrides import (
+    as_argument,
+    folder_of_sweep_job,
+    own_overrides,
+    with_paths_as_they_are,
+)
+from multimodal_pulse.configuration.run_config import as_begun, refuse_another_config, write_config_once
 
 
 @pytest.mark.parametrize(
@@ -60,13 +67,45 @@ def test_the_folder_of_a_shard_is_the_same_whichever_shards_are_started(own, nam
     assert folder_of_sweep_job(3, "combined", own, shard=5) == name
 
 
-@pytest.mark.parametrize(
-    ("value", "argument"),
-    [("outputs/a-1", "references.path=outputs/a-1"), ("a (1),b", "'references.path=\"a (1),b\"'")],
-)
-def test_an_argument_has_the_quotes_it_needs(value, argument):
-    assert as_argument("references.path", value) == argument
-    assert compose_config(["references=folder", argument.strip("'")]).references.path == value
+NAMES = (
+    "plain.png", "größe.png", "写真.png", "a=b.png", "a#b.png", "a{b}.png", "a[1].png", "[1].png", "it's.png",
+    "a b.png", 'say "hi".png', "a\\b.png", "a\\", 'a\\"b.png', "a,b.png", "a (1).png", "a$b.png", "${x}.png",
+    "a\\${x}.png", "a:b.png", "true", "3", "1e5", "007", "~x", "*.png", "a'b\"c.png", " a ", "@", "a%b", "!$x`y`.png",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_suggested_argument_can_be_pasted_whatever_the_name(name):
+    """Read by a shell and by Hydra, it is the name again."""
+    [argument] = shlex.split(as_argument("references.path", name))
+    assert str(compose_config(["references=folder", argument]).references.path) == name
+
+
+def test_an_argument_has_no_quotes_that_it_does_not_need():
+    assert as_argument("references.path", "outputs/a-1") == "references.path=outputs/a-1"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_is_taken_as_it_is_if_the_file_exists(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    [argument] = with_paths_as_they_are([f"references.path={name}"])
+    assert str(compose_config(["references=folder", argument]).references.path) == name
+
+
+def test_other_paths_and_other_keys_stay_as_they_were_typed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a b").touch()
+    (tmp_path / "c#d").touch()
+    for argument in (
+        "references.path=null", "references.path='a b'", 'references.path="a b"', "references.path=choice(a,b)",
+        "references.path=a,b", "hydra.run.dir=out/${now:%Y}", "noise.lr_mask=", "seed=a b", "method", "method=glob(*)",
+    ):  # fmt: skip
+        assert with_paths_as_they_are([argument]) == [argument]
+    assert with_paths_as_they_are(["references.path=a b,c#d"]) == ['references.path="a b","c#d"']
+    assert with_paths_as_they_are(["references.path=größe.png"]) == ['references.path="größe.png"']
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert with_paths_as_they_are(["references.path=~/a b"]) == [f'references.path="{tmp_path}/a b"']
 
 
 def refusal(run_dir, *overrides):
@@ -87,6 +126,20 @@ def test_another_configuration_is_told_by_three_keys_that_a_user_sets(tmp_path, 
     )
     said = refusal(tmp_path / "run", "references=folder", "references.path=photos", "optimizer.lr=1")
     assert "(references.path: not set there, photos now; " in said
+
+
+def test_a_run_goes_on_with_the_lpips_that_it_was_begun_with(tmp_path):
+    auto = compose_config()
+    assert as_begun(tmp_path, auto).metrics.lpips_net == "auto"  # nothing has begun
+    write_config_once(tmp_path, compose_config(["metrics.lpips_net=squeeze"]), [])
+    assert as_begun(tmp_path, auto).metrics.lpips_net == "squeeze" and auto.metrics.lpips_net == "auto"
+    refuse_another_config(tmp_path, as_begun(tmp_path, auto))
+    other = as_begun(tmp_path, compose_config(["metrics.lpips_net=alex"]))
+    with pytest.raises(UserError, match=r"metrics\.lpips_net: squeeze there, alex now"):
+        refuse_another_config(tmp_path, other)
+    write_config_once(tmp_path / "without", compose_config(["metrics.lpips_net=null"]), [])
+    with pytest.raises(UserError, match=r"metrics\.lpips_net: None there, auto now"):
+        refuse_another_config(tmp_path / "without", as_begun(tmp_path / "without", auto))
 
 
 def test_a_class_is_told_where_nothing_else_differs(tmp_path):

@@ -11,7 +11,14 @@ from omegaconf import DictConfig, OmegaConf
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import Job, compose_config, compose_job
 from multimodal_pulse.configuration.option_files import options
-from multimodal_pulse.configuration.validation import LOWEST, READ_BY, RESOLUTIONS, check_config, check_files
+from multimodal_pulse.configuration.validation import (
+    LOWEST,
+    READ_BY,
+    RESOLUTIONS,
+    check_config,
+    check_files,
+    without_effect,
+)
 from multimodal_pulse.generator.stylegan2 import Architecture
 
 
@@ -84,6 +91,45 @@ def test_only_a_number_that_may_be_infinite_is_asked_to_be_finite():
     assert refusal("noise.lr_std=-1.0") == "noise.lr_std=-1.0: it must be finite and at least 0."
 
 
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "1.0e+20", "1.0e+300"])
+@pytest.mark.parametrize(
+    ("key", "options"),
+    [
+        ("optimizer.lr", ()),
+        ("objective.l2_weight", ()),
+        ("objective.geodesic_weight", ()),
+        ("objective.eps", ()),
+        ("objective.sigma", ("method=explore",)),
+        ("batch_diversity.distance", ("method=explore",)),
+        ("latent_resampling.temperature", ("method=explore",)),
+        ("noise.synthesis_std", ()),
+        ("optimizer.first_move", ("optimizer=lbfgs",)),
+    ],
+)
+def test_weights_and_rates_that_cannot_be_meant_are_refused_by_name(key, options, value):
+    assert refusal(f"{key}={value}", options=options).startswith(f"{key}=")
+    accept(f"{key}=1000.0", options=options)
+
+
+def test_a_number_that_cannot_be_meant_is_found_in_a_list_too():
+    said = refusal(options=("stages.before=[{steps:1,optimizer:{lr:nan}}]",))
+    assert said == "stages.before[0].optimizer.lr=nan: it must be a finite number."
+
+
+def test_what_a_search_alone_reads_is_named_where_nothing_is_searched():
+    given = ("method=bicubic", "num_samples=4", "steps=50", "film_frames=4", "optimizer.lr=3.0", "seed=1")
+    assert without_effect(composed(*given)[1].choices, given) == (
+        "search=bicubic makes one picture per reference without a search: num_samples=4, steps=50, film_frames=4,"
+        " optimizer.lr=3.0 have no effect."
+    )
+    said = without_effect(composed("search=mean_image", "keep=last")[1].choices, ["search=mean_image", "keep=last"])
+    assert said is not None and said.endswith("keep=last has no effect.")
+    read = ("method=bicubic", "seed=1", "consistency=exact", "degradation.factor=4", "references.limit=2")
+    assert without_effect(composed(*read)[1].choices, read) is None
+    searched = ("method=pulse", "num_samples=4")
+    assert without_effect(composed(*searched)[1].choices, searched) is None
+
+
 def test_the_size_of_a_group_is_a_number_or_auto():
     assert refusal("trainer.references_per_group=all") == (
         "trainer.references_per_group=all: it must be a whole number, or auto."
@@ -101,6 +147,9 @@ def test_nothing_is_added_or_taken_away():
 def test_the_limit_of_a_folder_is_a_number():
     assert "references.limit=all" in refusal(
         "references.limit=all", options=("references=folder", "references.path=2024")
+    )
+    assert "references.recursive=3" in refusal(
+        "references.recursive=3", options=("references=folder", "references.path=2024")
     )
 
 

@@ -60,6 +60,17 @@ def test_another_size_is_refused_by_name():
         MaskedLrNoise(0.1, torch.zeros(1, 16, 16)).targets(LR, 0, "a", 1)
 
 
+@pytest.mark.parametrize("side", [16, 128])
+@pytest.mark.parametrize("brightest", [0, 5])
+def test_a_black_mask_is_refused_also_one_with_the_faint_noise_of_a_jpeg(side, brightest):
+    mask = torch.zeros(1, side, side)
+    mask[0, 3, 4] = brightest / 255
+    with pytest.raises(UserError, match=r"noise\.lr_mask is black everywhere.*lr_noise=none"):
+        lr_mask(mask, lr_size=(16, 16), resolution=128)
+    mask[0, 3, 4] = 1
+    assert lr_mask(mask, lr_size=(16, 16), resolution=128).max() > 0
+
+
 @pytest.mark.parametrize("std", [-0.1, math.nan])
 def test_a_negative_std_is_refused(std):
     with pytest.raises(UserError, match=r"noise\.lr_std"):

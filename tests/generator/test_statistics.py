@@ -42,6 +42,13 @@ def test_the_second_time_they_come_from_the_cache(generator, monkeypatch, tmp_pa
         statistics.w_statistics(untrained(16, seed=1, channel_base=64), draws=1_000)
 
 
+def test_what_takes_long_is_said_once(generator, capsys):
+    statistics.w_statistics(generator, draws=1_000)
+    assert capsys.readouterr().err == "note: the statistics of W are computed now and kept for later runs\n"
+    statistics.w_statistics(generator, draws=1_000)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_cache_file_has_the_permissions_of_the_umask(generator, tmp_path):
     before = os.umask(0o027)
     try:

@@ -10,13 +10,14 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from PIL import Image
 from places import CONF
 from tiny_run import OVERRIDES, TINY, read
 
 import multimodal_pulse
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.interface.api import run_overrides
-from multimodal_pulse.references.pixels import save_png
+from multimodal_pulse.references.pixels import load_rgb, save_png
 from multimodal_pulse.results.report import Forecast
 
 
@@ -36,6 +37,31 @@ def test_upsample_gives_what_the_command_line_saves(command, photos, tmp_path):
     assert result.folder == tmp_path / "python" / "references" / "ada"
     for name in ("sr_00.png", "sr_01.png", "lr.png", "grid.png"):
         assert (result.folder / name).read_bytes() == (tmp_path / "cli" / "references" / "ada" / name).read_bytes()
+
+
+def test_the_name_of_a_picture_decides_its_samples_however_it_is_given(command, photos, tmp_path):
+    original = photos / "ada.png"
+    renamed = original.rename(photos / "lovelace.png")
+    with Image.open(renamed) as picture:
+        pictures = {"file": renamed, "pillow": picture, "tensor": load_rgb(renamed)}
+        settings = TINY | {"num_samples": 2}
+        by_name = {
+            kind: multimodal_pulse.upsample(given, run_dir=tmp_path / kind, **settings, **{"references.name": "ada"})
+            for kind, given in pictures.items()
+        }
+        other = multimodal_pulse.upsample(renamed, run_dir=tmp_path / "other", **settings)
+        opened = multimodal_pulse.upsample(picture, run_dir=tmp_path / "opened", **settings)
+    status, _, errors = command(
+        "references=image", f"references.path={renamed}", "references.name=ada", "num_samples=2",
+        f"hydra.run.dir={tmp_path / 'cli'}",
+    )  # fmt: skip
+    assert status == 0, errors
+    of_command = load_rgb(tmp_path / "cli" / "references" / "ada" / "sr_00.png")
+    for result in by_name.values():
+        assert result.folder.name == "ada"
+        assert torch.equal(result.images[0], of_command)
+    assert other.folder.name == opened.folder.name == "lovelace"
+    assert torch.equal(other.images, opened.images) and not torch.equal(other.images[0], of_command)
 
 
 def test_upsample_works_where_hydra_is_set_up_already(tmp_path):

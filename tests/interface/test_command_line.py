@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from picture_files import encoded, random_pixels
 from PIL import Image
 from places import ROOT
-from tiny_run import OVERRIDES, run
+from tiny_run import OVERRIDES, read, run
 
 import multimodal_pulse
 from multimodal_pulse.configuration.compose import compose_config
@@ -109,6 +109,15 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
         (["method=", "pulse"], "pulse: write key=value"),
         (["method", "=pulse"], "method: write key=value"),
         (["seed=", "-1"], "-1: write key=value"),
+        (["rendr", "outputs"], "unknown command rendr. Did you mean render?"),
+        (["weigths"], "unknown command weigths. Did you mean weights?"),
+        (["help"], "unknown command help. Did you mean --help?"),
+        (["seed=null"], "seed=null: it must have a value."),
+        (["noise.lr_std=null"], "noise.lr_std=null: it must have a value."),
+        (["references=folder", "references.path=null"], "references.path is not set: add references.path=... to the"),
+        (["generator=file", "generator.path=null"], "generator.path=null: it must have a value."),
+        (["optimizer=null"], "optimizer=null is not an option of optimizer: choose one of adam, lbfgs, ranger21, sgd."),
+        (["-m", "seed=null,1"], "seed=null: it must have a value."),
     ],
 )
 def test_flags_and_spaces_end_with_status_1_and_one_line(arguments, words, capsys):
@@ -154,11 +163,32 @@ def test_a_picture_that_cannot_be_read_is_refused_without_torch(source, content,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "loading"),
+    [
+        (["steps=3"], "PyTorch and generator=portraits"),
+        (["-m", "seed=0,1"], "PyTorch, to check 2 runs before the first begins"),
+        (["render", "somewhere"], "PyTorch and the generator of the run"),
+        (["convert", "a.pkl", "a.safetensors"], "PyTorch and a.pkl"),
+    ],
+)
+def test_what_is_loaded_is_said_before_it_takes_seconds(arguments, loading, tmp_path):
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "multimodal_pulse", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr.startswith(f"loading {loading} ...\nmultimodal-pulse: stopped.")
+
+
 def test_a_folder_without_pictures_is_refused_without_torch(tmp_path):
-    (tmp_path / "notes.txt").touch()
-    done = lightly("references=folder", f"references.path={tmp_path}", f"hydra.run.dir={tmp_path / 'run'}")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "notes.txt").touch()
+    done = lightly("references=folder", f"references.path={tmp_path / 'photos'}", f"hydra.run.dir={tmp_path / 'run'}")
     assert done.returncode == 1
-    assert done.stderr.endswith(" has no picture (.png, .jpg, .jpeg, .webp) in it.\n")
+    assert done.stderr.endswith(
+        " has no picture (.png, .jpg, .jpeg, .jpe, .jfif, .webp) in it; 1 file is left out: notes.txt.\n"
+    )
 
 
 def test_a_picture_of_a_wrong_size_is_refused_without_lightning(tmp_path):
@@ -167,7 +197,36 @@ def test_a_picture_of_a_wrong_size_is_refused_without_lightning(tmp_path):
         *OVERRIDES, "generator.resolution=128", "references=image", f"references.path={tmp_path / 'a.png'}",
         without="pytorch_lightning torchmetrics torchvision wandb",
     )  # fmt: skip
-    assert done.returncode == 1 and "a.png is 64 x 64 pixels" in done.stderr and done.stderr.count("\n") == 1
+    loading, refused = done.stderr.splitlines()
+    assert done.returncode == 1 and "a.png is 64 x 64 pixels" in refused
+    assert loading == "loading PyTorch and generator=untrained ..."
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}, ASCII])
+def test_a_file_is_taken_whatever_its_name(locale, tmp_path):
+    name = 'größe 写真 {1} [2] (3) it\'s=#4, "5".png'
+    (tmp_path / name).write_bytes(PICTURE)
+    run_dir = tmp_path / "o'{5}"
+    command = [
+        sys.executable, "run.py", *OVERRIDES, "method=bicubic", "references=image",
+        f"references.path={tmp_path / name}", f"hydra.run.dir={run_dir}",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | locale, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(list(run_dir.glob("references/*/sr_00.png"))) == 1
+
+
+def test_a_file_whose_name_is_no_text_is_taken(command, tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    (tmp_path / name).write_bytes(PICTURE)
+    path = f"references.path={tmp_path / name}"
+    status, _, errors = command("method=bicubic", "references=image", path, f"hydra.run.dir={tmp_path / 'run'}")
+    assert status == 0, errors
+    assert read(tmp_path / "run" / "provenance.json")
+    assert [folder.name for folder in (tmp_path / "run" / "references").iterdir()] == ["caf_"]
 
 
 def test_help_and_the_configuration_are_printed_without_torch():
@@ -186,7 +245,8 @@ def test_help_names_every_option_and_the_pinned_knobs():
         "num_samples", "steps", "seed", "noise.lr_std", "noise.lr_mask", "noise.synthesis_std", "references.path",
         "noise.synthesis_resolutions", "objective.l2_weight", "objective.geodesic_weight", "objective.diversity_weight",
         "objective.eps", "degradation.factor", "references.limit", "references.split", "references.as",
-        "generator.path", "shard.index", "shard.count", "optimizer.lr", "tracking.mode", "metrics.lpips_net",
+        "references.name", "references.recursive", "generator.path", "shard.index", "shard.count", "optimizer.lr",
+        "tracking.mode", "metrics.lpips_net",
         "trainer.precision", "trainer.references_per_group",
     ):  # fmt: skip
         assert f"  {knob} = " in text, knob
@@ -200,6 +260,8 @@ def test_help_shows_the_values_of_the_default_configuration():
         if knob not in (
             "references.path",
             "references.as",
+            "references.name",
+            "references.recursive",
             "generator.path",
             "generator.domain",
         ):  # of options that are not the default

@@ -9,32 +9,35 @@ from places import CONF
 from tiny_run import read, sweep_rows
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.compose import compose_config
+from multimodal_pulse.configuration.run_config import write_config_once
 from multimodal_pulse.interface.hydra_runs import _refuse_lost_paths
 
 
 def test_a_sweep_has_a_folder_for_each_run_and_survives_a_refused_one(command, tmp_path):
+    sweep = tmp_path / "sweep"
+    for folder in ("1-bicubic", "2-synthesis_noise"):  # of another run, which only the run itself can find
+        write_config_once(sweep / folder, compose_config(["seed=7"]), [])
     status, said, errors = command(
-        "-m", "method=lr_noise,bicubic,synthesis_noise", "num_samples=1", "noise.lr_std=0.1",
-        f"hydra.sweep.dir={tmp_path / 'sweep'}",
-    )  # fmt: skip
+        "-m", "method=lr_noise,bicubic,synthesis_noise", "num_samples=1", f"hydra.sweep.dir={sweep}"
+    )
     assert status == 1
-    assert errors.count("noise.lr_std is set, but lr_noise=none") == 2
+    assert errors.count("holds a run with another configuration") == 2
     assert "Traceback" not in errors and "Error executing job" not in errors
-    assert {path.name for path in (tmp_path / "sweep").iterdir()} == {"multirun.yaml", "sweep.csv", "0-lr_noise"}
-    assert read(tmp_path / "sweep" / "0-lr_noise" / "metrics.json")["num_references"] == 1
+    assert read(sweep / "0-lr_noise" / "metrics.json")["num_references"] == 1
     table = said[said.index("\njob ") :].splitlines()[1:]
     assert [line.split()[:3] for line in table[1:4]] == [
         ["0", "method=lr_noise", table[1].split()[2]],
         ["1", "method=bicubic", "failed"],
         ["2", "method=synthesis_noise", "failed"],
     ]
-    assert table[-1] == f"sweep:   {tmp_path / 'sweep'}, with this table in sweep.csv"
-    rows = sweep_rows(tmp_path / "sweep")
+    assert table[-1] == f"sweep:   {sweep}, with this table in sweep.csv"
+    rows = sweep_rows(sweep)
     assert [(row["job"], row["method"], row["folder"], bool(row["psnr"])) for row in rows] == [
         ("0", "lr_noise", "0-lr_noise", True), ("1", "bicubic", "1-bicubic", False),
         ("2", "synthesis_noise", "2-synthesis_noise", False),
     ]  # fmt: skip
-    assert "noise.lr_std is set" in rows[1]["error"] and rows[0]["error"] == ""
+    assert "holds a run with another configuration" in rows[1]["error"] and rows[0]["error"] == ""
 
     status, said, errors = command("-m", "method=bicubic", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'two'}")
     assert status == 0, errors
@@ -77,9 +80,13 @@ def test_a_run_that_fails_in_a_launchers_process_says_why_where_the_command_was_
     processes = iter([("login", 7), ("node", 7)])
     monkeypatch.setattr("multimodal_pulse.interface.hydra_runs._process", lambda: next(processes))
     sweep = tmp_path / "sweep"
-    status, _, errors = command("-m", "shard.count=2", "shard.index=2,1", f"hydra.sweep.dir={sweep}")
-    why = "shard.index=2, shard.count=2: the shards are 0 to 1."
-    assert status == 1 and errors.endswith(f"multimodal-pulse: {sweep / 'shard-2'} failed: {why}\n")
+    write_config_once(sweep / "shard-1", compose_config(["seed=7"]), [])
+    status, _, errors = command("-m", "shard.count=2", "shard.index=0,1", f"hydra.sweep.dir={sweep}")
+    last = errors.splitlines()[-1]
+    assert status == 1
+    assert last.startswith(
+        f"multimodal-pulse: {sweep / 'shard-1'} failed: {sweep / 'shard-1'} holds a run with another"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from file_server import FileServer, serve
 from places import SHARED
 from torch import Tensor
 
+from multimodal_pulse.base import download as download_module
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.metrics import lpips as module
-from multimodal_pulse.metrics.lpips import Lpips, NullLpips, backbone_file, build_lpips
+from multimodal_pulse.metrics.lpips import Lpips, NullLpips, backbone_file, build_lpips, choose_net
 from multimodal_pulse.references.pixels import load_rgb
 
 LPIPS_FILES = SHARED / "lpips"
@@ -134,14 +135,13 @@ def test_a_missing_file_gives_no_number_and_says_so_once(
     assert isinstance(lpips, NullLpips) and lpips.state["weights"] == "absent"
     assert lpips(torch.zeros(1, 3, 64, 64), torch.zeros(3, 64, 64)) is None
     [said] = [record.getMessage() for record in caplog.records]
-    assert said.startswith(
-        "LPIPS (vgg) is left out (null): its weights are not at hand, and metrics.lpips_download_seconds=0 forbids to"
-        " fetch https://"
+    assert said == ("LPIPS (vgg, 528 MB) is left out: its weights could not be fetched; metrics.json says what helps.")
+    assert lpips.state["reason"].startswith(
+        "its weights are not at hand, and metrics.lpips_download_seconds=0 forbids to fetch https://"
     )
-    assert said.endswith(
-        f"vgg16-397923af.pth; put the file at"
-        f" {backbone_file('vgg')}, set TORCH_HOME to a folder that has it in hub/checkpoints, or do without by"
-        " metrics.lpips_net=null."
+    assert lpips.state["reason"].endswith(
+        f"vgg16-397923af.pth; put the file at {backbone_file('vgg')} or set TORCH_HOME to a folder that has it in"
+        " hub/checkpoints"
     )
     assert not list(tmp_path.rglob("*.pth"))
 
@@ -159,21 +159,58 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
 
 
 def left_out(caplog: pytest.LogCaptureFixture, seconds: float = 20) -> str:
-    """What is said about the null object."""
+    """Why the null object is there, as metrics.json has it; what is printed is a short line."""
     module._warn_once.cache_clear()
     module._load.cache_clear()
     caplog.clear()
     lpips = build_lpips("vgg", download_seconds=seconds)
     assert isinstance(lpips, NullLpips)
     [said] = [record.getMessage() for record in caplog.records]
-    assert lpips.reason in said and "TORCH_HOME" in said and "metrics.lpips_net=null." in said
-    assert "Error" not in said and "[Errno" not in said and "\n" not in said
-    return said
+    assert said.startswith("LPIPS (vgg, 528 MB) is left out: its weights ") and len(said) < 110
+    why = lpips.state["reason"]
+    assert "TORCH_HOME" in why and str(backbone_file("vgg")) in why
+    assert "Error" not in why and "[Errno" not in why and "\n" not in why
+    return why
 
 
-def test_a_missing_file_is_fetched(server: FileServer):
-    module._fetch(module._address("vgg"), backbone_file("vgg"), seconds=20)
+def test_a_missing_file_is_fetched_after_its_size_was_said(
+    server: FileServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    begun: list[str] = []
+    receive = download_module._receive
+
+    def watched(*arguments):
+        begun.append(capsys.readouterr().err)
+        receive(*arguments)
+
+    monkeypatch.setattr(download_module, "_receive", watched)
+    module._fetch("vgg", backbone_file("vgg"), seconds=20)
     assert backbone_file("vgg").read_bytes() == server.content
+    assert begun == ["fetching the weights of LPIPS (vgg), 528 MB\n"]
+    backbone_file("vgg").unlink()
+    module._fetch("squeeze", backbone_file("squeeze"), seconds=20)
+    assert begun[1].endswith(
+        "fetching the weights of LPIPS (squeeze), 5 MB; metrics.lpips_net=alex fetches what this project's tables use,"
+        " 233 MB\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen", "said"),
+    [
+        ((), "squeeze", ""),
+        (("alex",), "alex", ""),
+        (("alex", "squeeze"), "alex", ""),
+        (("squeeze",), "squeeze", "note: LPIPS uses squeeze; metrics.lpips_net=alex fetches what this project's"),
+    ],
+)
+def test_auto_takes_alex_where_it_is_and_else_the_smallest(there, chosen, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for net in there:
+        backbone_file(net).parent.mkdir(parents=True, exist_ok=True)
+        backbone_file(net).touch()
+    assert choose_net() == chosen
+    assert capsys.readouterr().err.startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -216,8 +253,10 @@ def test_a_truncated_file_gives_no_number(
     with caplog.at_level(logging.WARNING):
         assert isinstance(build_lpips("squeeze"), NullLpips)
     [said] = [record.getMessage() for record in caplog.records]
-    assert "the file of its weights is damaged (" in said and str(backbone_file("squeeze")) in said
-    assert "\n" not in said and len(said) < 600
+    assert "the file of its weights is damaged;" in said and len(said) < 110
+    why = build_lpips("squeeze").state["reason"]
+    assert "the file of its weights is damaged (" in why and str(backbone_file("squeeze")) in why
+    assert "\n" not in why and len(why) < 600
 
 
 def test_a_run_that_requires_it_is_refused_without(

@@ -24,7 +24,7 @@ DEGRADATION = Bicubic(4)
 SHARED_FACES = SHARED / "faces"
 
 
-FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG"}
 
 
 def picture_file(
@@ -112,13 +112,71 @@ class TestReading:
 
 class TestFolder:
     def test_sorted_pictures_of_three_formats_and_nothing_else(self, tmp_path: Path) -> None:
-        for name in ("b.PNG", "a.webp", "d.jpg", "c.jpeg", ".hidden.png"):
+        for name in ("b.PNG", "a.webp", "d.jpg", "c.jpeg", "e.jfif", "f.JPE", ".hidden.png"):
             picture_file(tmp_path, 32, 32, name)
         (tmp_path / "notes.txt").write_text("no picture")
         (tmp_path / "folder.png").mkdir()
-        assert Folder(RESOLUTION, DEGRADATION, tmp_path).names == ["a", "b", "c", "d"]
+        assert Folder(RESOLUTION, DEGRADATION, tmp_path).names == ["a", "b", "c", "d", "e", "f"]
         assert Folder(RESOLUTION, DEGRADATION, tmp_path, limit=2).names == ["a", "b"]
-        assert Folder(RESOLUTION, DEGRADATION, tmp_path, limit=9).names == ["a", "b", "c", "d"]
+        assert Folder(RESOLUTION, DEGRADATION, tmp_path, limit=9).names == ["a", "b", "c", "d", "e", "f"]
+
+    def test_numbers_are_in_the_order_of_their_values(self, tmp_path: Path) -> None:
+        for name in (
+            "img10.png",
+            "img2.png",
+            "Img1.png",
+            "9.png",
+            "10.png",
+            "b.png",
+            "img2b.png",
+            "A.png",
+            "img02.png",
+        ):
+            picture_file(tmp_path, 32, 32, name)
+        assert Folder(RESOLUTION, DEGRADATION, tmp_path).names == [
+            "9", "10", "A", "b", "Img1", "img02", "img2", "img2b", "img10",
+        ]  # fmt: skip
+
+    def test_what_is_not_read_is_named_and_counted(self, tmp_path: Path) -> None:
+        picture_file(tmp_path, 32, 32, "good.png")
+        for number in range(1, 7):
+            (tmp_path / f"photo{number}.heic").write_bytes(b"\0")
+        (tmp_path / "broken.png").symlink_to(tmp_path / "gone.png")
+        (tmp_path / "broken").symlink_to("nowhere")
+        (tmp_path / "album").mkdir()
+        (tmp_path / ".DS_Store").write_bytes(b"\0")
+        references = Folder(RESOLUTION, DEGRADATION, tmp_path)
+        assert references.names == ["good"]
+        assert references.notices == [
+            f"in {tmp_path}, 8 files are left out: broken (a link to nothing), broken.png (a link to nothing),"
+            " photo1.heic and 5 more; 1 folder is not entered (references.recursive=true does)."
+        ]
+
+    def test_a_link_to_a_picture_is_a_picture(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, 32, 32, "elsewhere.png")
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "photos" / "link.png").symlink_to(path)
+        references = Folder(RESOLUTION, DEGRADATION, tmp_path / "photos")
+        assert (references.names, references.notices) == (["link"], [])
+        check_pair(references[0], pixels)
+
+    def test_the_folders_below_are_entered_if_that_is_asked_for(self, tmp_path: Path) -> None:
+        (tmp_path / "trip10").mkdir()
+        (tmp_path / "trip2" / "day 1").mkdir(parents=True)
+        (tmp_path / ".thumbnails").mkdir()
+        for name in ("b.png", "trip10/a.png", "trip2/a.png", "trip2/day 1/a.png", ".thumbnails/a.png"):
+            picture_file(tmp_path, 32, 32, name)
+        (tmp_path / "trip2" / "notes.txt").write_text("no picture")
+        (tmp_path / "trip10" / "above").symlink_to(tmp_path)
+        assert Folder(RESOLUTION, DEGRADATION, tmp_path).names == ["b"]
+        references = Folder(RESOLUTION, DEGRADATION, tmp_path, recursive=True)
+        assert references.names == ["b", "trip2_a", "trip2_day_1_a", "trip10_a"]
+        assert references.notices == [f"in {tmp_path}, 1 file is left out: trip2/notes.txt."]
+        for path in (tmp_path / "b.png", *tmp_path.glob(".thumbnails/*")):
+            path.unlink()
+        assert len(Folder(RESOLUTION, DEGRADATION, tmp_path, recursive=True)) == 3
+        with pytest.raises(UserError, match=r"has no picture .* 2 folders are not entered"):
+            Folder(RESOLUTION, DEGRADATION, tmp_path)
 
     def test_each_reference_is_its_files(self, tmp_path: Path) -> None:
         expected = [picture_file(tmp_path, 32, 32, f"{seed}.png", seed)[1] for seed in range(3)]
@@ -224,6 +282,7 @@ class TestNames:
     def test_a_stem_that_can_be_a_name_is_the_name_of_its_own_file(self) -> None:
         assert unique_names([Path("a b.png"), Path("a_b.png")]) == ["a_b-png", "a_b"]
         assert unique_names([Path("a b.png"), Path("c.png")]) == ["a_b", "c"]
+        assert unique_names([Path("a/b.png"), Path("a_b.png"), Path("a/c.png")]) == ["a_b-png", "a_b", "a_c"]
         long = MAX_LENGTH * "x"
         assert unique_names([Path(f"{long}yz.png"), Path(f"{long}.png")]) == [f"{long}-png", long]
 
@@ -266,6 +325,18 @@ class TestInMemory:
             assert references.names == ["my_photo"]
             check_pair(references[0], pixels)
         assert InMemory(RESOLUTION, DEGRADATION, path, name="a/b")[0].name == "a_b"
+        assert ImageFile(RESOLUTION, DEGRADATION, path, name="a/b")[0].name == "a_b"
+
+    def test_a_picture_that_pillow_opened_has_its_files_name(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, 32, 32, "my photo.png")
+        for file in (path, str(path), str(path).encode()):
+            with Image.open(file) as picture:
+                references = InMemory(RESOLUTION, DEGRADATION, picture)
+            assert references.names == ["my_photo"]
+            check_pair(references[0], pixels)
+        with Image.open(path) as picture:
+            assert InMemory(RESOLUTION, DEGRADATION, picture.copy()).names == ["image"]
+            assert InMemory(RESOLUTION, DEGRADATION, picture, name="ada").names == ["ada"]
 
     def test_gray_and_opacity(self) -> None:
         gray = self.pixels[:, :, 0]
