@@ -99,7 +99,7 @@ class Folder(PictureFiles):
         folder = expanded(path)
         found = contents(folder, recursive)
         paths = found.pictures[:limit]
-        names = unique_names(Path("_".join(path.relative_to(folder).parts)) for path in paths)
+        names = unique_names(path.relative_to(folder) for path in paths)
         super().__init__(resolution, degradation, paths, names, as_)
         self.add_notice(f"in {folder}, {found.notice}." if found.notice else None)
 

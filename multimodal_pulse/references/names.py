@@ -16,13 +16,14 @@ def safe_name(text: str) -> str:
 
 
 def unique_names(paths: Iterable[Path]) -> list[str]:
-    """Returns one name per file: its stem, as `safe_name` writes it.
+    """Returns one name per file, whose path is relative to the folder of all: its stem, as `safe_name` writes it, after
+    the folders between, as in `sub_a` for `sub/a.jpg`.
 
     If two stems are equal then, ignoring case, one file gets its type and, if necessary, a number as well. The others
     come before a file whose stem cannot be its name: `a.jpg`, `a.png` -> `a`, `a-png`; `a b.png`, `a_b.png` ->
     `a_b-png`, `a_b`.
     """
-    stems = [(path.stem, path.suffix[1:].lower()) for path in paths]
+    stems = [("/".join([*path.parent.parts, path.stem]), path.suffix[1:].lower()) for path in paths]
     names = {}
     taken: set[str] = set()
 

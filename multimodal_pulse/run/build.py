@@ -24,7 +24,7 @@ from multimodal_pulse.references.base import in_words, outside
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
-from multimodal_pulse.results.tracking.trackers import NullTracker
+from multimodal_pulse.results.tracking.trackers import ForgivingTracker, NullTracker
 from multimodal_pulse.search.outcome import Search
 from multimodal_pulse.search.stages import Stage
 
@@ -247,9 +247,10 @@ def trainer_options(trainer: DictConfig, device: torch.device) -> dict[str, Any]
 
 
 def build_tracker(cfg: DictConfig, job: Job) -> NullTracker:
-    """Builds the tracker of a run."""
+    """Builds the tracker of a run, whose failures end the tracking alone."""
     config = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
-    return build(cfg.tracking, run_dir=job.run_dir, config=config, group=job.sweep.name if job.sweep else None)
+    group = job.sweep.name if job.sweep else None
+    return ForgivingTracker(build(cfg.tracking, run_dir=job.run_dir, config=config, group=group))
 
 
 def rendering_settings(cfg: DictConfig) -> dict[str, Any]:

@@ -291,6 +291,7 @@ class TestNames:
     def test_a_stem_that_can_be_a_name_is_the_name_of_its_own_file(self) -> None:
         assert unique_names([Path("a b.png"), Path("a_b.png")]) == ["a_b-png", "a_b"]
         assert unique_names([Path("a b.png"), Path("c.png")]) == ["a_b", "c"]
+        assert unique_names([Path("a/b.png"), Path("a_b.png"), Path("a/c.png")]) == ["a_b-png", "a_b", "a_c"]
         long = MAX_LENGTH * "x"
         assert unique_names([Path(f"{long}yz.png"), Path(f"{long}.png")]) == [f"{long}-png", long]
 

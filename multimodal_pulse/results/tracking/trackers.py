@@ -12,7 +12,8 @@ A tracker writes nothing before its block is entered. Leaving the block closes i
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,8 @@ from torch import Tensor
 
 from multimodal_pulse.base.files import atomic_file, full_disk_named
 from multimodal_pulse.metrics.evaluation import Scores
+
+log = logging.getLogger(__name__)
 
 
 class NullTracker(AbstractContextManager["NullTracker"]):
@@ -73,6 +76,52 @@ class NullTracker(AbstractContextManager["NullTracker"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class ForgivingTracker(NullTracker):
+    """Another tracker, whose failure ends the tracking and not the run: the first one is a warning.
+
+    Entering the block still raises: what a tracker refuses then can be mended before anything is searched.
+
+    Args:
+        tracker: the other tracker.
+    """
+
+    def __init__(self, tracker: NullTracker) -> None:
+        super().__init__(tracker.run_dir)
+        self.tracker = tracker
+        self._failed = False
+
+    def __enter__(self) -> Self:
+        self.tracker.__enter__()
+        return self
+
+    def log_step(self, label: str, step: int, values: Mapping[str, float]) -> None:
+        self._attempt(lambda: self.tracker.log_step(label, step, values))
+
+    def end_group(self) -> None:
+        self._attempt(self.tracker.end_group)
+
+    def log_reference(self, scores: Scores, samples: Tensor, pages: Mapping[str, Image.Image]) -> None:
+        self._attempt(lambda: self.tracker.log_reference(scores, samples, pages))
+
+    def log_tables(self, entries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> None:
+        self._attempt(lambda: self.tracker.log_tables(entries, metrics))
+
+    def close(self) -> None:
+        self._attempt(self.tracker.close, even_so=True)  # so that what was logged before a failure is kept
+
+    def _attempt(self, log_something: Callable[[], None], even_so: bool = False) -> None:
+        """Does it, unless something has failed before; `even_so`: in that case too."""
+        if self._failed and not even_so:
+            return
+        try:
+            log_something()
+        except Exception as error:  # of a library that talks to another process and to the network
+            if not self._failed:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                log.warning("The tracking has failed and is incomplete (%s); the results stand.", reason)
+            self._failed = True
 
 
 class CsvTracker(NullTracker):

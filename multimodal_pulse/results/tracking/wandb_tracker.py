@@ -2,8 +2,9 @@
 
 import netrc
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, Self
@@ -32,8 +33,10 @@ NOT_MEASURED = (
 class WandbTracker(NullTracker):
     """Logs to a Weights & Biases run in wandb/ of the run directory; offline it needs no account, key or network.
 
-    The W&B run belongs to this job: it does not take over or end another one in the process, and it leaves the W&B mode
-    of the process unchanged. It is open from the beginning of the block to `close`. It has
+    The W&B run belongs to this job: it does not take over or end another one in the process, and it leaves the W&B
+    settings of the process unchanged. Its data and cache are in wandb/ as well, so that the home folder need not be
+    writable; WANDB_DATA_DIR and WANDB_CACHE_DIR move them. WANDB_MODE=disabled disables it. It is open from the
+    beginning of the block to `close`. It has
 
     - curves: `<name>/<label>` over `step`, so that the groups of a run overlap in a plot;
     - galleries: `grid/<reference>`, `mean/<reference>`, `spread/<reference>` and `samples/<reference>`, a list
@@ -79,31 +82,54 @@ class WandbTracker(NullTracker):
         self._limit = limit
         self._labels: set[str] = set()
         self._galleries = 0
-        self._open = False
-        if mode == "online":
+        self._open = ExitStack()
+        if _disabled_outside():
+            self._mode = "disabled"
+        if self._mode == "online":
             _refuse_without_key(wandb.setup().settings.base_url)
 
     def __enter__(self) -> Self:
         wandb = self._wandb
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        with _silent_service(quiet=self._mode != "online"):
+        folder = (self.run_dir / "wandb").absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._say_mode()
+        with ExitStack() as opening:
+            own = {"WANDB_DATA_DIR": str(folder / "data"), "WANDB_CACHE_DIR": str(folder / "cache")}
+            opening.enter_context(_environment(own))
+            quiet = {} if self._mode == "online" else {"WANDB_ERROR_REPORTING": "false"}
             try:
-                self.run = wandb.init(
-                    project=self._project,
-                    dir=self.run_dir,
-                    name=self.run_dir.name,
-                    group=self._group,
-                    config=self._config,
-                    mode=self._mode,
-                    reinit="create_new",
-                    settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True),
-                )
-            except wandb.Error as error:
-                reason = str(error).splitlines()[0].rstrip(".")
+                with _environment(quiet, replacing=True):  # W&B's own process reads it when it starts
+                    self.run = wandb.init(
+                        project=self._project,
+                        dir=self.run_dir,
+                        name=self.run_dir.name,
+                        group=self._group,
+                        config=self._config,
+                        mode=self._mode,
+                        reinit="create_new",
+                        settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True),
+                    )
+            except Exception as error:  # of its own, of the network and of the disk
+                reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
                 raise UserError(f"W&B refused the run ({reason}); tracking=csv does without it.") from error
-        self.run.define_metric("step", hidden=True)
-        self._open = True
+            opening.callback(self._finish)
+            self.run.define_metric("step", hidden=True)
+            self._open = opening.pop_all()
         return self
+
+    def _say_mode(self) -> None:
+        """Says on stderr what the user would wait for, and which setting of the environment has no effect."""
+        outside = os.environ.get("WANDB_MODE", self._mode)
+        if outside != self._mode:
+            say = f"WANDB_MODE={outside} has no effect: tracking.mode={self._mode} decides"
+            print(f"note: {say}", file=sys.stderr)
+        if self._mode == "online":
+            host = urlsplit(self._wandb.setup().settings.base_url).netloc
+            print(
+                f"note: connecting to W&B at {host}, for 90 s at the most; tracking.mode=offline needs no network",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def log_step(self, label: str, step: int, values: Mapping[str, float]) -> None:
         if label not in self._labels:
@@ -138,9 +164,18 @@ class WandbTracker(NullTracker):
         return self._wandb.Table(columns=[*columns], data=[[row.get(column) for column in columns] for row in rows])
 
     def close(self) -> None:
-        if self._open:
-            self._open = False
+        self._open.pop_all().close()
+
+    def _finish(self) -> None:
+        if self._mode == "online":
+            print("note: W&B uploads what is left; after Ctrl-C, `wandb sync` does", file=sys.stderr, flush=True)
+        try:
             self.run.finish()
+        except Exception:
+            # W&B's process has died: without this, no further run of this process could be tracked.
+            with suppress(Exception):
+                self._wandb.teardown()
+            raise
 
 
 def _caption(record: SampleRecord) -> str:
@@ -203,20 +238,23 @@ def _refuse_without_key(base_url: str) -> None:
     )
 
 
-@contextmanager
-def _silent_service(quiet: bool) -> Iterator[None]:
-    """Keeps wandb's background process from reporting its own errors over the network, if `quiet`.
+def _disabled_outside() -> bool:
+    """Returns whether the environment disables W&B, in one of the two ways that it has for this."""
+    return os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1")
 
-    The process reads an environment variable when it starts, so the variable is set only within the block.
-    """
-    name = "WANDB_ERROR_REPORTING"
-    before = os.environ.get(name)
-    if quiet:
-        os.environ[name] = "false"
+
+@contextmanager
+def _environment(values: Mapping[str, str], replacing: bool = False) -> Iterator[None]:
+    """Sets environment variables within the block; without `replacing`, those that are not set already."""
+    before = {name: os.environ.get(name) for name in values}
+    for name, value in values.items():
+        if replacing or before[name] is None:
+            os.environ[name] = value
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before
+        for name, earlier in before.items():
+            if earlier is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = earlier
