@@ -55,7 +55,7 @@ def test_a_pin_that_is_no_sha256(own, pin):
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_the_options_name_official_networks(option, content):
-    generator = build(compose_config([f"generator={option}", "method=report"]).generator)
+    generator = build(compose_config([f"generator={option}"]).generator)
     assert NETWORKS[option].path.read_bytes() == content
     assert generator.sha256 == sha256(content)
     expected = load_generator(FIXTURE)
