@@ -116,7 +116,7 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
         (["noise.lr_std=null"], "noise.lr_std=null: it must have a value."),
         (["references=folder", "references.path=null"], "references.path is not set: add references.path=... to the"),
         (["generator=file", "generator.path=null"], "generator.path=null: it must have a value."),
-        (["optimizer=null"], "optimizer=null is not an option of optimizer: choose one of adam, lbfgs, ranger21, sgd."),
+        (["optimizer=null"], "optimizer=null is not an option of optimizer: choose one of adam, adam_slow, langevin,"),
         (["-m", "seed=null,1"], "seed=null: it must have a value."),
     ],
 )
