@@ -47,11 +47,11 @@ def test_an_unpacked_wheel_composes_a_run_away_from_the_checkout(distributions, 
     done = subprocess.run(
         [sys.executable, "-m", "multimodal_pulse", "--cfg", "job"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert done.returncode == 0 and "method: combined" in done.stdout, done.stderr
+    assert done.returncode == 0 and "method: explore" in done.stdout, done.stderr
 
 
 def test_a_checkout_that_is_not_installed_composes_a_run_from_anywhere(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "run.py", "--cfg", "job"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert done.returncode == 0 and "method: combined" in done.stdout, done.stderr
+    assert done.returncode == 0 and "method: explore" in done.stdout, done.stderr

@@ -44,7 +44,7 @@ POINTS: Mapping[str, list[str]] = {
     **_curve("batch_diversity", "objective.diversity_weight", DIVERSITY_WEIGHTS, _SHORT),
     **{
         f"combined/{std:g}-{weight:g}": [
-            "method=combined", *_SHORT, f"noise.lr_std={std:g}", f"objective.diversity_weight={weight:g}",
+            "method=report", *_SHORT, f"noise.lr_std={std:g}", f"objective.diversity_weight={weight:g}",
         ]
         for std in COMBINED_LR_STDS
         for weight in COMBINED_WEIGHTS

@@ -18,7 +18,10 @@ ROWS: dict[str, list[str]] = {
     "synthesis_noise": ["method=synthesis_noise"],
     "synthesis_noise_std_1": ["method=synthesis_noise", "noise.synthesis_std=1"],
     "batch_diversity": ["method=batch_diversity"],
+    "report": ["method=report"],
     "combined": ["method=combined"],
+    "explore": ["method=explore"],
+    "faithful": ["method=faithful"],
 }
 """The overrides of each row, by its name; the row of a method has the method's name, as in the sweep."""
 

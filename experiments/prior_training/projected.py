@@ -90,6 +90,10 @@ class ProjectedDiscriminator(nn.Module):
         return torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1).float()
 
 
+COLOUR = 0.5
+"""Strength of the changes of colour, of which 1 is the paper's: at full strength some faces came out half in shadow."""
+
+
 def augment(images: Tensor) -> Tensor:
     """Changes brightness, saturation, contrast and place, and cuts out a square (Zhao et al. 2020, DiffAugment)."""
     n, _, size, _ = images.shape
@@ -97,11 +101,11 @@ def augment(images: Tensor) -> Tensor:
     def uniform() -> Tensor:
         return torch.rand(n, 1, 1, 1)
 
-    images = images + (uniform() - 0.5)
+    images = images + COLOUR * (uniform() - 0.5)
     grey = images.mean(dim=1, keepdim=True)
-    images = (images - grey) * (2 * uniform()) + grey
+    images = (images - grey) * (1 + COLOUR * (2 * uniform() - 1)) + grey
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    images = (images - mean) * (uniform() + 0.5) + mean
+    images = (images - mean) * (1 + COLOUR * (uniform() - 0.5)) + mean
     most = size // 8
     padded = F.pad(images, (most, most, most, most))
     shifts = torch.randint(0, 2 * most + 1, (n, 2)).tolist()

@@ -38,7 +38,7 @@ RATE = 1e-3  # of Adam, all networks
 MIXING = 0.5  # share of images made from two latents
 R1_WEIGHT, R1_INTERVAL = 0.3, 16
 EMA_HALF_LIFE = 10_000  # images
-PROJECTION_SIZE = 96  # side of what the frozen backbone sees
+PROJECTION_SIZE = 128  # side of what the frozen backbone sees
 EVALUATE_EVERY, SAVE_EVERY = 10_000, 180  # images, seconds
 
 
@@ -159,7 +159,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("outputs/faces_prior"), help="what is kept between runs")
-    parser.add_argument("--resolution", type=int, default=64)
+    parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--images", type=int, default=1_000_000, help="stop after so many images")
     parser.add_argument("--start", type=Path, help="a state to begin from; default: the portraits prior")
     args = parser.parse_args()

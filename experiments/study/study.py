@@ -1,6 +1,6 @@
 """Search a method's knobs for the best trade-offs between diversity and LR-PSNR, with Optuna.
 
-    python experiments/study/study.py                       # 20 trials of method=combined, in outputs/study/combined
+    python experiments/study/study.py                       # 20 trials of method=report, in outputs/study/report
     python experiments/study/study.py --trials 40           # 20 more
     python experiments/study/study.py --folder outputs/study/noise method=lr_noise 'noise.lr_std=interval(0,0.3)'
 
@@ -30,10 +30,10 @@ from multimodal_pulse.base.errors import STOPS, Terminated, UserError
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.interface.api import run_overrides
 
-FOLDER = Path("outputs/study/combined")
+FOLDER = Path("outputs/study/report")
 DATABASE = "study.db"
 FIXED = {
-    "method": "combined", "references.split": "validation", "references.limit": "2", "num_samples": "4", "steps": "50",
+    "method": "report", "references.split": "validation", "references.limit": "2", "num_samples": "4", "steps": "50",
     "tracking": "none", "metrics.lpips_net": "null",
 }  # fmt: skip
 KNOBS = {

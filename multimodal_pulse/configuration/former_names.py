@@ -29,7 +29,7 @@ _ROOMS = {
 
 _ONCE_FIXED: dict[str, dict[str, Any]] = {
     "latent_space": {"_target_": "multimodal_pulse.generator.Sphere"},
-    "stages": {"before": [], "restarts": 1},
+    "stages": {"before": []},
     "after_step": {"_target_": "multimodal_pulse.search.Retract"},
     "keep": {"_target_": "multimodal_pulse.search.BestIterate"},
 }
@@ -53,8 +53,6 @@ def translated(settings: Mapping[str, Any]) -> dict[str, Any]:
     for slot, classes in _ONCE_WITHOUT.items():
         if isinstance(node := renamed.get(slot), dict):
             renamed[slot] = classes.get(node.get("_target_", ""), {}) | node
-    if isinstance(stages := renamed.get("stages"), dict):
-        stages.setdefault("restarts", 1)
     return {slot: dict(node) for slot, node in _ONCE_FIXED.items() if slot not in renamed} | renamed
 
 

@@ -175,6 +175,10 @@ class Geometric(Option):
 @dataclass
 class Stages:
     before: list[Any] = MISSING
+
+
+@dataclass
+class Restarts(Stages):
     restarts: int = MISSING
 
 
@@ -304,6 +308,7 @@ SCHEMAS: dict[str, type] = {
     "schedule/ramp": Ramp,
     "schedule/geometric": Geometric,
     "stages": Stages,
+    "stages/restarts": Restarts,
     "consistency/exact": Exact,
     "metrics": Metrics,
     "tracking/wandb": Wandb,

@@ -26,10 +26,12 @@ class Mechanism:
     methods: tuple[str, ...]
 
 
-_LR_NOISE = Mechanism("lr_noise", ("gaussian", "masked"), ("lr_noise", "masked_lr_noise", "combined"))
+_LR_NOISE = Mechanism("lr_noise", ("gaussian", "masked"), ("lr_noise", "masked_lr_noise", "combined", "report"))
 _MASKED = Mechanism("lr_noise", ("masked",), ("masked_lr_noise",))
-_SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "combined"))
-_BATCH_DIVERSITY = Mechanism("batch_diversity", ("pairwise", "repulsion"), ("batch_diversity", "combined", "explore"))
+_SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "report"))
+_BATCH_DIVERSITY = Mechanism(
+    "batch_diversity", ("pairwise", "repulsion"), ("batch_diversity", "combined", "report", "explore")
+)
 
 READ_BY = {
     "noise.lr_std": _LR_NOISE,

@@ -68,7 +68,7 @@ def _own_torch() -> Iterator[None]:
 @_own_torch()
 def upsample(
     image: Picture,
-    method: str = "combined",
+    method: str = "explore",
     num_samples: int = 4,
     seed: int = 0,
     run_dir: str | Path | None = None,

@@ -10,7 +10,7 @@ import sys
 from multimodal_pulse.base.errors import STOPS, Terminated
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.base.version import __version__
-from multimodal_pulse.interface.messages import STOPPED, say, say_error
+from multimodal_pulse.interface.messages import STOPPED, discard_output, say, say_error, show
 from multimodal_pulse.interface.signals import ending_signals_raise
 from multimodal_pulse.interface.streams import usable_streams
 from multimodal_pulse.interface.subcommands import COMMANDS, execute
@@ -24,9 +24,14 @@ def main() -> None:
     with usable_streams(), ending_signals_raise():
         try:
             _execute(arguments)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # Hydra prints a configuration itself
         except STOPS as stop:
             say(" ".join([f"{STOPPED}.", *getattr(stop, "__notes__", ())]))
             sys.exit(stop.code if isinstance(stop, Terminated) else 130)
+        except BrokenPipeError:
+            discard_output()
+            sys.exit(141)  # as a shell says that SIGPIPE ended a program
         except Exception as error:
             say_error(error)
             sys.exit(1)
@@ -44,9 +49,9 @@ def _execute(arguments: list[str]) -> None:
     elif {"-h", "--help"} & set(arguments):
         from multimodal_pulse.interface.help import help_text
 
-        print(help_text())  # Hydra would list every file there is, its own included, for a second
+        show(help_text())  # Hydra would list every file there is, its own included, for a second
     elif "--version" in arguments:
-        print(f"multimodal-pulse {__version__}")  # Hydra would print its own
+        show(f"multimodal-pulse {__version__}")  # Hydra would print its own
     else:
         from multimodal_pulse.interface.hydra_runs import search
 

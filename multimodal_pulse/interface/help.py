@@ -8,7 +8,7 @@ multimodal-pulse: several faithful and different high-resolution pictures for on
 A frozen generator's latent space is searched for K samples at once. Each is scored against the reference that it must
 match, and against the original if there is one. Pictures, records and scores go to a run directory under outputs/.
 
-  python run.py                                      the default: method=combined on the built-in domain
+  python run.py                                      the default: method=explore on the built-in domain
   python run.py method=combined noise.lr_std=0.108   a knob
   python run.py method=pulse num_samples=4 seed=0 references=folder references.path=photos/
   python run.py -m method=lr_noise noise.lr_std=0,0.05,0.108,0.2 seed=0,1,2        a sweep: a run for each combination

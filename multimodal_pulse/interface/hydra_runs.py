@@ -25,7 +25,7 @@ from multimodal_pulse.configuration.run_config import CONFIG_FILE, as_begun, ref
 from multimodal_pulse.configuration.schema import register
 from multimodal_pulse.configuration.validation import FILES, check_config, check_files
 from multimodal_pulse.interface.hydra_errors import explain, read_arguments, refuse_arguments
-from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error, say_loading
+from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error, say_loading, show
 from multimodal_pulse.interface.sweep_check import check_sweep, picture_files
 from multimodal_pulse.interface.sweep_jobs import LOST, CommandLine, collect, leave
 from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
@@ -66,7 +66,7 @@ def search(arguments: Sequence[str]) -> None:
     except STOPS as stop:
         stop.add_note(_how_to_resume(jobs))
         raise
-    except ReportedError:
+    except (ReportedError, BrokenPipeError):
         raise
     except (HydraException, ValueError) as error:  # from the composition: a run's own errors are reported in `job`
         raise UserError(explain(error)) from error
@@ -124,7 +124,7 @@ def _run(cfg: DictConfig, job: Job) -> tuple[Mapping[str, Any], str]:
     from multimodal_pulse.run.run import run
 
     report = run(cfg, job)
-    print(report)
+    show(report)
     return report.metrics, report.failure
 
 
@@ -202,5 +202,5 @@ def _say_sweep(jobs: Sequence[EndedJob]) -> None:
     left, folder = collect(), CommandLine().sweep
     if folder is not None and (jobs or left):
         report = SweepReport(folder, jobs or left)
-        print(f"\n{report}")
+        show(f"\n{report}")
         report.write()

@@ -1,5 +1,6 @@
 """What the command line says on stderr."""
 
+import os
 import sys
 import traceback
 
@@ -14,6 +15,24 @@ class ReportedError(Exception):
     If a launcher runs the jobs in other processes, Hydra raises the first such error at the end, after a line of its
     own. The reason is then said again, since the job itself may have said it in a log file.
     """
+
+
+def show(text: object) -> None:
+    """Prints to stdout. If its reader has gone, as `head` does, the work goes on without it."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        discard_output()
+
+
+def discard_output() -> None:
+    """Lets everything that is printed from now on disappear, so that nothing fails because nobody reads it."""
+    with open(os.devnull, "w") as nowhere:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def say(sentence: str) -> None:

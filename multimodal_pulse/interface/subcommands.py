@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from multimodal_pulse.base.errors import STOPS, UserError
 from multimodal_pulse.base.files import expanded
-from multimodal_pulse.interface.messages import say_loading
+from multimodal_pulse.interface.messages import say_loading, show
 
 WEIGHTS_HELP = """\
 List the official StyleGAN2 networks, or fetch some and print their sha256 and path. An interrupted download goes on
@@ -106,9 +106,9 @@ def weights(names: Sequence[str]) -> None:
     from multimodal_pulse.generator.files.weights import NETWORKS, present, weights_folder
 
     if not names:
-        print(f"kept in {weights_folder()}")
+        show(f"kept in {weights_folder()}")
         for network in NETWORKS.values():
-            print(f"{network.name.ljust(13)}  {network.state.ljust(16)}  {network.address}  {network.what}")
+            show(f"{network.name.ljust(13)}  {network.state.ljust(16)}  {network.address}  {network.what}")
     for name in names:
         try:
             path = present(name)
@@ -117,7 +117,7 @@ def weights(names: Sequence[str]) -> None:
             raise
         from multimodal_pulse.generator.files.pretrained import load_official
 
-        print(f"{load_official(name).sha256}  {path}")
+        show(f"{load_official(name).sha256}  {path}")
 
 
 def convert(source: Path, target: Path, force: bool) -> None:
@@ -143,8 +143,8 @@ def convert(source: Path, target: Path, force: bool) -> None:
         raise UserError(f"{target} cannot be written: {error.strerror}.") from error
     parameters = sum(parameter.numel() for parameter in generator.parameters())
     side = generator.resolution
-    print(f"{source}: {megabytes(before)}, {side} x {side} pixels, {parameters:,} parameters")
-    print(f"{target}: {megabytes(target.stat().st_size)}, sha256 {file_sha256(target)}")
+    show(f"{source}: {megabytes(before)}, {side} x {side} pixels, {parameters:,} parameters")
+    show(f"{target}: {megabytes(target.stat().st_size)}, sha256 {file_sha256(target)}")
 
 
 def render(folder: Path) -> None:
@@ -156,7 +156,7 @@ def render(folder: Path) -> None:
     load = renderer_loader()
     for reference in reference_folders(folder):
         for path in render_folder(reference, load):
-            print(path)
+            show(path)
 
 
 def merge(folders: Sequence[Path], out: Path | None) -> None:
@@ -164,7 +164,7 @@ def merge(folders: Sequence[Path], out: Path | None) -> None:
     from multimodal_pulse.results.merge import merge
 
     whole = merge(folders, out)
-    print(whole)
+    show(whole)
     if whole.failure:
         raise UserError(
             "the table lacks some references. Once their pictures can be used, start their shards again, and then this"

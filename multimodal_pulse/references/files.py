@@ -9,7 +9,7 @@ from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name, unique_names
 from multimodal_pulse.references.pairing import Pairing
-from multimodal_pulse.references.picture_files import contents, refuse_failing, size_of
+from multimodal_pulse.references.picture_files import contents, reduction, refuse_failing, size_of
 from multimodal_pulse.references.pixels import load_rgb
 
 
@@ -59,6 +59,12 @@ class PictureFiles(References):
         refuse_failing(self._decode, [self._paths[index] for index in indices])
 
     def _decode(self, path: Path) -> None:
+        size = size_of(path)
+        if (factor := reduction(size)) > 1:
+            millions = size[0] * size[1] / 1e6
+            self.add_notice(
+                f"{path} has {millions:.0f} million pixels and is read at 1/{factor} of its width and height."
+            )
         height, width = load_rgb(path).shape[-2:]
         self.add_notice(self._pairing.check(width, height, str(path)))
 

@@ -1,7 +1,7 @@
 """Picture files before they become tensors: where they are and whether they can be read. Imports no PyTorch."""
 
+import math
 import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +20,13 @@ SUFFIXES = {
     ".webp": "WEBP",
 }
 """The file name suffixes, in lower case, of the supported formats."""
-MAX_PIXELS = 2**26
-"""The most pixels (8192 x 8192); larger pictures would fill the memory and are refused by their header."""
+MAX_PIXELS = 2**28
+"""The most pixels of a picture (16,384 x 16,384), of which decoding takes 0.8 GB; larger ones are refused by their
+header."""
+COMPUTED_PIXELS = 2**26
+"""The most pixels that are computed with (8192 x 8192), as 32-bit numbers; larger pictures are reduced first."""
+LEAST_SIDE = 1024
+"""A side in pixels that no picture is reduced below before it is computed with: the largest generator's resolution."""
 MOST_NAMED = 3
 """The most files that an error message names; the others are counted."""
 
@@ -128,6 +133,12 @@ def size_of(path: str | Path) -> tuple[int, int]:
         return picture.size
 
 
+def reduction(size: tuple[int, int]) -> int:
+    """Returns the whole factor by which a picture of (width, height) pixels is reduced before it is computed with."""
+    needed = math.ceil(math.sqrt(size[0] * size[1] / COMPUTED_PIXELS))
+    return max(1, min(needed, min(size) // LEAST_SIDE))
+
+
 def size_and_format(path: str | Path) -> tuple[tuple[int, int], str | None]:
     """Returns (width, height), as `size_of`, and Pillow's name of the format, after decoding the whole file.
 
@@ -180,7 +191,9 @@ def readable(path: str | Path) -> Iterator[Image.Image]:
 
 
 def _open(path: str | Path) -> Image.Image:
-    with warnings.catch_warnings():
-        # Pillow warns above its own limit; MAX_PIXELS is lower.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    pillows_limit = Image.MAX_IMAGE_PIXELS
+    try:
+        Image.MAX_IMAGE_PIXELS = None  # it refuses less than MAX_PIXELS
         return Image.open(path, formats=sorted(set(SUFFIXES.values())))
+    finally:
+        Image.MAX_IMAGE_PIXELS = pillows_limit

@@ -3,15 +3,17 @@
 Elsewhere an image is float32 RGB in [0, 1], [..., 3, H, W]; every value of one read from a file is exactly n / 255.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageCms, ImageOps
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from multimodal_pulse.base.files import atomic_file
-from multimodal_pulse.references.picture_files import readable
+from multimodal_pulse.references.picture_files import readable, reduction
 
 GRAY_MODES = ("1", "L", "LA", "La")
 
@@ -37,18 +39,33 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def save_png(image: Tensor, path: str | Path) -> None:
-    """Writes [3, H, W] (RGB) or [1, H, W] (gray), clamped to [0, 1], as an 8-bit PNG, atomically; NaN is black."""
+def save_png(image: Tensor, path: str | Path, texts: Mapping[str, str] | None = None) -> None:
+    """Writes [3, H, W] (RGB) or [1, H, W] (gray), clamped to [0, 1], as an 8-bit PNG, atomically; NaN is black.
+
+    Args:
+        image: the picture.
+        path: the file.
+        texts: what the file says about itself, by keyword.
+    """
     picture = to_pil(image)
     with atomic_file(path) as partial:
-        picture.save(partial, format="PNG")
+        picture.save(partial, format="PNG", pnginfo=png_info(texts or {}))
+
+
+def png_info(texts: Mapping[str, str]) -> PngInfo:
+    """Returns the texts, by keyword, as Pillow writes them into a PNG."""
+    info = PngInfo()
+    for keyword, text in texts.items():
+        info.add_text(keyword, text)
+    return info
 
 
 def load_rgb(path: str | Path) -> Tensor:
     """Reads a PNG, JPEG or WebP file as float32 RGB [3, H, W] in [0, 1], every value n / 255.
 
     The EXIF orientation is applied, gray and palette pictures become RGB, 16-bit pictures are reduced to 8 bits, an ICC
-    profile is converted to sRGB, and transparency is composed over white. An animation gives its first frame.
+    profile is converted to sRGB, and transparency is composed over white. An animation gives its first frame. A picture
+    of more than `COMPUTED_PIXELS` is reduced by a whole factor.
 
     Raises:
         UserError: the file is missing, of another format, truncated, damaged, or has too many pixels.
@@ -69,6 +86,7 @@ def from_pil(picture: Image.Image) -> Tensor:
     profile = picture.info.get("icc_profile")
     if picture.mode.startswith("I;16"):
         picture = _reduce_16_bits(picture)
+    picture = _affordable(picture)
     alpha = None
     if picture.has_transparency_data:
         with_alpha = picture.convert("RGBA")
@@ -82,6 +100,18 @@ def from_pil(picture: Image.Image) -> Tensor:
         return rgb
     opacity = from_uint8(_channels_first(alpha))
     return quantise(rgb * opacity + (1 - opacity))
+
+
+def _affordable(picture: Image.Image) -> Image.Image:
+    """Reduces a picture of more pixels than are computed with, by averaging squares of them."""
+    factor = reduction(picture.size)
+    if factor == 1:
+        return picture
+    if picture.has_transparency_data and picture.mode not in ("LA", "RGBA"):
+        picture = picture.convert("LA" if picture.mode in GRAY_MODES else "RGBA")
+    elif picture.mode in ("1", "P"):
+        picture = picture.convert("L" if picture.mode == "1" else "RGB")
+    return picture.reduce(factor)
 
 
 def _channels_first(picture: Image.Image) -> Tensor:

@@ -24,7 +24,7 @@ from multimodal_pulse.base.files import PARTIAL, atomic_folder, remove_partial, 
 from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
 from multimodal_pulse.metrics.realism import NullRealism
 from multimodal_pulse.metrics.summary import summary
-from multimodal_pulse.references.pixels import to_pil
+from multimodal_pulse.references.pixels import png_info, to_pil
 from multimodal_pulse.results.json_files import plain, read_json, to_json, write_json
 from multimodal_pulse.search.outcome import Outcome
 
@@ -93,9 +93,14 @@ class ReferenceFolders:
         if folder.exists():
             return folder
         pictures = {file: to_pil(image) for file, image in _images(outcome, downsampled).items()}
+        texts = {
+            file: texts
+            for record in scores.records
+            for file, texts in sample_texts(name, record.sample, record.lr_psnr, self.settings).items()
+        }
         with atomic_folder(folder) as partial:
             for file, picture in {**pictures, **pages}.items():
-                picture.save(partial / file)
+                picture.save(partial / file, pnginfo=png_info(texts.get(file, {})))
             if outcome.latents:
                 latents = {key: tensor.detach().cpu().contiguous() for key, tensor in outcome.latents.items()}
                 (partial / "latents.safetensors").write_bytes(save(latents))
@@ -122,6 +127,26 @@ class ReferenceFolders:
             "settings": self.settings,
             "weights_sha256": self._weights_sha256,
         }
+
+
+def sample_texts(
+    reference: str, sample: int, lr_psnr_db: float | None, settings: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """Returns what the files of one sample say about themselves, by file name, as keywords and texts of a PNG.
+
+    Args:
+        reference: the name of the reference.
+        sample: the number of the sample.
+        lr_psnr_db: its LR-PSNR in dB; None for a failed one.
+        settings: the settings in record.json, without some keys in one of an earlier version.
+    """
+    texts = {
+        "reference": reference,
+        "sample": str(sample),
+        "LR-PSNR": "failed" if lr_psnr_db is None else f"{lr_psnr_db:.2f} dB",
+    }
+    texts |= {key: str(settings[key]) for key in ("method", "seed") if key in settings}
+    return dict.fromkeys((f"sr_{sample:02d}.png", f"sr_{sample:02d}_lr.png"), texts)
 
 
 def _images(outcome: Outcome, downsampled: Tensor) -> dict[str, Tensor]:
@@ -201,7 +226,7 @@ def _read_entry(path: Path) -> dict[str, Any]:
     try:
         entry = read_json(path) or {}
         entry["records"] = [dict.fromkeys(SampleRecord.__annotations__) | record for record in entry["records"]]
-        intact = entry["reference"] == path.parent.name and bool(entry["records"])
+        intact = entry.get("reference", path.parent.name) == path.parent.name and bool(entry["records"])
     except (UserError, KeyError, TypeError) as error:
         raise _damaged(path) from error
     if not intact:

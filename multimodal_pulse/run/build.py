@@ -191,8 +191,9 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
     Raises:
         UserError: restarts are asked for of a search with several stages.
     """
-    if cfg.stages.before and cfg.stages.restarts > 1:
-        raise UserError(f"stages.restarts={cfg.stages.restarts}: only a search with a single stage can be restarted.")
+    searches = cfg.stages.get("restarts", 1)
+    if cfg.stages.before and searches > 1:
+        raise UserError(f"stages.restarts={searches}: only a search with a single stage can be restarted.")
     nodes = [*cfg.stages.before, OmegaConf.masked_copy(cfg, ["latent_space", "steps", "optimizer", "schedule"])]
     stages = [
         Stage(
@@ -203,7 +204,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
         )
         for node in nodes
     ]
-    return stages * cfg.stages.restarts
+    return stages * searches
 
 
 def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:

@@ -64,7 +64,7 @@ def dry_run(
             entries=(),
             metrics=metrics_of([], {}),
             num_samples=cfg.num_samples,
-            steps=cfg.stages.restarts * (cfg.steps + sum(stage.steps for stage in cfg.stages.before)),
+            steps=cfg.stages.get("restarts", 1) * (cfg.steps + sum(stage.steps for stage in cfg.stages.before)),
             groups=groups,
             shard=f"shard {cfg.shard.index} of {cfg.shard.count}" if cfg.shard.count > 1 else "",
             timing=timing,

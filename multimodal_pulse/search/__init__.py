@@ -3,8 +3,8 @@
 Begin with `LatentOptimization`, whose `training_step` is the whole algorithm on one screen. It is built from a frozen
 generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and these parts:
 
-- `Stage`: a latent space, a number of steps, an optimiser (`ranger21`, `adam`, `sgd`, `lbfgs`) and its schedule
-  (`NoSchedule`, `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`, `Ramp`, `Geometric`);
+- `Stage`: a latent space, a number of steps, an optimiser (`ranger21`, `adam`, `sgd`, `gradient_descent`, `lbfgs`)
+  and its schedule (`NoSchedule`, `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`, `Ramp`, `Geometric`);
 - `Objective`, `MapObjective`, `PosteriorObjective`: the sum of terms to minimise; a `Term` of your own reads an
   `Iterate` (`SquaredLength`, `NormalW` and `Colinearity` are priors of CSGM and BRGM);
 - `Retract`, `LangevinNoise`, `NoAfterStep`: what follows each step of the optimiser;
@@ -21,7 +21,7 @@ from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate, LastIterate
 from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, Term
-from multimodal_pulse.search.optimizers import adam, lbfgs, ranger21, sgd
+from multimodal_pulse.search.optimizers import adam, gradient_descent, lbfgs, ranger21, sgd
 from multimodal_pulse.search.posterior import PosteriorObjective
 from multimodal_pulse.search.schedules import FixedSchedule, Geometric, Linear1Cycle, Linear1CycleDrop, NoSchedule, Ramp
 from multimodal_pulse.search.stages import Stage
@@ -57,6 +57,7 @@ __all__ = [
     "Stage",
     "Term",
     "adam",
+    "gradient_descent",
     "lbfgs",
     "ranger21",
     "sgd",

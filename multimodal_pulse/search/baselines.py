@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.synthesis_noise import noise_name
 from multimodal_pulse.generator.frozen import Generator
@@ -41,7 +42,8 @@ class BicubicSearch:
     @torch.no_grad()
     def run(self, recorder: Recorder, **trainer_options: Any) -> None:
         """Hands the outcome of each reference to the recorder, in the order of the groups; nothing is trained."""
-        for index in (index for group in self.groups for index in group):
+        indices = [index for group in self.groups for index in group]
+        for index in progress_bar(iterable=indices, desc="references", unit="", disable=len(indices) < 2):
             started = time.perf_counter()
             reference = self.references[index]
             images, latents = self.upsample(reference)

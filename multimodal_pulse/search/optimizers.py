@@ -56,6 +56,11 @@ def sgd(
     return torch.optim.SGD(_flat(problems), lr=lr, momentum=momentum)
 
 
+def gradient_descent(problems: Problems, *, num_iterations: int, built_in_schedule: bool, lr: float) -> Optimizer:
+    """Makes plain gradient descent, the drift of Langevin dynamics. `lr` is its step size."""
+    return torch.optim.SGD(_flat(problems), lr=lr)
+
+
 def lbfgs(
     problems: Problems, *, num_iterations: int, built_in_schedule: bool, lr: float, first_move: float, history: int
 ) -> Optimizer:

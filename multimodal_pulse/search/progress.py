@@ -1,5 +1,6 @@
 """The progress bar of a run: finished references, step, fidelity, remaining time."""
 
+import sys
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,10 +20,10 @@ class SearchProgress(pl.Callback):
         search = _search(pl_module)
         self._references = sum(len(group) for group in search.groups)
         self._bar = progress_bar(
-            desc=f"{self._done(search)}/{self._references} references",
+            desc=f"{self._done(search)}/{self._references}",
             initial=search.position * search.steps,
             total=len(search.groups) * search.steps,
-            bar_format="{desc} |{bar:20}| {percentage:3.0f}%{postfix}, {remaining} left",
+            bar_format="{desc} references |{bar:20}| {percentage:3.0f}%, {remaining} left",
         )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -41,7 +42,7 @@ class SearchProgress(pl.Callback):
         step, steps = batch_idx + 1, _search(pl_module).steps
         if batch_idx % _STEPS_PER_READING == 0 or step == steps:
             self._fidelity = outputs["fidelity"].mean().item()
-        self._bar.set_postfix_str(f"step {step}/{steps}, fidelity {self._fidelity:.1e}", refresh=False)
+        self._show(f", step {step}/{steps}", f", fidelity {self._fidelity:.1e}")
         self._bar.update()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -54,11 +55,23 @@ class SearchProgress(pl.Callback):
         if hasattr(self, "_bar"):
             self._bar.close()
 
+    def _show(self, step: str, fidelity: str) -> None:
+        """Lays out the bar; a narrow terminal has less of it, but always the references, the step and the time left."""
+        layouts = (
+            "{desc} references |{bar:20}| {percentage:3.0f}%" + step + fidelity + ", {remaining} left",
+            "{desc} references, {percentage:3.0f}%" + step + ", {remaining} left",
+            "{desc}" + step + ", {remaining} left",
+        )
+        columns = self._bar.format_dict["ncols"] or sys.maxsize  # a line of a file has no end
+        longest = {"desc": self._bar.desc, "bar": "", "percentage": 100, "remaining": "00:00:00"}
+        fitting = (layout for layout in layouts if len(layout.format(**longest)) < columns)
+        self._bar.bar_format = next(fitting, layouts[-1])
+
     def _done(self, search: LatentOptimization) -> int:
         return sum(len(group) for group in search.groups[: search.position])
 
     def _describe(self, done: int) -> None:
-        self._bar.set_description_str(f"{done}/{self._references} references", refresh=False)
+        self._bar.set_description_str(f"{done}/{self._references}", refresh=False)
 
 
 def _search(module: pl.LightningModule) -> LatentOptimization:

@@ -10,7 +10,7 @@ from multimodal_pulse.search.objective import Iterate
 
 @dataclass(frozen=True)
 class SquaredLength:
-    """The squared length of the latent, |z|^2: CSGM's regulariser (Bora et al. 2017, section 6)."""
+    """The squared length of the latent, |z|^2: CSGM's regulariser (Bora et al. 2017; its program's `zp_loss_batch`)."""
 
     weight: float
 

@@ -37,7 +37,8 @@ METHODS = {
     "masked_lr_noise": ("latent_optimization", "none", "masked", "none", "none", "ranger21", "none"),
     "synthesis_noise": ("latent_optimization", "none", "none", "gaussian", "none", "ranger21", "none"),
     "batch_diversity": ("latent_optimization", "none", "none", "unit", "pairwise", "ranger21", "none"),
-    "combined": ("latent_optimization", "independent", "gaussian", "gaussian", "pairwise", "ranger21", "none"),
+    "report": ("latent_optimization", "independent", "gaussian", "gaussian", "pairwise", "ranger21", "none"),
+    "combined": ("few_passes", "conditioned", "gaussian", "unit", "pairwise", "lbfgs", "none"),
     "explore": ("few_passes", "conditioned", "none", "unit", "repulsion", "lbfgs", "none"),
     "faithful": ("few_passes", "conditioned_narrow", "none", "unit", "none", "lbfgs", "none"),
     "csgm": ("csgm", "independent", "none", "unit", "none", "adam_slow", "fixed"),
@@ -146,9 +147,14 @@ def test_a_method_only_chooses_options(method):
     assert set(body) == {"defaults", "method"}
 
 
-def test_the_default_is_the_combination_with_the_reports_numbers():
+def test_the_default_explores_in_twenty_passes():
     cfg, _ = composed()
-    assert cfg.method == "combined"
+    assert cfg.method == "explore"
+    assert (cfg.num_samples, cfg.steps, cfg.seed) == (4, 20, 0)
+
+
+def test_the_reports_combination_has_its_numbers():
+    cfg, _ = composed("method=report")
     assert (cfg.num_samples, cfg.steps, cfg.seed) == (4, 200, 0)
     assert cfg.noise == {"lr_std": 0.108, "lr_mask": None, "synthesis_std": 0.02, "synthesis_resolutions": None}
     assert cfg.shard == {"index": 0, "count": 1}
@@ -178,11 +184,11 @@ def test_a_methods_number_gives_way_to_the_command_line_and_goes_with_its_option
 
 
 def test_the_objective_goes_with_the_generator_unless_chosen():
-    report = compose_config(["generator=untrained", "objective=report"]).objective
-    assert compose_config(["generator=untrained"]).objective == report
-    assert compose_config(["objective=report"]).objective == report
+    of_untrained = compose_config(["generator=untrained", "method=report"]).objective
+    assert of_untrained == compose_config(["objective=report"]).objective
+    assert compose_config(["objective=report", "method=resampling"]).objective == of_untrained
     assert compose_config(["generator=untrained", "method=pulse"]).objective.l2_weight == 100
-    assert compose_config(["generator=untrained", "method=pulse", "objective=report"]).objective == report
+    assert compose_config(["generator=untrained", "method=pulse", "objective=report"]).objective == of_untrained
 
 
 @pytest.mark.parametrize("knob", READ_BY)

@@ -118,7 +118,7 @@ def test_another_configuration_is_told_by_three_keys_that_a_user_sets(tmp_path, 
     monkeypatch.chdir(tmp_path)
     write_config_once(tmp_path / "run", compose_config(), [])
     said = refusal(tmp_path / "run", "method=pulse", "num_samples=4", "seed=1", "optimizer.lr=1")
-    assert said.startswith("run holds a run with another configuration (method: combined there, pulse now; ")
+    assert said.startswith("run holds a run with another configuration (method: explore there, pulse now; ")
     assert "seed: 0 there, 1 now" in said
     assert said.count(" there, ") == 3 and " more)" in said and "_target_" not in said and "${" not in said
     assert said.endswith(
@@ -143,8 +143,8 @@ def test_a_run_goes_on_with_the_lpips_that_it_was_begun_with(tmp_path):
 
 
 def test_a_class_is_told_where_nothing_else_differs(tmp_path):
-    write_config_once(tmp_path, compose_config(), [])
-    said = refusal(tmp_path, "latent_resampling=none")
+    write_config_once(tmp_path, compose_config(["method=report"]), [])
+    said = refusal(tmp_path, "method=report", "latent_resampling=none")
     assert "(latent_resampling._target_: " in said and "more" not in said
 
 

@@ -24,7 +24,8 @@ from multimodal_pulse.generator.stylegan2 import Architecture
 
 @cache
 def composed(*options: str) -> tuple[DictConfig, Job]:
-    return compose_job(options, "unused")
+    """Composes `options`, on the method whose slots have the most knobs unless they name another."""
+    return compose_job(["method=report", *options], "unused")
 
 
 def accept(*overrides: str, options: tuple[str, ...] = ()) -> None:
@@ -75,6 +76,7 @@ def test_numbers_out_of_range_are_refused_by_name(key):
         "optimizer.momentum": ("optimizer=sgd",),
         "optimizer.first_move": ("optimizer=lbfgs",),
         "optimizer.history": ("optimizer=lbfgs",),
+        "stages.restarts": ("stages=restarts",),
         "trainer.device": ("trainer=gpu",),
     }
     assert key in refusal(f"{key}={below}", options=options.get(key, ()))

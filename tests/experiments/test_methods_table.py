@@ -68,7 +68,7 @@ def write_run(
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     (folder / "provenance.json").write_text(json.dumps({"device": "cpu", "commit": None}))
-    (pictures / "record.json").write_text(json.dumps({"weights_sha256": "w", "records": records}))
+    (pictures / "record.json").write_text(json.dumps({"reference": "r", "weights_sha256": "w", "records": records}))
 
 
 def verdicts(runs: Path) -> list[str]:

@@ -33,7 +33,7 @@ def test_there_is_an_experiment_for_every_figure():
         ("figure4", "masked_lr_noise", 4),
         ("figure5", "synthesis_noise", 4),
         ("figure6", "batch_diversity", 4),
-        ("figure7", "combined", 9),
+        ("figure7", "report", 9),
     ],
 )
 def test_each_figure_is_its_mechanism_with_the_settings_of_the_report(name, method, samples):

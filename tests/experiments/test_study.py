@@ -156,7 +156,7 @@ def test_more_trials_go_on_and_others_are_refused(tmp_path, made_up):
 def test_overrides_replace_what_is_fixed_and_ranges_replace_the_knobs():
     usual = study.sweep_of(["steps=20"])
     assert list(usual.swept) == ["noise.lr_std", "objective.diversity_weight", "noise.synthesis_std"]
-    assert "steps=20" in usual.fixed and "steps=50" not in usual.fixed and "method=combined" in usual.fixed
+    assert "steps=20" in usual.fixed and "steps=50" not in usual.fixed and "method=report" in usual.fixed
     assert list(study.sweep_of(["noise.synthesis_std=0"]).swept) == ["noise.lr_std", "objective.diversity_weight"]
     own = study.sweep_of(["method=pulse,resampling", "num_samples=2"])
     assert own.swept == {"method": Choices(("pulse", "resampling"))}

@@ -24,7 +24,7 @@ WITHOUT_LPIPS = ["metrics.lpips_net=null", "metrics.lpips_required=false"]
 def test_the_settings_are_those_of_the_report():
     cfg, job = compose_job(["experiment=table1", "references.path=there"], "unused")
     assert (job.choices["references"], job.choices["generator"], job.choices["method"]) == (
-        "celeba_hq", "ffhq256", "combined",
+        "celeba_hq", "ffhq256", "report",
     )  # fmt: skip
     assert (cfg.references.split.value, cfg.references.limit, cfg.references.expected.test) == ("test", None, 2824)
     assert (cfg.num_samples, cfg.steps, cfg.degradation.factor) == (4, 200, 8)

@@ -66,7 +66,7 @@ PICTURE = encoded(Image.fromarray(random_pixels(64, 64)), "PNG")
 def test_typing_errors_are_one_line_with_the_remedy(override, words, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     with pytest.raises((HydraException, ValueError)) as refused:
-        compose_config([override])
+        compose_config(["method=report", override])
     said = explain(refused.value)
     assert "\n" not in said
     for word in words:
@@ -116,7 +116,7 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
         (["noise.lr_std=null"], "noise.lr_std=null: it must have a value."),
         (["references=folder", "references.path=null"], "references.path is not set: add references.path=... to the"),
         (["generator=file", "generator.path=null"], "generator.path=null: it must have a value."),
-        (["optimizer=null"], "optimizer=null is not an option of optimizer: choose one of adam, adam_slow, langevin,"),
+        (["trainer=null"], "trainer=null is not an option of trainer: choose one of cpu, gpu, mps."),
         (["-m", "seed=null,1"], "seed=null: it must have a value."),
     ],
 )
@@ -253,7 +253,7 @@ def test_help_names_every_option_and_the_pinned_knobs():
 
 
 def test_help_shows_the_values_of_the_default_configuration():
-    cfg = compose_config()
+    cfg = compose_config(["method=report"])  # explore, the default, chooses options with other numbers
     shown = dict(re.findall(r"^  ([\w.]+) = (.+?)(?:  +| (?=\w))", help_text(), flags=re.MULTILINE))
     assert len(shown) > 25
     for knob, value in shown.items():
@@ -294,6 +294,29 @@ def test_ctrl_c_during_the_imports_ends_in_one_line(program, tmp_path):
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = subprocess.run([sys.executable, *program], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "multimodal-pulse: stopped.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--cfg", "job"], ["weights"], ["--version"], ["num_samples=0", "2>&1"], ["method=bicubic"]],
+)
+def test_a_reader_that_goes_away_ends_nothing_loudly(arguments, tmp_path):
+    """As in `| head -1`, with a reader that has gone before anything is printed."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    both = "2>&1" in arguments
+    run_dir = tmp_path / "run"
+    search = [*OVERRIDES, f"hydra.run.dir={run_dir}"] if "=" in arguments[0] else []
+    command = [sys.executable, "run.py", *(word for word in arguments if word != "2>&1"), *search]
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=theirs, stderr=theirs if both else subprocess.PIPE, text=True, env=os.environ
+    )
+    os.close(theirs)
+    assert done.returncode == (141 if both or "--cfg" in arguments else 0), done.stderr
+    if not both:
+        assert "Broken pipe" not in done.stderr and "BrokenPipeError" not in done.stderr
+    if arguments == ["method=bicubic"]:  # the work is not lost
+        assert read(run_dir / "metrics.json")["num_references"] == 1
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

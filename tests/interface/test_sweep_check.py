@@ -14,15 +14,18 @@ from multimodal_pulse.references.pixels import save_png
         (["seed=range(3,3)"], "the sweep has no runs: there is no value in seed=range(3,3)."),
         (["seed=0,1", "steps=range(5,1)"], "the sweep has no runs: there is no value in steps=range(5,1)."),
         (["method=glob(xyz*)"], "the sweep has no runs: there is no value in method=glob(xyz*)."),
-        (["noise.lr_std=0.1,-1"], "noise.lr_std=-1: noise.lr_std=-1.0: it must be finite and at least 0."),
+        (
+            ["method=report", "noise.lr_std=0.1,-1"],
+            "noise.lr_std=-1: noise.lr_std=-1.0: it must be finite and at least 0.",
+        ),
         (["method=combined,resampling,pulse", "noise.lr_std=0.1"], "1 more of the 3 runs cannot be done either."),
         (["num_samples=1,2", "optimizer.lr=1,inf"], "num_samples=1 optimizer.lr=inf: optimizer.lr=inf: it must be"),
         (["references=image", "references.path=photos/ada.png,nowhere.png"], "nowhere.png does not exist."),
         (["references=image", "references.path=photos/ada.png,broken.png"], "broken.png cannot be read"),
         # Only the objects themselves refuse the following.
         (["consistency=exact", "consistency.rounds=5,0"], "consistency.rounds=0 must be at least 1"),
-        (["noise.synthesis_resolutions=[8],[64]"], "noise.synthesis_resolutions=[64]"),
-        (["objective.l2_weight=1,-1"], "objective.l2_weight=-1.0 must not be negative"),
+        (["method=report", "noise.synthesis_resolutions=[8],[64]"], "noise.synthesis_resolutions=[64]"),
+        (["method=report", "objective.l2_weight=1,-1"], "objective.l2_weight=-1.0 must not be negative"),
         (["references=image", "references.path=photos/ada.png,tiny.png"], "tiny.png is 7 x 7 pixels"),
     ],
 )
@@ -40,7 +43,7 @@ def test_a_sweep_that_cannot_be_done_is_refused_before_anything_is_searched(
 
 
 def test_values_are_checked_without_torch(tmp_path):
-    done = lightly("-m", "noise.lr_std=0.1,-1", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    done = lightly("-m", "method=report", "noise.lr_std=0.1,-1", f"hydra.sweep.dir={tmp_path / 'sweep'}")
     assert done.returncode == 1
     assert done.stderr == ("multimodal-pulse: noise.lr_std=-1: noise.lr_std=-1.0: it must be finite and at least 0.\n")
 

@@ -14,7 +14,8 @@ from places import SHARED
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.references.picture_files import size_of
+from multimodal_pulse.references import picture_files as picture_files_module
+from multimodal_pulse.references.picture_files import reduction, size_of
 from multimodal_pulse.references.pixels import from_pil, from_uint8, load_rgb, quantise, save_png, to_pil, to_uint8
 
 SHARED_FACES = SHARED / "faces"
@@ -202,14 +203,53 @@ def test_a_damaged_file_is_read_or_refused_never_a_crash(
         assert str(path) in str(error)
 
 
-@pytest.mark.parametrize("size", [(9000, 9000), (11000, 11000), (50000, 50000)])
+@pytest.mark.parametrize("size", [(17000, 17000), (30000, 30000), (50000, 50000)])
 def test_a_huge_declared_size_is_refused_from_the_header(
     tmp_path: Path, size: tuple[int, int], recwarn: pytest.WarningsRecorder
 ) -> None:
     path = written(tmp_path, png(random_pixels(4, 4), color_type=2, size=size), "bomb.png")
-    with pytest.raises(UserError, match=r"bomb\.png has more than 67 million pixels"):
+    with pytest.raises(UserError, match=r"bomb\.png has more than 268 million pixels"):
         load_rgb(path)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "transparent"])
+def test_a_picture_of_too_many_pixels_is_averaged_over_squares(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = random_pixels(20, 30).repeat(3, axis=0).repeat(3, axis=1)  # so that averaging loses nothing
+    if mode == "I;16":
+        picture = Image.fromarray(blocks[:, :, 0].astype(np.uint16) * 257)
+    elif mode == "transparent":
+        picture = Image.fromarray(blocks)
+        picture.info["transparency"] = tuple(int(value) for value in blocks[0, 0])
+    else:
+        picture = Image.fromarray(blocks).convert(mode, dither=Image.Dither.NONE)
+    whole = from_pil(picture)
+    monkeypatch.setattr(picture_files_module, "COMPUTED_PIXELS", 20 * 30)
+    monkeypatch.setattr(picture_files_module, "LEAST_SIDE", 16)
+    reduced = from_pil(picture)
+    assert reduced.shape == (3, 20, 30)
+    assert torch.allclose(reduced, whole[:, ::3, ::3], atol=1.01 / 255)
+    if mode != "CMYK":  # of which there are no PNG files
+        assert torch.equal(load_rgb(written(tmp_path, encoded(picture, "PNG"))), reduced)
+
+
+def test_a_photograph_of_108_megapixels_is_read(tmp_path: Path) -> None:
+    row = np.linspace(0, 255, 12000).round().astype(np.uint8)
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(np.broadcast_to(row, (9000, 12000))).save(path, quality=95)
+    assert size_of(path) == (12000, 9000)
+    picture = load_rgb(path)
+    assert picture.shape == (3, 4500, 6000)
+    assert (picture[:, 100] - torch.linspace(0, 1, 6000)).abs().max() < 0.02
+
+
+def test_a_long_picture_keeps_the_pixels_that_the_largest_generator_needs() -> None:
+    assert reduction((12000, 9000)) == 2
+    assert reduction((8192, 8192)) == 1
+    assert reduction((100_000, 1500)) == 1
+    assert reduction((100_000, 2100)) == 2
 
 
 def test_other_files_are_refused_by_name(tmp_path: Path) -> None:

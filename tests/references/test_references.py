@@ -191,14 +191,14 @@ class TestFolder:
         picture_file(tmp_path, 32, 32, "a.png")
         (tmp_path / "b.png").write_text("no picture")
         picture_file(tmp_path, 7, 9, "c.png")
-        (tmp_path / "d.png").write_bytes(png(random_pixels(4, 4), color_type=2, size=(10_000, 10_000)))
+        (tmp_path / "d.png").write_bytes(png(random_pixels(4, 4), color_type=2, size=(20_000, 20_000)))
         monkeypatch.setattr(PIL.ImageFile.ImageFile, "load", lambda picture: pytest.fail("decoded"))
         with pytest.raises(UserError) as error:
             Folder(RESOLUTION, DEGRADATION, tmp_path)
         said = str(error.value)
         assert f"{tmp_path / 'b.png'} is not a PNG" in said
         assert f"{tmp_path / 'c.png'} is 9 x 7 pixels: an original needs" in said
-        assert f"{tmp_path / 'd.png'} has more than 67 million pixels" in said
+        assert f"{tmp_path / 'd.png'} has more than 268 million pixels" in said
         assert "a.png" not in said and "\n" not in said
         assert Folder(RESOLUTION, DEGRADATION, tmp_path, limit=1).names == ["a"]
 
@@ -223,6 +223,15 @@ class TestFolder:
         with pytest.raises(UserError, match=r"b\.png"):
             references[1]
         assert references[0].hr is not None and references[2].hr is not None
+
+    def test_a_picture_that_is_read_at_a_smaller_size_is_said(self, tmp_path: Path) -> None:
+        Image.new("L", (12000, 9000)).save(tmp_path / "large.png")
+        references = Folder(RESOLUTION, DEGRADATION, tmp_path)
+        references.check([0])
+        assert references.notices == [
+            f"{tmp_path / 'large.png'} has 108 million pixels and is read at 1/2 of its width and height.",
+            f"{tmp_path / 'large.png'} is 6000 x 4500: its middle 4500 x 4500 is used.",
+        ]
 
     def test_a_check_keeps_no_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(3):

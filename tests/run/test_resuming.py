@@ -83,7 +83,7 @@ def test_a_mask_that_was_replaced_is_refused_by_name(command, tmp_path):
     )
     save_png(torch.ones(1, 32, 32), mask)
     assert command(*arguments)[0] == 0
-    save_png(torch.zeros(1, 32, 32), mask)
+    save_png(torch.full((1, 32, 32), 0.5), mask)
     status, _, errors = command(*arguments)
     assert status == 1 and errors.count("\n") == 1
     assert f"noise.lr_mask={mask} has changed since" in errors

@@ -16,7 +16,9 @@ from multimodal_pulse.references.pixels import load_rgb, quantise, save_png
 
 def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
     run_dir = tmp_path / "run"
-    status, said, errors = command(f"hydra.run.dir={run_dir}", "num_samples=2", "film_frames=2", "tracking=csv")
+    status, said, errors = command(
+        "method=report", f"hydra.run.dir={run_dir}", "num_samples=2", "film_frames=2", "tracking=csv"
+    )
     assert status == 0, errors
     folder = run_dir / "references" / "test_000000"
     assert f"picture: {folder / 'grid.png'}" in said and f"run:     {run_dir}\n" in said
@@ -37,6 +39,13 @@ def test_a_run_leaves_what_the_design_lists_and_says_where(command, tmp_path):
         ("test_000000", 0, 3),
         ("test_000000", 1, 3),
     ]
+    for record in records:
+        for suffix in ("", "_lr"):
+            with Image.open(folder / f"sr_{record['sample']:02d}{suffix}.png") as picture:
+                assert picture.info == {
+                    "reference": "test_000000", "sample": str(record["sample"]), "method": "report", "seed": "0",
+                    "LR-PSNR": f"{record['lr_psnr']:.2f} dB",
+                }  # fmt: skip
     metrics = read(run_dir / "metrics.json")
     assert (metrics["num_references"], metrics["num_samples"]) == (1, 2)
     assert metrics["diversity"]["rms"] > 0 < metrics["calibration"]["mean"]
@@ -80,7 +89,7 @@ def test_bicubic_needs_no_statistics_of_the_generator(command, tmp_path, monkeyp
 
 def test_render_draws_the_same_pictures_again_for_a_run_and_for_one_reference(command, tmp_path):
     run_dir = tmp_path / "run"
-    assert command(f"hydra.run.dir={run_dir}", "num_samples=2", "consistency=exact")[0] == 0
+    assert command("method=report", f"hydra.run.dir={run_dir}", "num_samples=2", "consistency=exact")[0] == 0
     folder = run_dir / "references" / "test_000000"
     before, drawn = contents(folder), ("grid.png", "mean.png", "spread.png")
     for given in (run_dir, folder):

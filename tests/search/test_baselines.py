@@ -35,6 +35,14 @@ def test_bicubic_gives_one_enlarged_reference_each():
         assert outcome.fidelity_trace.shape == (0, 1)
 
 
+def test_many_references_have_a_progress_bar(capsys):
+    outcomes(BicubicSearch, NoConsistency(), [[0, 1], [2]])
+    said = capsys.readouterr().err
+    assert said.startswith("references:   0%") and "3/3" in said.splitlines()[-1]
+    outcomes(BicubicSearch, NoConsistency(), [[0]])
+    assert capsys.readouterr().err == ""
+
+
 def test_the_mean_image_is_the_same_for_all_and_drawn_by_its_latents():
     first, second = outcomes(MeanImageSearch, NoConsistency(), [[0], [1]])
     assert torch.equal(first.samples, second.samples)

@@ -19,7 +19,7 @@ def chains(num_chains: int, steps: int) -> torch.Tensor:
     """The ends of chains with U(x) = sum of precision * x^2 / 2, all begun at x = 3: [num_chains, 4]."""
     variable = Variable(torch.full((num_chains, 4), 3.0))
     problems = by_problem([variable], num_chains)
-    optimizer = optimizers.sgd(problems, num_iterations=steps, built_in_schedule=False, lr=STEP_SIZE)
+    optimizer = optimizers.gradient_descent(problems, num_iterations=steps, built_in_schedule=False, lr=STEP_SIZE)
     streams = [torch.Generator().manual_seed(chain) for chain in range(num_chains)]
     for _ in range(steps):
         for parameter in variable.parameters:
@@ -63,7 +63,7 @@ def test_a_search_hands_over_its_learning_rate_and_ends_at_the_last_iterate():
         "generator": tiny_generator(),
         "after_step": Recorded(),
         "keep": LastIterate,
-        "optimizer": lambda problems, **more: optimizers.sgd(problems, lr=1e-3, **more),
+        "optimizer": lambda problems, **more: optimizers.gradient_descent(problems, lr=1e-3, **more),
         "steps": 4,
         "schedule": schedule,
     }

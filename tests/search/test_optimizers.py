@@ -3,7 +3,7 @@ import torch
 
 from multimodal_pulse.search import optimizers
 
-OPTIMIZERS = [optimizers.ranger21, optimizers.adam, optimizers.sgd]
+OPTIMIZERS = [optimizers.ranger21, optimizers.adam, optimizers.sgd, optimizers.gradient_descent]
 
 
 def walk(make, num_neighbours: int, scale: float) -> torch.Tensor:

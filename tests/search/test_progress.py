@@ -1,4 +1,10 @@
+import fcntl
+import os
+import pty
 import re
+import struct
+import termios
+from contextlib import suppress
 
 import pytest
 from tiny_search import run, tiny_generator, tiny_references, tiny_search
@@ -13,6 +19,25 @@ def test_shows_references_step_fidelity_and_time_left(capsys):
     assert "3/3 references" in last
     assert "step 12/12" in last
     assert "fidelity" in last and "left" in last
+
+
+@pytest.mark.parametrize(("columns", "bar", "fidelity"), [(120, True, True), (60, False, False), (40, False, False)])
+def test_a_narrow_terminal_has_the_references_the_step_and_the_time_left(columns, bar, fidelity, monkeypatch):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with open(theirs, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        run(tiny_search(tiny_references(3), [[0, 1], [2]], steps=12), callbacks=[SearchProgress()])
+        os.set_blocking(ours, False)
+        said = b""
+        with suppress(BlockingIOError):
+            while True:
+                said += os.read(ours, 2**20)
+    os.close(ours)
+    last = said.decode().rstrip().split("\r")[-1].strip()
+    assert len(last) < columns
+    assert last.startswith("3/3") and "step 12/12" in last and last.endswith("left")
+    assert (("|" in last), ("fidelity" in last)) == (bar, fidelity)
 
 
 def test_the_step_follows_the_bar(capsys, monkeypatch):

@@ -67,5 +67,7 @@ def test_restarts_are_repeated_stages_and_several_stages_cannot_be_restarted():
     csgm = ["method=csgm", "generator=untrained", "steps=7"]
     stages = build_stages(compose_config(csgm), GENERATOR)
     assert len(stages) == 2 and stages[0] is stages[1] and stages[0].steps == 7
+    restarted = compose_config(csgm)
+    restarted.stages.before = compose_config(["method=ilo", "generator=untrained"]).stages.before
     with pytest.raises(UserError, match=r"stages\.restarts=2: only a search with a single stage"):
-        build_stages(compose_config(["method=ilo", "generator=untrained", "stages.restarts=2"]), GENERATOR)
+        build_stages(restarted, GENERATOR)

@@ -15,13 +15,13 @@ _PREFIX = "deviation."
 
 
 class Intermediate(Sphere):
-    """The extended range of ILO (Daras et al. 2021, section 3): G2(G1(latent) + d), with |d|_1 at most `radius`.
+    """The extended range of ILO (Daras et al. 2021): G2(G1(latent) + d), with |d|_1 at most `radius`.
 
     G1 are the layers up to a resolution and G2 the others. Like the authors' program (`ilo_stylegan.py`), it moves the
-    latents on PULSE's spheres and the features in an l1 ball. There the features leave a ball around their value at the
-    start of a round, and the solution is projected back to the range of G1 afterwards. Here latent and deviation move
-    together in the same set, so that the ball always has its centre in the range of G1, and no projection is needed: a
-    next stage on the sphere drops the deviation. A next stage in this space at a higher resolution keeps it.
+    latents on PULSE's spheres and the features in an l1 ball. There the centre of the ball is the features with which a
+    round begins, and the paper projects the solution back to the range of G1 afterwards. Here latent and deviation move
+    together in the same set, so that the centre of the ball is always in the range of G1, and to project is to drop the
+    deviation: a next stage on the sphere does so. A next stage in this space at a higher resolution keeps it.
 
     Args:
         generator: the frozen generator.

@@ -20,7 +20,7 @@ from multimodal_pulse.references.pixels import load_rgb, save_png
 from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.results.pictures.grid import Words, caption, load_if_there, made_exact, pages
 from multimodal_pulse.results.pictures.verdict import Verdict
-from multimodal_pulse.results.records import finished
+from multimodal_pulse.results.records import finished, sample_texts
 from multimodal_pulse.search.outcome import round_samples
 
 MOST_OF_REASON = 200
@@ -128,8 +128,11 @@ def render_folder(
     output.mkdir(parents=True, exist_ok=True)
     pictures = {f"sr_{k:02d}.png": image for k, image in enumerate(samples)}
     pictures |= {f"sr_{k:02d}_lr.png": image for k, image in enumerate(downsampled)}
+    texts: dict[str, dict[str, str]] = {}
+    for k, verdict in enumerate(verdicts):
+        texts |= sample_texts(entry["reference"], k, verdict.lr_psnr, entry["settings"])
     for name, image in pictures.items():
-        save_png(image, output / name)
+        save_png(image, output / name, texts[name])
     for name, page in drawn.items():
         with atomic_file(output / name) as partial:
             page.save(partial)

@@ -65,8 +65,8 @@ def test_the_options_name_official_networks(option, content):
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_they_come_with_the_reports_weights(option):
-    report = compose_config(["objective=report"]).objective
-    assert compose_config([f"generator={option}"]).objective == report
+    report = compose_config(["method=report", "objective=report"]).objective
+    assert compose_config([f"generator={option}", "method=report"]).objective == report
 
 
 def test_an_official_network_is_held_to_its_pin(content):

@@ -161,8 +161,8 @@ def test_the_file_of_an_offline_run_has_all_of_it(tmp_path: Path, monkeypatch: p
     forget_wandb_settings(monkeypatch, tmp_path)
     tiny = [*tiny_run.overrides(tiny_run.GENERATOR), "degradation.factor=4", "metrics.lpips_net=null"]
     tiny += ["references.limit=3", "trainer.references_per_group=2", "num_samples=2", "steps=12", "tracking.limit=2"]
-    assert tiny_run.run("-m", "seed=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", *tiny) == 0
-    [folder] = (tmp_path / "sweep").glob("0-combined*")
+    assert tiny_run.run("-m", "method=report", "seed=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", *tiny) == 0
+    [folder] = (tmp_path / "sweep").glob("0-report*")
     [run] = (folder / "wandb").glob("offline-run-*")
     content = read_run(next(run.glob("*.wandb")))
     names = [f"test_{number:06d}" for number in range(3)]
