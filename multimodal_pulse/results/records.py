@@ -226,7 +226,7 @@ def _read_entry(path: Path) -> dict[str, Any]:
     try:
         entry = read_json(path) or {}
         entry["records"] = [dict.fromkeys(SampleRecord.__annotations__) | record for record in entry["records"]]
-        intact = entry["reference"] == path.parent.name and bool(entry["records"])
+        intact = entry.get("reference", path.parent.name) == path.parent.name and bool(entry["records"])
     except (UserError, KeyError, TypeError) as error:
         raise _damaged(path) from error
     if not intact:

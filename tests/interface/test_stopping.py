@@ -16,16 +16,18 @@ stops = pytest.mark.parametrize("stop", STATUS, ids=lambda stop: stop.name)
 
 
 @pytest.fixture
-def ctrl_c_heard() -> Iterator[None]:
-    """A background job may be started with SIGINT ignored; these tests need Python's own handler."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals_heard() -> Iterator[None]:
+    """A background job may be started with some signals ignored; these tests need Python's own handlers."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STATUS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @stops
 @pytest.mark.parametrize("method", ["combined", "bicubic"])
-@pytest.mark.usefixtures("ctrl_c_heard")
+@pytest.mark.usefixtures("signals_heard")
 def test_a_stop_leaves_what_is_finished_and_ends_with_its_status(stop, method, command, photos, tmp_path, monkeypatch):
     from multimodal_pulse.results.records import ReferenceFolders
 
@@ -98,7 +100,7 @@ def test_a_program_that_calls_the_search_is_ended_by_sigterm_with_its_status(tmp
 
 
 @stops
-@pytest.mark.usefixtures("ctrl_c_heard")
+@pytest.mark.usefixtures("signals_heard")
 def test_a_sweep_that_is_stopped_has_a_table_and_is_finished_by_the_same_command(stop, command, tmp_path, monkeypatch):
     from multimodal_pulse.run import scoring
 
