@@ -1,8 +1,21 @@
-"""The error for input that cannot be used, and the end that a signal asks for."""
+"""The error for input that cannot be used, its words, and the end that a signal asks for."""
+
+from collections.abc import Iterable
 
 
 class UserError(Exception):
     """The message is one sentence with the cause and the remedy; the command line prints it and exits with status 1."""
+
+
+MOST_LISTED = 10
+"""The most names in a sentence that is not told otherwise; the others are counted."""
+
+
+def listed(names: Iterable[str], most: int = MOST_LISTED, separator: str = ", ") -> str:
+    """Names the first `most` and counts the others: `a, b and 3 more`."""
+    names = list(names)
+    first, more = separator.join(names[:most]), len(names) - most
+    return first if more <= 0 else f"{first} and {more} more"
 
 
 class FullDiskError(OSError):

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import UserError, listed
 from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References, degraded
-from multimodal_pulse.references.celeba_release import Release, listed, read_release
+from multimodal_pulse.references.celeba_release import Release, read_release
 from multimodal_pulse.references.pairing import reduced
 from multimodal_pulse.references.picture_files import size_and_format
 from multimodal_pulse.references.pixels import load_rgb
@@ -135,5 +135,5 @@ def _identical(paths: Sequence[Path]) -> str | None:
             for path in candidates:
                 with suppress(OSError):  # `unusable` names what cannot be read
                     same_content[file_sha256(path)].append(path.name)
-    groups = [listed(names, " = ") for names in same_content.values() if len(names) > 1]
+    groups = [listed(names, separator=" = ") for names in same_content.values() if len(names) > 1]
     return f"{paths[0].parent} has the same file several times: {listed(groups)}." if groups else None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import UserError, listed
 from multimodal_pulse.base.files import expanded
 
 IMAGES = "CelebA-HQ-img"
@@ -19,8 +19,6 @@ PARTITION_FILE = "list_eval_partition.txt"
 HEADER = "idx orig_idx orig_file"
 PARTITIONS = ("train", "validation", "test")
 """In the order of the numbers that CelebA gives them."""
-MOST_LISTED = 10
-"""The most files that a sentence names; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +111,6 @@ def read_release(path: str | Path, partition_file: str | Path | None = None) -> 
     left_out = [f"{mapping} repeats an idx or an orig_file: {listed(repeated)}."] if repeated else []
     left_out += [f"{listing} has no line for {listed(unknown)} of {mapping}."] if unknown else []
     return Release(folder, partitions, _images(folder), left_out)
-
-
-def listed(names: Iterable[str], separator: str = ", ") -> str:
-    """Names the first and counts the others: `a, b and 3 more`."""
-    names = list(names)
-    first, more = separator.join(names[:MOST_LISTED]), len(names) - MOST_LISTED
-    return first if more <= 0 else f"{first} and {more} more"
 
 
 def counted(indices: Sequence[int]) -> str:

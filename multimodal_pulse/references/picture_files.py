@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import UserError, listed
 
 SUFFIXES = {
     ".png": "PNG",
@@ -50,9 +50,7 @@ class Contents:
         """Clauses that name and count what is not read; None if everything is."""
         clauses = []
         if self.left_out:
-            more = len(self.left_out) - MOST_NAMED
-            named = ", ".join(self.left_out[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-            clauses.append(f"{_counted(len(self.left_out), 'file')} left out: {named}")
+            clauses.append(f"{_counted(len(self.left_out), 'file')} left out: {listed(self.left_out, MOST_NAMED)}")
         if self.folders:
             clauses.append(f"{_counted(self.folders, 'folder')} not entered (references.recursive=true does)")
         return "; ".join(clauses) or None

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import UserError, listed
 from multimodal_pulse.base.files import PARTIAL, atomic_folder, expanded, only_writer, remove_partial, short
 from multimodal_pulse.configuration.run_config import (
     CONFIG_FILE,
@@ -36,8 +36,6 @@ from multimodal_pulse.results.report import Report, report, say_unusable
 
 DEFAULT_NAME = "merged"
 """The name of the new run directory, beside the first shard, if none is given."""
-MOST_NAMES = 10
-"""The most references that a refusal names; it counts the others."""
 OWN_KEYS = PLACE_KEYS | {"shard.index"}
 """The keys in which the configurations of an evaluation's shards may differ."""
 MADE_WITH = ("commit", "versions")
@@ -183,7 +181,7 @@ def _refuse_overlaps(shards: Sequence[Shard]) -> None:
         if one.index == other.index:
             raise UserError(f"{one} and {other} are both shard {one.index} of {one.count}: leave one out.")
         if both := [name for name in one.plan.references if name in one.finished & other.finished]:
-            raise UserError(f"{one} and {other} overlap: both have {_named(both)}.")
+            raise UserError(f"{one} and {other} overlap: both have {listed(both)}.")
 
 
 def _refuse_gaps(shards: Sequence[Shard]) -> None:
@@ -194,11 +192,11 @@ def _refuse_gaps(shards: Sequence[Shard]) -> None:
     plan, count = shards[0].plan, shards[0].count
     given = {shard.index for shard in shards}
     absent = [str(index) for index in range(count) if index not in given and plan.names(index, count)]
-    missing = [f"shard{'' if len(absent) == 1 else 's'} {_named(absent)} of {count}"] if absent else []
+    missing = [f"shard{'' if len(absent) == 1 else 's'} {listed(absent)} of {count}"] if absent else []
     for shard in shards:
         present = shard.finished | shard.unusable.keys()
         if rest := [name for name in plan.names(shard.index, count) if name not in present]:
-            missing.append(f"{_named(rest)} in {shard}")
+            missing.append(f"{listed(rest)} in {shard}")
     if missing:
         raise UserError(f"not everything is there: {'; '.join(missing)}. Start these shards again; they do the rest.")
 
@@ -215,7 +213,7 @@ def _refuse_other_content(out: Path, cfg: DictConfig, plan: Plan, source: dict[s
         raise UserError(f"{short(out)} is a file: {remedy}.")
     if not (out / CONFIG_FILE).exists():
         if strange := [path.name for path in out.iterdir() if not path.name.startswith((PARTIAL, OVERRIDES_FILE))]:
-            raise UserError(f"{short(out)} is not empty ({_named(sorted(strange))}): {remedy}.")
+            raise UserError(f"{short(out)} is not empty ({listed(sorted(strange))}): {remedy}.")
         return
     present = read_config(out / CONFIG_FILE) or {}
     if differing := differences(present, yaml.safe_load(OmegaConf.to_yaml(cfg)), PLACE_KEYS):
@@ -226,11 +224,6 @@ def _refuse_other_content(out: Path, cfg: DictConfig, plan: Plan, source: dict[s
         given = source[name] / "record.json" if name in source else None
         if given is None or (out / "references" / name / "record.json").read_bytes() != given.read_bytes():
             raise UserError(f"{short(out)} has a {name} that is of none of these shards: {remedy}.")
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 # --- what is written ---------------------------------------------------------------------------------------------

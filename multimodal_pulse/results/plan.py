@@ -5,18 +5,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import UserError, listed
 from multimodal_pulse.base.files import file_sha256, short
-from multimodal_pulse.references.picture_files import can_be_read
+from multimodal_pulse.references.picture_files import MOST_NAMED, can_be_read
 from multimodal_pulse.results.json_files import read_json, write_json
 
 Fingerprint = dict[str, str | None]
 """A file as the plan and the records name it: its `path` as it was given, and the `sha256` of its bytes, None if it
 cannot be read."""
-MOST_NAMED = 3
-"""The most changed files that an error message names; the others are counted."""
-
-
 _ALWAYS = ("references", "groups", "seconds")
 """The keys that plan.json has in any case."""
 
@@ -162,12 +158,10 @@ def refuse_another_run(
             )
 
     if present is not None and (changed := _changed(present, plan, finished)):
-        more = len(changed) - MOST_NAMED
-        named = ", ".join(changed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
         verb = "has" if len(changed) == 1 else "have"
         raise UserError(
-            f"{named} {verb} changed since {short(Path(run_dir))} was searched: give this run a hydra.run.dir of its"
-            " own, or put back what was there."
+            f"{listed(changed, MOST_NAMED)} {verb} changed since {short(Path(run_dir))} was searched: give this run a"
+            " hydra.run.dir of its own, or put back what was there."
         )
 
 

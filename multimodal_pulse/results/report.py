@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multimodal_pulse.base.errors import listed
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import short
 from multimodal_pulse.configuration.overrides import as_argument
@@ -44,7 +45,7 @@ class Report:
         if not unusable:
             return ""
         return (
-            f"{_counted(len(unusable), 'reference')} could not be used ({_some(unusable)}):"
+            f"{_counted(len(unusable), 'reference')} could not be used ({listed(unusable, MOST_REASONS)}):"
             f" {short(self.run_dir / 'metrics.json')} says why. Once they are mended, the same command in the same"
             " place searches them."
         )
@@ -84,7 +85,7 @@ class Report:
                 about.setdefault(remark, []).append(entry["reference"])
         everyone, more = len(self.entries), len(about) - MOST_REASONS
         lines = [
-            f"note: {remark}" if len(names) == everyone else f"note: {_some(names)}: {remark}"
+            f"note: {remark}" if len(names) == everyone else f"note: {listed(names, MOST_REASONS)}: {remark}"
             for remark, names in list(about.items())[:MOST_REASONS]
         ]
         return [*lines, *([f"note: {more} more in the record.json of each reference"] if more > 0 else [])]
@@ -201,12 +202,6 @@ def _of_reference(entry: Mapping[str, Any]) -> list[str]:
     faithful = [record["lr_psnr"] for record in records if record["lr_psnr"] is not None]
     seconds = sum(record["seconds"] for record in records)
     return cells(*means, min(faithful, default=None), entry["diversity"]["rms"], seconds)
-
-
-def _some(names: Sequence[str]) -> str:
-    """Names the first few and counts the others."""
-    more = len(names) - MOST_REASONS
-    return ", ".join(names[:MOST_REASONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -18,10 +18,10 @@ from picture_files import encoded, smooth_pixels
 from PIL import Image
 from places import CONF, SHARED
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import MOST_LISTED, UserError, listed
 from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
 from multimodal_pulse.references import CelebAHQ, Reference, celeba_hq
-from multimodal_pulse.references.celeba_release import HEADER, IMAGES, MAPPING, MOST_LISTED, PARTITION_FILE, listed
+from multimodal_pulse.references.celeba_release import HEADER, IMAGES, MAPPING, PARTITION_FILE
 from multimodal_pulse.references.picture_files import size_and_format
 from multimodal_pulse.references.pixels import load_rgb, quantise
 
