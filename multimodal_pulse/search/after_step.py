@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -10,39 +11,37 @@ from multimodal_pulse.generator.spaces.space import Space
 from multimodal_pulse.search.variables import Variable
 
 
-class AfterStep(Protocol):
-    """Changes the variables in place, after each step of the optimiser.
+@dataclass(frozen=True)
+class Step:
+    """A step that the optimiser has just done.
 
-    Args:
+    Attributes:
         space: the space of the current stage.
         variables: the variables by name; each also has its `initial` values, from the start of the stage.
         learning_rate: the learning rate of the step.
         streams: the random stream of each sample, [B], for draws on the CPU.
     """
 
-    def __call__(
-        self,
-        space: Space,
-        variables: Mapping[str, Variable],
-        learning_rate: float,
-        streams: Sequence[torch.Generator],
-    ) -> None: ...
+    space: Space
+    variables: Mapping[str, Variable]
+    learning_rate: float
+    streams: Sequence[torch.Generator]
+
+
+class AfterStep(Protocol):
+    """Changes the variables in place, after each step of the optimiser."""
+
+    def __call__(self, step: Step, /) -> None: ...
 
 
 class Retract:
     """Returns every variable to its space: PULSE's return to the sphere (Menon et al. 2020, section 3.2)."""
 
     @torch.no_grad()
-    def __call__(
-        self,
-        space: Space,
-        variables: Mapping[str, Variable],
-        learning_rate: float,
-        streams: Sequence[torch.Generator],
-    ) -> None:
+    def __call__(self, step: Step) -> None:
         """Replaces each variable by `space.retract` of it; a space without bounds changes nothing."""
-        for name, variable in variables.items():
-            variable.set(space.retract(name, variable.stack(), variable.initial))
+        for name, variable in step.variables.items():
+            variable.set(step.space.retract(name, variable.stack(), variable.initial))
 
 
 class LangevinNoise:
@@ -54,28 +53,16 @@ class LangevinNoise:
     """
 
     @torch.no_grad()
-    def __call__(
-        self,
-        space: Space,
-        variables: Mapping[str, Variable],
-        learning_rate: float,
-        streams: Sequence[torch.Generator],
-    ) -> None:
+    def __call__(self, step: Step) -> None:
         """Adds each sample's noise from its own stream."""
-        for variable in variables.values():
-            for parameter, rng in zip(variable.parameters, streams, strict=True):
+        for variable in step.variables.values():
+            for parameter, rng in zip(variable.parameters, step.streams, strict=True):
                 noise = torch.randn(parameter.shape, generator=rng).to(parameter)
-                parameter.add_(noise, alpha=math.sqrt(2 * learning_rate))
+                parameter.add_(noise, alpha=math.sqrt(2 * step.learning_rate))
 
 
 class NoAfterStep:
     """Leaves the variables where the optimiser has put them, even outside their space."""
 
-    def __call__(
-        self,
-        space: Space,
-        variables: Mapping[str, Variable],
-        learning_rate: float,
-        streams: Sequence[torch.Generator],
-    ) -> None:
+    def __call__(self, step: Step) -> None:
         """Does nothing."""

@@ -33,7 +33,7 @@ from multimodal_pulse.diversity.synthesis_noise import (
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.space import Space
 from multimodal_pulse.references.base import Reference
-from multimodal_pulse.search.after_step import AfterStep
+from multimodal_pulse.search.after_step import AfterStep, Step
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate
 from multimodal_pulse.search.objective import AnyObjective, Iterate, squared_error
@@ -164,7 +164,8 @@ class LatentOptimization(pl.LightningModule):
         optimizer.zero_grad()
         self.manual_backward(losses.sum())
         optimizer.step(lambda: losses)
-        self.after_step(self.stage.latent_space, self.variables, optimizer.param_groups[0]["lr"], self.streams)
+        rate = optimizer.param_groups[0]["lr"]
+        self.after_step(Step(self.stage.latent_space, self.variables, rate, self.streams))
         self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
         logged = {"loss": losses.sum(), **terms, "batch_diversity": coupling.sum()}
         return {name: term.detach() for name, term in logged.items()}

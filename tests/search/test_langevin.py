@@ -7,7 +7,7 @@ import torch
 from tiny_search import run, tiny_generator, tiny_references, tiny_search
 
 from multimodal_pulse.search import optimizers
-from multimodal_pulse.search.after_step import LangevinNoise
+from multimodal_pulse.search.after_step import LangevinNoise, Step
 from multimodal_pulse.search.keep import LastIterate
 from multimodal_pulse.search.variables import Variable, by_problem
 
@@ -25,7 +25,7 @@ def chains(num_chains: int, steps: int) -> torch.Tensor:
         for parameter in variable.parameters:
             parameter.grad = PRECISIONS * parameter.detach()
         optimizer.step()
-        LangevinNoise()(None, {"latent": variable}, STEP_SIZE, streams)
+        LangevinNoise()(Step(None, {"latent": variable}, STEP_SIZE, streams))
     return variable.stack().detach()
 
 
@@ -55,9 +55,9 @@ def test_a_search_hands_over_its_learning_rate_and_ends_at_the_last_iterate():
     class Recorded(LangevinNoise):
         rates: list[float] = []
 
-        def __call__(self, space, variables, learning_rate, streams):
-            self.rates.append(learning_rate)
-            super().__call__(space, variables, learning_rate, streams)
+        def __call__(self, step):
+            self.rates.append(step.learning_rate)
+            super().__call__(step)
 
     settings = {
         "generator": tiny_generator(),

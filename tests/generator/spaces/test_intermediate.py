@@ -11,7 +11,7 @@ from tiny_search import tiny_generator, tiny_statistics
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.generator import Intermediate, Sphere
 from multimodal_pulse.generator.spaces.intermediate import project_onto_l1_ball
-from multimodal_pulse.search.after_step import Retract
+from multimodal_pulse.search.after_step import Retract, Step
 from multimodal_pulse.search.variables import Variable
 
 GENERATOR = tiny_generator()  # 16 x 16 pixels
@@ -100,7 +100,7 @@ def test_a_step_ends_in_the_balls_and_on_the_spheres():
     moved = {name: value + random(*value.shape, seed=3) for name, value in start.items()}
     for name, variable in variables.items():
         variable.set(moved[name])
-    Retract()(SPACE, variables, 0.0, [])
+    Retract()(Step(SPACE, variables, 0.0, []))
     ended = {name: variable.stack().detach() for name, variable in variables.items()}
     assert torch.allclose(ended["deviation.8"].abs().flatten(1).sum(dim=1), torch.tensor(5.0))
     assert torch.allclose(ended["latent"].norm(dim=2), start["latent"].norm(dim=2), rtol=1e-5)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from multimodal_pulse.generator.spaces.sphere import Sphere
 from multimodal_pulse.generator.statistics import WStatistics
-from multimodal_pulse.search.after_step import Retract
+from multimodal_pulse.search.after_step import Retract, Step
 from multimodal_pulse.search.variables import Variable, by_problem
 
 STATISTICS = WStatistics(mean=torch.tensor([0.5, -1.0, 0.0]), std=torch.tensor([1.0, 2.0, 0.5]))
@@ -40,7 +40,7 @@ def test_return_to_sphere_restores_the_radius_and_keeps_the_direction(shape, see
         for parameter in variable.parameters:
             parameter.add_(movement * torch.randn(parameter.shape, generator=rng))
     moved = variable.stack().detach()
-    Retract()(SPACE, {"latent": variable}, 0.0, [])
+    Retract()(Step(SPACE, {"latent": variable}, 0.0, []))
     on_sphere = variable.stack().detach()
 
     vectors = (initial.flatten(2), moved.flatten(2), on_sphere.flatten(2))
@@ -53,7 +53,7 @@ def test_return_to_sphere_restores_the_radius_and_keeps_the_direction(shape, see
 def test_vectors_of_zeros_stay_zero_and_the_initial_tensor_is_not_shared():
     initial = torch.zeros(2, 3, 4)
     variable = Variable(initial)
-    Retract()(SPACE, {"latent": variable}, 0.0, [])
+    Retract()(Step(SPACE, {"latent": variable}, 0.0, []))
     assert torch.equal(variable.stack(), torch.zeros(2, 3, 4))
     with torch.no_grad():
         variable.parameters[0].fill_(1.0)
