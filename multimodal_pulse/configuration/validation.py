@@ -105,7 +105,7 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
                 f"{override}: nothing can be added to this configuration or taken from it; leave out the sign."
             )
     # The schema of references=folder does not refuse null.
-    null = [key for key, node in (("references.path", cfg.references),) if "path" in node and node.path is None]
+    null = ["references.path"] if "path" in cfg.references and cfg.references.path is None else []
     for key in sorted(OmegaConf.missing_keys(cfg)) + null:
         raise UserError(f"{key} is not set: add {key}=... to the command.")
     limit = cfg.references.get("limit")

@@ -36,7 +36,7 @@ MEGABYTES = {"alex": 233, "squeeze": 5, "vgg": 528}
 _OTHER = f"metrics.lpips_net=alex fetches what this project's tables use, {MEGABYTES['alex']} MB"
 
 # For smaller sides, in pixels, a pooling layer of the backbone has no input left (AlexNet: rounded up from 31).
-_SMALLEST = {"alex": 32, "squeeze": 17, "vgg": 16}
+SMALLEST = {"alex": 32, "squeeze": 17, "vgg": 16}
 
 _PIXELS_AT_ONCE = 2**20
 
@@ -126,7 +126,7 @@ class Lpips:
 
     def _sees(self, x: Tensor) -> bool:
         """Returns whether the pictures are large enough for the backbone, and warns once if they are not."""
-        smallest = _SMALLEST[self.net]
+        smallest = SMALLEST[self.net]
         if min(x.shape[-2:]) >= smallest:
             return True
         if not self._too_small_said:

@@ -15,15 +15,13 @@ from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.domains.real_pictures import has_real_pictures, real_pictures
 from multimodal_pulse.generator.computed_once import computed_once
-from multimodal_pulse.metrics.lpips import backbone_file, promised_prefix
+from multimodal_pulse.metrics.lpips import SMALLEST, backbone_file, promised_prefix
 from multimodal_pulse.metrics.manifold import Manifold, features, squeezenet
 
 logger = logging.getLogger(__name__)
 
 REAL_PICTURES = 2000
 """How many real pictures samples are compared with."""
-SMALLEST = 17
-"""The least pixels of a picture's side; in smaller ones a pooling layer of SqueezeNet has no input left."""
 
 
 class NullRealism:
@@ -93,8 +91,8 @@ def build_realism(domain: str | None, resolution: int) -> Realism | NullRealism:
     """
     if domain is None or not has_real_pictures(domain):
         return NullRealism("there are no real pictures of the domain")
-    if resolution < SMALLEST:
-        return NullRealism(f"the pictures are smaller than {SMALLEST} pixels")
+    if resolution < SMALLEST["squeeze"]:
+        return NullRealism(f"the pictures are smaller than {SMALLEST['squeeze']} pixels")
     path = backbone_file("squeeze")
     try:
         sha256, backbone = file_sha256(path), squeezenet()

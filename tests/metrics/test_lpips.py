@@ -87,7 +87,7 @@ def test_the_smallest_picture_works_and_a_smaller_one_is_none_said_once(
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
     lpips = build_lpips(net)
     caplog.clear()
-    side = module._SMALLEST[net]
+    side = module.SMALLEST[net]
     distance = lpips(torch.zeros(1, 3, side, side), torch.ones(3, side, side))
     assert distance is not None and float(distance) > 0.1
     with caplog.at_level(logging.WARNING):
