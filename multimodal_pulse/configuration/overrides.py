@@ -44,6 +44,8 @@ def _with_path_as_it_is(argument: str) -> str:
     parts = [text] if _exists(text) else text.split(",")
     if all(map(_exists, parts)):
         return f"{key}={','.join(literal(os.path.expanduser(part)) for part in parts)}"
+    if key in FOLDERS and (home := re.fullmatch(r"(['\"])(~.*)\1", text)):  # Hydra would make a folder called ~
+        return f"{key}={home[1]}{os.path.expanduser(home[2])}{home[1]}"
     if text[0] in "'\"[" or "${" in text or _is_read(argument):
         return argument
     return f"{key}={literal(os.path.expanduser(text))}"

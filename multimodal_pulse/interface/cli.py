@@ -4,11 +4,9 @@ An error of the user ends in one line on stderr and exit status 1, an error of t
 in one line and 130, SIGTERM in one line and 143. Nothing heavy is imported before a configuration is composed.
 """
 
-import re
 import sys
 
 from multimodal_pulse.base.errors import STOPS, Terminated
-from multimodal_pulse.base.files import expanded
 from multimodal_pulse.base.version import __version__
 from multimodal_pulse.interface.messages import STOPPED, discard_output, say, say_error, show
 from multimodal_pulse.interface.signals import ending_signals_raise
@@ -19,7 +17,7 @@ from multimodal_pulse.interface.subcommands import COMMANDS, execute
 def main() -> None:
     """Runs the command in `sys.argv`."""
     # argparse accepts no overrides after a flag that follows others; this flag may stand anywhere.
-    arguments = sorted(map(_at_home, sys.argv[1:]), key=lambda argument: argument not in ("-m", "--multirun"))
+    arguments = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
     sys.argv[1:] = arguments
     with usable_streams(), ending_signals_raise():
         try:
@@ -35,12 +33,6 @@ def main() -> None:
         except Exception as error:
             say_error(error)
             sys.exit(1)
-
-
-def _at_home(argument: str) -> str:
-    """Puts the home folder in place of a quoted `~`, which Hydra would make a folder of."""
-    quoted = re.fullmatch(r"(hydra\.(?:run|sweep)\.dir=)(['\"])(~.*)\2", argument)
-    return f"{quoted[1]}{quoted[2]}{expanded(quoted[3])}{quoted[2]}" if quoted else argument
 
 
 def _execute(arguments: list[str]) -> None:
