@@ -26,10 +26,8 @@ from multimodal_pulse.configuration.schema import register
 from multimodal_pulse.configuration.validation import FILES, check_config, check_files
 from multimodal_pulse.interface.hydra_errors import explain, read_arguments, refuse_arguments
 from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error, say_loading, show
-from multimodal_pulse.interface.sweep_check import check_sweep, picture_files
 from multimodal_pulse.interface.sweep_jobs import LOST, CommandLine, collect, leave
 from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
-from multimodal_pulse.references.picture_files import refuse_failing, size_and_format
 
 register()
 
@@ -59,6 +57,8 @@ def search(arguments: Sequence[str]) -> None:
     CommandLine().begin(arguments)
     try:
         if {"-m", "--multirun"} & set(arguments):
+            from multimodal_pulse.interface.sweep_check import check_sweep
+
             check_sweep(arguments)
         job()
         if any(ended.error for ended in jobs):
@@ -139,6 +139,9 @@ def _refuse_early(cfg: DictConfig, job: Job) -> None:
     refuse_another_config(job.run_dir, as_begun(job.run_dir, cfg))
     # A resumed run and a shard do not read all pictures: they check their own later.
     if cfg.shard.count == 1 and not _begun(job):
+        from multimodal_pulse.interface.sweep_check import picture_files
+        from multimodal_pulse.references.picture_files import refuse_failing, size_and_format
+
         refuse_failing(size_and_format, picture_files(cfg, job.choices["references"]))
 
 
