@@ -89,8 +89,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     )
 
     knows, shown = parts.generator.domain, references.domain
-    # Without LPIPS nothing is measured in deep features.
-    realism = build_realism(cfg.metrics.lpips_net and (knows or shown), parts.generator.resolution)
+    # Without LPIPS nothing is measured in deep features, and with nothing left to search nothing at all.
+    measured = bool(groups and cfg.metrics.lpips_net)
+    realism = build_realism((knows or shown) if measured else None, parts.generator.resolution)
 
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
         folders = ReferenceFolders(
