@@ -53,8 +53,6 @@ def translated(settings: Mapping[str, Any]) -> dict[str, Any]:
     for slot, classes in _ONCE_WITHOUT.items():
         if isinstance(node := renamed.get(slot), dict):
             renamed[slot] = classes.get(node.get("_target_", ""), {}) | node
-    if "latent_space" not in renamed and renamed.get("method") == "combined":
-        renamed["method"] = "report"  # that name then meant the report's combination, which was the default as well
     return {slot: dict(node) for slot, node in _ONCE_FIXED.items() if slot not in renamed} | renamed
 
 

@@ -32,8 +32,10 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
     there = read_config(path)
     if there is None:
         raise UserError(f"{path} is not this program's: give this run a hydra.run.dir of its own.")
-    differing = differences(there, yaml.safe_load(OmegaConf.to_yaml(cfg)), PLACE_KEYS)
-    if differing:
+    now = yaml.safe_load(OmegaConf.to_yaml(cfg))
+    # A method only chooses options: another name for the same ones, as after a renaming, makes no other run.
+    if differences(there, now, PLACE_KEYS | {"method"}):
+        differing = differences(there, now, PLACE_KEYS)
         raise UserError(
             f"{short(run_dir)} holds a run with another configuration ({in_words(differing, 'there', 'now')}): give"
             f" this one a hydra.run.dir of its own, or go on with that one by the arguments in"

@@ -114,6 +114,15 @@ def refusal(run_dir, *overrides):
     return str(refused.value)
 
 
+def test_a_method_that_was_renamed_is_the_same_run(tmp_path):
+    cfg = compose_config(["method=report"])
+    cfg.method = "combined"  # the name of the same options in earlier versions
+    write_config_once(tmp_path, cfg, [])
+    refuse_another_config(tmp_path, compose_config(["method=report"]))
+    assert refusal(tmp_path, "method=combined")
+    assert refusal(tmp_path, "method=report", "seed=1")
+
+
 def test_another_configuration_is_told_by_three_keys_that_a_user_sets(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_config_once(tmp_path / "run", compose_config(), [])
