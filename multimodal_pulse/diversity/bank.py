@@ -5,12 +5,15 @@ weights if they come with one, else in the cache. Only the LR pictures are store
 drawn again from their seed.
 """
 
+from dataclasses import dataclass
+
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.generator.computed_once import computed_once
+from multimodal_pulse.generator.computed_once import Unfinished, computed_once
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.statistics import w_statistics
 
@@ -20,38 +23,59 @@ RIDGE = 1.0
 """Penalty of the ridge regression, in units of squared LR pixels of the range [0, 1], summed over the bank."""
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """E(y): the ridge regression of Gaussianised latents on LR pictures.
+
+    Attributes:
+        lr_mean: [c * h * w].
+        latent_mean: [w_dim].
+        coefficients: [c * h * w, w_dim].
+    """
+
+    lr_mean: Tensor
+    latent_mean: Tensor
+    coefficients: Tensor
+
+    @classmethod
+    def fit(cls, lr: Tensor, latents: Tensor) -> "Estimate":
+        """Fits to N draws: LR pictures [N, c * h * w] in [0, 1] and their latents [N, w_dim]."""
+        lr_mean, latent_mean = lr.mean(dim=0), latents.mean(dim=0)
+        pictures, centred = (lr - lr_mean).double(), (latents - latent_mean).double()
+        gram = pictures.T @ pictures + RIDGE * torch.eye(pictures.shape[1], dtype=torch.float64)
+        return cls(lr_mean, latent_mean, torch.linalg.solve(gram, pictures.T @ centred).float())
+
+    def __call__(self, lr: Tensor) -> Tensor:
+        """Maps LR pictures [..., c * h * w] in [0, 1] to latents [..., w_dim]."""
+        return self.latent_mean + (lr - self.lr_mean) @ self.coefficients
+
+
 class Bank:
     """Draws of a generator with their LR pictures, and the best linear estimate of a latent from an LR picture.
 
     Args:
         generator: the generator, on any device.
         lr: the LR pictures, uint8 [N, c * h * w], see `lr_pictures`.
+        estimate: E(y), fitted to more draws than the bank holds; None: it is fitted to the bank.
 
     Attributes:
+        estimate: E(y), see `Estimate`.
         latents: the draws after PULSE's Gaussianisation, [N, w_dim], with mean 0 and variance 1 in each component.
         lr: the LR pictures as floats in [0, 1], [N, c * h * w].
     """
 
     @torch.no_grad()
-    def __init__(self, generator: Generator, lr: Tensor):
+    def __init__(self, generator: Generator, lr: Tensor, estimate: Estimate | None = None):
         self.statistics = w_statistics(generator)
-        self.latents = torch.cat([self._gaussianised(generator, first) for first in range(0, len(lr), _CHUNK)])[
-            : len(lr)
-        ]
+        chunks = [self._gaussianised(generator, first) for first in range(0, len(lr), _CHUNK)]
+        self.latents = torch.cat(chunks)[: len(lr)]
         self.lr = lr.float() / 255
-        self._lr_mean, self._latent_mean = self.lr.mean(dim=0), self.latents.mean(dim=0)
-        pictures, latents = (self.lr - self._lr_mean).double(), (self.latents - self._latent_mean).double()
-        gram = pictures.T @ pictures + RIDGE * torch.eye(pictures.shape[1], dtype=torch.float64)
-        self._coefficients = torch.linalg.solve(gram, pictures.T @ latents).float()
+        self.estimate = estimate or Estimate.fit(self.lr, self.latents)
 
     def _gaussianised(self, generator: Generator, first: int) -> Tensor:
         z = _z(generator, first).to(next(generator.parameters()))
         w = generator.mapping(z)[:, 0].float().cpu()
         return self.statistics.gaussianise(w)
-
-    def estimate(self, lr: Tensor) -> Tensor:
-        """E(y), the ridge regression of latents on LR pictures: [..., c * h * w] in [0, 1] -> [..., w_dim]."""
-        return self._latent_mean + (lr - self._lr_mean) @ self._coefficients
 
     def residuals(self, indices: Tensor) -> Tensor:
         """Returns x_j - E(y_j) of some draws: what their LR pictures do not tell, [n, w_dim]."""
@@ -67,47 +91,86 @@ class Bank:
 
 
 def bank(generator: Generator, degradation: Degradation, draws: int) -> Bank:
-    """Returns the bank of a generator under a degradation; it is computed once, with a progress bar.
+    """Returns the bank of a generator under a degradation; it is computed once, resumably and with a progress bar.
+
+    The estimate is fitted to the bank, unless the weights come with one. The built-in generators do: theirs was fitted
+    to 40,000 draws by `experiments/prior_training/companions.py`.
 
     Args:
         generator: the generator, on any device.
         degradation: A.
         draws: the number of pictures.
     """
+    key = _key(generator, degradation)
     tensors = computed_once(
         generator.companions,
-        f"bank-{generator.sha256[:16]}-{_as_file_name(degradation.name)}-{draws}.safetensors",
+        f"bank-{key}-{draws}.safetensors",
         "The bank of the generator is",
         fits=lambda kept: "lr" in kept and _are_pictures(kept["lr"], draws),
-        compute=lambda: {"lr": lr_pictures(generator, degradation, draws)},
+        compute=lambda unfinished: {"lr": lr_pictures(generator, degradation, draws, unfinished)},
     )
-    return Bank(generator, tensors["lr"])
+    return Bank(generator, tensors["lr"], _shipped_estimate(generator, degradation))
+
+
+def estimate_file(generator: Generator, degradation: Degradation) -> str:
+    """Returns the name of the file, among the generator's companions, of an estimate fitted to more draws."""
+    return f"estimate-{_key(generator, degradation)}.safetensors"
+
+
+def _shipped_estimate(generator: Generator, degradation: Degradation) -> Estimate | None:
+    file = generator.companions and generator.companions / estimate_file(generator, degradation)
+    if not file or not file.is_file():
+        return None
+    return Estimate(**{name: tensor.float() for name, tensor in load_file(file).items()})
+
+
+def _key(generator: Generator, degradation: Degradation) -> str:
+    words = "".join(letter if letter.isalnum() else "-" for letter in degradation.name)
+    return f"{generator.sha256[:16]}-{words}"
 
 
 @torch.no_grad()
-def lr_pictures(generator: Generator, degradation: Degradation, draws: int) -> Tensor:
-    """Draws pictures with fresh noise maps, as in training, and degrades them: uint8 [draws, c * h * w] on the CPU."""
+def lr_pictures(
+    generator: Generator, degradation: Degradation, draws: int, unfinished: Unfinished | None = None
+) -> Tensor:
+    """Draws pictures with fresh noise maps, as in training, and degrades them: uint8 [draws, c * h * w] on the CPU.
+
+    Args:
+        generator: the generator, on any device.
+        degradation: A.
+        draws: the number of pictures.
+        unfinished: where pictures are kept until all have been drawn; None: nowhere.
+    """
     like = next(generator.parameters())
-    pictures = []
-    bar = progress_bar(total=draws, desc="drawing a bank of the generator's pictures, once", unit="picture")
-    for first in range(0, draws, _CHUNK):
+    pictures = _resumable(unfinished, draws)
+    begin = sum(map(len, pictures))
+    bar = progress_bar(
+        total=draws, initial=begin, desc="drawing a bank of the generator's pictures, once", unit="picture"
+    )
+    for first in range(begin, draws, _CHUNK):
         rng = torch.Generator().manual_seed(_NOISE_SEED + first)
         noise = [torch.randn(_CHUNK, 1, r, r, generator=rng).to(like) for r in generator.noise_resolutions]
         images = generator.synthesis(generator.mapping(_z(generator, first).to(like)), noise).clamp(0, 1)
         pictures.append((degradation(images).clamp(0, 1) * 255).round().byte().flatten(1).cpu())
         bar.update(min(_CHUNK, draws - first))
+        if unfinished is not None:
+            unfinished.keep(lambda: torch.cat(pictures))
     bar.close()
     return torch.cat(pictures)[:draws]
+
+
+def _resumable(unfinished: Unfinished | None, draws: int) -> list[Tensor]:
+    """The pictures that an earlier process has drawn, if they can be continued."""
+    kept = None if unfinished is None else unfinished.read()
+    if kept is None or kept.dtype != torch.uint8 or kept.ndim != 2 or len(kept) % _CHUNK or len(kept) > draws:
+        return []
+    return [kept]
 
 
 def _z(generator: Generator, first: int) -> Tensor:
     """The random inputs of the draws from number `first` on, [_CHUNK, z_dim]."""
     rng = torch.Generator().manual_seed(_Z_SEED + first)
     return torch.randn(_CHUNK, generator.z_dim, generator=rng)
-
-
-def _as_file_name(words: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in words)
 
 
 def _are_pictures(lr: Tensor, draws: int) -> bool:

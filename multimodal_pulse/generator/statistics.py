@@ -47,7 +47,7 @@ def w_statistics(generator: Generator, draws: int = 1_000_000) -> WStatistics:
         f"w-statistics-{generator.sha256}-{draws}.safetensors",
         "The statistics of W are",
         fits=lambda kept: kept.keys() == {"mean", "std"},
-        compute=lambda: vars(estimate_w_statistics(generator, draws)),
+        compute=lambda _: vars(estimate_w_statistics(generator, draws)),
     )
     return WStatistics(**tensors)
 

@@ -105,7 +105,7 @@ def build_realism(domain: str | None, resolution: int) -> Realism | NullRealism:
         f"real-{domain.replace('/', '-').replace(' ', '-')}-{resolution}-{REAL_PICTURES}-{sha256[:16]}.safetensors",
         "The features of real pictures are",
         fits=lambda tensors: "features" in tensors and len(tensors["features"]) == REAL_PICTURES,
-        compute=lambda: {"features": _real_features(domain, resolution, backbone)},
+        compute=lambda _: {"features": _real_features(domain, resolution, backbone)},
     )
     return Realism(domain, kept["features"], backbone, sha256, verified=sha256.startswith(promised_prefix(path)))
 

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tiny_search import FACTOR, tiny_generator, tiny_statistics
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Bicubic
-from multimodal_pulse.diversity.bank import Bank, bank, lr_pictures
+from multimodal_pulse.diversity.bank import Bank, Estimate, bank, estimate_file, lr_pictures
 from multimodal_pulse.diversity.conditioned import ConditionedLatents, SpreadConditionedLatents
+from multimodal_pulse.generator.computed_once import Unfinished
 from multimodal_pulse.generator.spaces.gaussian import Gaussian
 
 DRAWS = 120
@@ -54,6 +56,35 @@ def test_a_damaged_file_is_drawn_again(stored, tmp_path):
     [file] = tmp_path.glob("bank-*")
     file.write_bytes(b"nothing")
     assert torch.equal(bank(tiny_generator(), DEGRADATION, DRAWS).lr, stored.lr)
+
+
+def test_a_bank_that_was_killed_is_resumed(tmp_path, monkeypatch):
+    monkeypatch.setattr("multimodal_pulse.generator.computed_once._SECONDS_BETWEEN_SAVES", 0)
+    unfinished, generator = Unfinished(tmp_path / "some.unfinished"), tiny_generator()
+    lr_pictures(generator, DEGRADATION, 50, unfinished)  # one chunk
+    drawn = []
+    synthesis = generator.synthesis
+    monkeypatch.setattr(generator, "synthesis", lambda *of: drawn.append(len(of[0])) or synthesis(*of))
+    resumed = lr_pictures(generator, DEGRADATION, DRAWS, unfinished)
+    assert drawn == [50, 50]  # of the three chunks, the first was kept
+    assert torch.equal(resumed, lr_pictures(generator, DEGRADATION, DRAWS))
+
+
+@pytest.mark.parametrize(
+    "rows", [torch.zeros(30, 48, dtype=torch.uint8), torch.zeros(50, 48), torch.zeros(200, 48).byte()]
+)
+def test_what_cannot_be_continued_is_drawn_again(rows, tmp_path):
+    save_file({"rows": rows}, tmp_path / "some.unfinished")
+    pictures = lr_pictures(tiny_generator(), DEGRADATION, DRAWS, Unfinished(tmp_path / "some.unfinished"))
+    assert torch.equal(pictures, lr_pictures(tiny_generator(), DEGRADATION, DRAWS))
+
+
+def test_an_estimate_that_comes_with_the_weights_is_used(stored, tmp_path):
+    generator = tiny_generator()
+    generator.companions = tmp_path
+    other = Estimate(torch.zeros(48), torch.full((16,), 3.0), torch.zeros(48, 16))
+    save_file(vars(other), tmp_path / estimate_file(generator, DEGRADATION))
+    assert torch.equal(bank(generator, DEGRADATION, DRAWS).estimate(stored.lr[5]), torch.full((16,), 3.0))
 
 
 def test_the_estimate_is_ridge_regression(stored):
