@@ -1,5 +1,6 @@
 """Translates the names of earlier versions in run directories, so that this version can resume and draw them."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,13 +28,14 @@ _ROOMS = {
 }
 """The new place of each `_target_` that has moved."""
 
-_ONCE_FIXED: dict[str, dict[str, Any]] = {
+_ONCE_FIXED: dict[str, Any] = {
     "latent_space": {"_target_": "multimodal_pulse.generator.Sphere"},
     "stages": {"before": []},
     "after_step": {"_target_": "multimodal_pulse.search.Retract"},
     "keep": {"_target_": "multimodal_pulse.search.BestIterate"},
+    "select": None,
 }
-"""Slots that earlier versions did not have, with what these versions did."""
+"""Slots and knobs that earlier versions did not have, with what these versions did."""
 
 _ONCE_WITHOUT: dict[str, dict[str, dict[str, Any]]] = {
     "generator": {"multimodal_pulse.generator.load_file": {"domain": "photographs"}},
@@ -53,7 +55,7 @@ def translated(settings: Mapping[str, Any]) -> dict[str, Any]:
     for slot, classes in _ONCE_WITHOUT.items():
         if isinstance(node := renamed.get(slot), dict):
             renamed[slot] = classes.get(node.get("_target_", ""), {}) | node
-    return {slot: dict(node) for slot, node in _ONCE_FIXED.items() if slot not in renamed} | renamed
+    return {slot: copy.deepcopy(node) for slot, node in _ONCE_FIXED.items() if slot not in renamed} | renamed
 
 
 def _renamed(value: Any) -> Any:

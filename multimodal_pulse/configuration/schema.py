@@ -256,6 +256,7 @@ class Config:
     """The root: the knobs, and one node per slot of `conf/config.yaml`."""
 
     num_samples: int = MISSING
+    select: int | None = MISSING
     steps: int = MISSING
     seed: int = MISSING
     film_frames: int = MISSING

@@ -43,6 +43,7 @@ READ_BY = {
 
 LOWEST = {
     "num_samples": 1,
+    "select": 1,
     "steps": 1,
     "stages.restarts": 1,
     "film_frames": 0,
@@ -73,8 +74,8 @@ WITHOUT_SEARCH = ("bicubic", "mean_image")
 """Options of the slot `search` that make one picture per reference without searching."""
 
 OF_A_SEARCH = (
-    "num_samples", "steps", "film_frames", "noise", "latent_space", "latent_resampling", "lr_noise", "synthesis_noise",
-    "batch_diversity", "objective", "optimizer", "schedule", "stages", "after_step", "keep",
+    "num_samples", "select", "steps", "film_frames", "noise", "latent_space", "latent_resampling", "lr_noise",
+    "synthesis_noise", "batch_diversity", "objective", "optimizer", "schedule", "stages", "after_step", "keep",
 )  # fmt: skip
 """Knobs and slots that only a search reads. The seed is not among them: whoever sweeps methods sweeps it for all."""
 
@@ -127,6 +128,10 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
             raise UserError(f"{key}={value}: it must be a finite number.")
         if abs(value) > HIGHEST:
             raise UserError(f"{key}={value:g}: it must be at most {HIGHEST:g}.")
+    if cfg.select is not None and cfg.select > cfg.num_samples:
+        raise UserError(
+            f"select={cfg.select}: it must be at most num_samples={cfg.num_samples}, the samples that are found."
+        )
     if cfg.shard.index >= cfg.shard.count:
         raise UserError(
             f"shard.index={cfg.shard.index}, shard.count={cfg.shard.count}: the shards are 0 to {cfg.shard.count - 1}."

@@ -46,6 +46,7 @@ class SampleRecord:
         status: how faithful the sample is to the reference: "ok" from `OK_LR_PSNR_DB` on, "loose" below, "failed" if
             the picture has a non-finite value. It says nothing about how the sample looks; `realistic` does.
         lr_psnr_float: LR-PSNR in dB before the sample was rounded to 8 bits.
+        lr_psnr_found: LR-PSNR in dB of what the search found, before the consistency step.
         lr_psnr_ntire: LR-PSNR in dB as the NTIRE challenges measure it; see `functional.lr_psnr_ntire`.
         realistic: whether the sample lies where real pictures of its domain lie; see `Realism`.
     """
@@ -61,6 +62,7 @@ class SampleRecord:
     seconds: float
     status: Status
     lr_psnr_float: float | None = None
+    lr_psnr_found: float | None = None
     lr_psnr_ntire: float | None = None
     realistic: bool | None = None
 
@@ -139,6 +141,7 @@ def evaluate(
         "lpips": features.distance(of_original),
         "lr_psnr": lr_psnr(samples, lr, degradation),
         "lr_psnr_float": psnr(outcome.lr_before_rounding, lr),
+        "lr_psnr_found": psnr(outcome.lr_found, lr),
         "lr_psnr_ntire": lr_psnr_ntire(samples, lr),
     }
     columns = {name: _numbers(values) for name, values in scores.items()}

@@ -29,6 +29,7 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
         psnr, ssim, lpips   {mean, std} to the original; PSNR in dB, at most `psnr_cap.db`
         lr_psnr             {mean, std, min} in dB to the LR reference, of the saved 8-bit file; min: of all samples
         lr_psnr_float       the same of the samples before they were rounded to 8 bits
+        lr_psnr_found       the same of what the search found, before the consistency step
         lr_psnr_ntire       the same as the NTIRE challenges measure it (`functional.lr_psnr_ntire`), and
                             mean_of_min, their "worst": of each reference its worst sample, averaged
         psnr_best           {mean, std} in dB: of each reference its sample with the highest PSNR
@@ -73,6 +74,7 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
         "lpips": _mean_std(_samples_of(entries, "lpips")),
         "lr_psnr": over_references(_samples_of(entries, "lr_psnr")),
         "lr_psnr_float": over_references(_samples_of(entries, "lr_psnr_float")),
+        "lr_psnr_found": over_references(_samples_of(entries, "lr_psnr_found")),
         "lr_psnr_ntire": {
             **over_references(lr_psnr_ntire),
             "mean_of_min": over_references(-best(-scores)[None] for scores in lr_psnr_ntire)["mean"],

@@ -122,6 +122,7 @@ class ReferenceFolders:
             "seconds": outcome.seconds,
             "group": outcome.group,
             "halved": outcome.halved,
+            "selected": outcome.selected,
             "lpips_backbone": self._lpips_state,
             "realism_backbone": self._realism_state,
             "settings": self.settings,

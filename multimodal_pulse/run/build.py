@@ -26,6 +26,7 @@ from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import ForgivingTracker, NullTracker
 from multimodal_pulse.search.outcome import Search
+from multimodal_pulse.search.select import AllSamples, MostDifferent
 from multimodal_pulse.search.stages import Stage
 
 RENDERING_SLOTS = ("generator", "degradation", "latent_space", "consistency")
@@ -221,6 +222,7 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
         "objective": build(cfg.objective),
         "after_step": build(cfg.after_step),
         "keep": factory(cfg.keep),
+        "select": AllSamples() if cfg.select is None else MostDifferent(cfg.select),
         "consistency": build(cfg.consistency),
         "num_samples": cfg.num_samples,
         "seed": cfg.seed,

@@ -70,7 +70,7 @@ def bytes_of_reference(cfg: DictConfig, parts: Parts) -> int:
 
     A PNG is counted with one byte a pixel (faces have 1.4), the latents as they are.
     """
-    generator, k = parts.generator, cfg.num_samples
+    generator, k = parts.generator, cfg.select or cfg.num_samples
     picture = generator.resolution**2
     if not searches_latents(cfg):
         return PAGE_BYTES + (1 + k) * picture

@@ -9,6 +9,7 @@ generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and the
   `Iterate` (`SquaredLength`, `NormalW` and `Colinearity` are priors of CSGM and BRGM);
 - `Retract`, `LangevinNoise`, `NoAfterStep`: what follows each step of the optimiser;
 - `BestIterate`, `LastIterate`: which iterate of each sample is kept;
+- `MostDifferent`, `AllSamples`: which samples are kept;
 - `ExactConsistency`, `NoConsistency`: what is done to the samples after the search.
 
 `BicubicSearch` and `MeanImageSearch` are the baselines; they run like a search but need none.
@@ -24,6 +25,7 @@ from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, 
 from multimodal_pulse.search.optimizers import adam, gradient_descent, lbfgs, ranger21, sgd
 from multimodal_pulse.search.posterior import PosteriorObjective
 from multimodal_pulse.search.schedules import FixedSchedule, Geometric, Linear1Cycle, Linear1CycleDrop, NoSchedule, Ramp
+from multimodal_pulse.search.select import AllSamples, MostDifferent
 from multimodal_pulse.search.stages import Stage
 from multimodal_pulse.search.terms import Colinearity, NormalW, SquaredLength
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from multimodal_pulse.search.latent_optimization import LatentOptimization
 
 __all__ = [
+    "AllSamples",
     "BestIterate",
     "BicubicSearch",
     "Colinearity",
@@ -45,6 +48,7 @@ __all__ = [
     "Linear1CycleDrop",
     "MapObjective",
     "MeanImageSearch",
+    "MostDifferent",
     "NoAfterStep",
     "NoConsistency",
     "NoSchedule",

@@ -55,6 +55,7 @@ class BicubicSearch:
                     targets=reference.lr[None],
                     mask=None,
                     samples=samples,
+                    lr_found=self.degradation(images.clamp(0, 1)),
                     lr_before_rounding=lr_before_rounding,
                     latents=latents,
                     fidelity_trace=samples.new_zeros(0, 1),

@@ -38,6 +38,7 @@ from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
 from multimodal_pulse.search.keep import BestIterate
 from multimodal_pulse.search.objective import AnyObjective, Iterate, squared_error
 from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
+from multimodal_pulse.search.select import Selection
 from multimodal_pulse.search.stages import Stage, by_first_step
 from multimodal_pulse.search.trainer import make_trainer, out_of_memory, quiet_lightning
 from multimodal_pulse.search.variables import Variable, by_problem
@@ -60,6 +61,7 @@ class LatentOptimization(pl.LightningModule):
         after_step: what follows a step of the optimiser.
         keep: a factory, from the number of steps and the number of film frames, of the object that keeps an iterate
             of each sample.
+        select: which of the samples are kept.
         consistency: what is applied to the samples after the search.
         num_samples: K, at least 1.
         seed: the seed of all random draws; any integer.
@@ -92,6 +94,7 @@ class LatentOptimization(pl.LightningModule):
         objective: AnyObjective,
         after_step: AfterStep,
         keep: Callable[[int, int], BestIterate],
+        select: Selection,
         consistency: NoConsistency | ExactConsistency,
         num_samples: int,
         seed: int,
@@ -110,7 +113,7 @@ class LatentOptimization(pl.LightningModule):
         self.latent_resampling, self.lr_noise = latent_resampling, lr_noise
         self.synthesis_noise, self.batch_diversity = synthesis_noise, batch_diversity
         self.objective, self.after_step, self.keep = objective, after_step, keep
-        self.consistency = consistency
+        self.select, self.consistency = select, consistency
         self.num_samples, self.seed, self.film_frames = num_samples, seed, film_frames
         self.recorder: Recorder = lambda outcome: None
         self.group: list[Reference] = []
@@ -176,12 +179,17 @@ class LatentOptimization(pl.LightningModule):
         found, noise_maps = self.kept.variables, self.noise_maps.maps(self.kept.variables)
         w_plus, images = self.stage.latent_space.synthesise(found, noise_maps)
         latents = found | {"w_plus": w_plus} | {noise_name(layer): maps for layer, maps in enumerate(noise_maps)}
+        of_references = list(zip(images.split(self.num_samples), self.group, strict=True))
+        chosen = [self.select(found, reference.lr.to(found), self.degradation) for found, reference in of_references]
         exact = [
-            self.consistency(of_reference, reference.lr.to(images), self.degradation).cpu()
-            for of_reference, reference in zip(images.split(self.num_samples), self.group, strict=True)
+            self.consistency(found[rows], reference.lr.to(found), self.degradation).cpu()
+            for (found, reference), rows in zip(of_references, chosen, strict=True)
         ]
         seconds = (time.perf_counter() - self.started) / len(self.group)
-        self.outcomes = [self._outcome(index, exact[index], latents, seconds) for index in range(len(self.group))]
+        lr_found = self.degradation(images.clamp(0, 1))
+        self.outcomes = [
+            self._outcome(index, rows, exact[index], lr_found, latents, seconds) for index, rows in enumerate(chosen)
+        ]
         for outcome in self.outcomes:
             self.recorder(outcome)
         self.position += 1
@@ -205,9 +213,11 @@ class LatentOptimization(pl.LightningModule):
         w_plus, _ = before.synthesise(found, self.noise_maps.maps(found))
         return after.begin_from(found, w_plus) | {name: found[name] for name in self.noise_maps.initial}
 
-    def _outcome(self, index: int, found: Tensor, latents: dict[str, Tensor], seconds: float) -> Outcome:
-        """Returns the outcome of the group's reference number `index`, on the CPU."""
-        rows = slice(index * self.num_samples, (index + 1) * self.num_samples)
+    def _outcome(
+        self, index: int, chosen: Tensor, found: Tensor, lr_found: Tensor, latents: dict[str, Tensor], seconds: float
+    ) -> Outcome:
+        """Returns the outcome of the group's reference number `index`, from its chosen samples, on the CPU."""
+        rows = index * self.num_samples + chosen
         film = self.kept.film
         samples, lr_before_rounding = round_samples(found, self.degradation)
         return Outcome(
@@ -215,11 +225,13 @@ class LatentOptimization(pl.LightningModule):
             targets=self.targets[rows].cpu(),
             mask=self.lr_noise.mask,
             samples=samples,
+            lr_found=lr_found[rows].cpu(),
             lr_before_rounding=lr_before_rounding,
             # Maps that all samples of the group share are [1, 1, r, r].
             latents={name: (value[rows] if len(value) > 1 else value).cpu() for name, value in latents.items()},
             fidelity_trace=self.kept.fidelity_trace[:, rows].cpu(),
             best_step=self.kept.step[rows].tolist(),
+            selected=chosen.tolist(),
             steps=self.steps,
             seconds=seconds,
             film=None if film is None else film[:, rows],

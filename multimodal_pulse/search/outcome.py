@@ -30,6 +30,7 @@ class Outcome:
         samples: [K, 3, R, R], each sample's kept iterate after the consistency step, rounded to 8 bits: every value is
             n / 255, exactly as in the saved file. Not uint8, because a failed sample has NaN and every score needs
             float pictures.
+        lr_found: [K, 3, h, w], the iterates clamped to [0, 1] and downsampled, before the consistency step.
         lr_before_rounding: [K, 3, h, w], the samples downsampled before they were rounded.
         latents: the tensors that draw the samples again, as stored in `latents.safetensors`: `latent` and `w_plus`
             [K, num_ws, w_dim] and `noise.<layer>` [K or 1, 1, r, r] for each layer, in order. Empty for a method
@@ -40,6 +41,7 @@ class Outcome:
         seconds: the wall time of this reference: its group's time divided by the number of references in the group.
         film: [F, K, 3, R, R], the samples at F steps of the search; None without a film.
         film_steps: the F steps of the film.
+        selected: the number that each sample had in the search, whose random streams it used; empty: 0 to K - 1.
         group: the names of the references searched together, including this one; rounding depends on them.
         halved: whether the group is part of a larger one that did not fit into memory.
     """
@@ -48,6 +50,7 @@ class Outcome:
     targets: Tensor
     mask: Tensor | None
     samples: Tensor
+    lr_found: Tensor
     lr_before_rounding: Tensor
     latents: dict[str, Tensor]
     fidelity_trace: Tensor
@@ -56,6 +59,7 @@ class Outcome:
     seconds: float
     film: Tensor | None = None
     film_steps: list[int] = field(default_factory=list)
+    selected: list[int] = field(default_factory=list)
     group: list[str] = field(default_factory=list)
     halved: bool = False
 

@@ -56,6 +56,7 @@ def find(name: str = "face", consistency=None, noise: bool = True, lr_noise: boo
         targets=reference.lr + lr_noise * 0.3 * mask * torch.randn(K, 3, 4, 4, generator=generator),
         mask=mask,
         samples=samples,
+        lr_found=DEGRADATION(images.clamp(0, 1)),
         lr_before_rounding=lr_before_rounding,
         latents=latents,
         fidelity_trace=torch.ones(3, K),

@@ -21,6 +21,7 @@ from multimodal_pulse.search.keep import BestIterate
 from multimodal_pulse.search.latent_optimization import LatentOptimization
 from multimodal_pulse.search.objective import Objective
 from multimodal_pulse.search.outcome import Outcome
+from multimodal_pulse.search.select import AllSamples
 from multimodal_pulse.search.stages import Stage
 
 FACTOR = 4
@@ -62,6 +63,7 @@ def tiny_search(references: list[Reference], groups: list[list[int]], **changes:
         "objective": Objective(l2_weight=405.0, geodesic_weight=0.058, diversity_weight=0.02, eps=0.0),
         "after_step": Retract(),
         "keep": BestIterate,
+        "select": AllSamples(),
         "consistency": NoConsistency(),
         "num_samples": 2,
         "seed": 0,

@@ -53,6 +53,7 @@ def outcome(found: Tensor) -> Outcome:
         targets=reference.lr.expand(3, -1, -1, -1),
         mask=None,
         samples=samples,
+        lr_found=lr_before_rounding,
         lr_before_rounding=lr_before_rounding,
         latents={},
         fidelity_trace=torch.ones(5, 3),
@@ -63,7 +64,8 @@ def outcome(found: Tensor) -> Outcome:
 
 
 def with_samples(outcome: Outcome, samples: Tensor) -> Outcome:
-    return dataclasses.replace(outcome, samples=samples, lr_before_rounding=DEGRADATION(samples))
+    low = DEGRADATION(samples)
+    return dataclasses.replace(outcome, samples=samples, lr_found=low, lr_before_rounding=low)
 
 
 def test_every_score_is_of_the_rounded_picture(outcome: Outcome, found: Tensor):
@@ -98,6 +100,15 @@ def test_only_the_float_lr_psnr_is_of_the_picture_before_rounding(outcome: Outco
     assert unrounded[0] != lr_psnr(outcome.samples, outcome.reference.lr, DEGRADATION)[0]
 
 
+def test_what_was_found_before_the_consistency_step_is_scored_on_its_own(outcome: Outcome):
+    towards_grey = torch.where(outcome.reference.lr < 0.5, 1.0, -1.0)
+    off = outcome.reference.lr + torch.tensor([0.1, 0.01, 0.0])[:, None, None, None] * towards_grey
+    records = evaluate(dataclasses.replace(outcome, lr_found=off), DEGRADATION, ABSENT).records
+    assert [record.lr_psnr_found for record in records] == pytest.approx([20, 40, 100], abs=1e-3)
+    whole = evaluate(outcome, DEGRADATION, ABSENT).records
+    assert [record.lr_psnr for record in records] == [record.lr_psnr for record in whole]
+
+
 def test_records_say_which_sample_when_and_how_good(outcome: Outcome):
     records = evaluate(outcome, DEGRADATION, ABSENT).records
     assert [(record.reference, record.sample, record.steps, record.best_step) for record in records] == [
@@ -127,12 +138,13 @@ def test_without_lpips_the_rest_is_scored(outcome: Outcome):
 def test_a_failed_sample_has_no_numbers_and_does_not_touch_the_others(outcome: Outcome, bad: float):
     samples, low = outcome.samples.clone(), outcome.lr_before_rounding.clone()
     samples[1, 0, 3, 3], low[1, 0, 1, 1] = bad, bad
-    broken = evaluate(dataclasses.replace(outcome, samples=samples, lr_before_rounding=low), DEGRADATION, LPIPS)
+    failed_search = dataclasses.replace(outcome, samples=samples, lr_found=low, lr_before_rounding=low)
+    broken = evaluate(failed_search, DEGRADATION, LPIPS)
     whole = evaluate(outcome, DEGRADATION, LPIPS)
     assert broken.records[1].status == "failed"
     failed = broken.records[1]
     assert failed.psnr is failed.ssim is failed.lpips is failed.lr_psnr is None
-    assert failed.lr_psnr_float is failed.lr_psnr_ntire is None
+    assert failed.lr_psnr_float is failed.lr_psnr_ntire is failed.lr_psnr_found is None
     assert [broken.records[0], broken.records[2]] == [whole.records[0], whole.records[2]]
     rest = dataclasses.replace(outcome, targets=outcome.targets[[0, 2]], best_step=[4, 0])
     without = evaluate(with_samples(rest, outcome.samples[[0, 2]]), DEGRADATION, LPIPS)

@@ -15,8 +15,11 @@ MAYBE = st.one_of(st.none(), SCORE)
 REALISTIC = st.sampled_from([None, False, True])
 
 
+LR_SCORES = ("lr_psnr", "lr_psnr_float", "lr_psnr_found", "lr_psnr_ntire")
+
+
 def sample(status: str = "ok", **scores: float | None) -> dict[str, Any]:
-    absent = dict.fromkeys(("psnr", "ssim", "lpips", "lr_psnr", "lr_psnr_float", "lr_psnr_ntire", "realistic"))
+    absent = dict.fromkeys(("psnr", "ssim", "lpips", *LR_SCORES, "realistic"))
     return {**absent, "seconds": 1.0, "status": status, **scores}
 
 
@@ -35,7 +38,7 @@ OF_THE_SET = ("mean_image_psnr", "gain", "calibration")
 @st.composite
 def samples(draw: st.DrawFn) -> dict[str, Any]:
     failed = draw(st.integers(0, 4)) == 0
-    faithful = {name: None if failed else draw(SCORE) for name in ("lr_psnr", "lr_psnr_float", "lr_psnr_ntire")}
+    faithful = {name: None if failed else draw(SCORE) for name in LR_SCORES}
     others = {name: None if failed else draw(some) for name, some in (("psnr", MAYBE), ("realistic", REALISTIC))}
     return sample("failed" if failed else "ok", **others, **faithful)
 
@@ -67,10 +70,10 @@ def test_the_summary_is_what_plain_python_makes_of_the_records(several: list[dic
         known = [[record[name] for record in one["records"] if record[name] is not None] for one in several]
         return [reduce(scores) if scores else None for scores in known]
 
-    for name in ("psnr", "lr_psnr", "lr_psnr_float", "lr_psnr_ntire", "realism"):
+    for name in ("psnr", *LR_SCORES, "realism"):
         mean, std = mean_std(of_references("realistic" if name == "realism" else name, fmean))
         assert same(content[name]["mean"], mean) and same(content[name]["std"], std)
-    for name in ("lr_psnr", "lr_psnr_float", "lr_psnr_ntire"):
+    for name in LR_SCORES:
         assert same(content[name]["min"], min((x for x in of_references(name, min) if x is not None), default=None))
     assert same(content["lr_psnr_ntire"]["mean_of_min"], mean_std(of_references("lr_psnr_ntire", min))[0])
     assert same(content["psnr_best"]["mean"], mean_std(of_references("psnr", max))[0])

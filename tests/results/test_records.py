@@ -45,6 +45,7 @@ def outcome(name: str, seed: int = 0, noisy: bool = True) -> Outcome:
         targets=targets,
         mask=torch.eye(4)[None],
         samples=samples,
+        lr_found=lr_before_rounding,
         lr_before_rounding=lr_before_rounding,
         latents={"w_plus": torch.randn(K, 6, 8, generator=generator), "noise.0": torch.zeros(1, 1, 4, 4)},
         fidelity_trace=torch.ones(3, K),
@@ -145,7 +146,7 @@ def test_the_tables_are_derived_from_the_folders(folders: ReferenceFolders):
     assert [(line["reference"], line["sample"]) for line in lines] == [(n, k) for n in names[:3] for k in range(K)]
     assert list(lines[0]) == [
         "reference", "sample", "psnr", "ssim", "lpips", "lr_psnr", "steps", "best_step", "seconds", "status",
-        "lr_psnr_float", "lr_psnr_ntire", "realistic",
+        "lr_psnr_float", "lr_psnr_found", "lr_psnr_ntire", "realistic",
     ]  # fmt: skip
     psnr = np.array([line["psnr"] for line in lines]).reshape(3, K).mean(1)
     assert metrics["psnr"] == {"mean": pytest.approx(psnr.mean()), "std": pytest.approx(psnr.std())}
@@ -182,7 +183,7 @@ def test_records_of_an_earlier_version_are_read_and_summarised(folders: Referenc
     folder = write(folders, outcome("face"))
     record = json.loads((folder / "record.json").read_text())
     for sample in record["records"]:
-        del sample["lr_psnr_float"], sample["lr_psnr_ntire"]
+        del sample["lr_psnr_float"], sample["lr_psnr_found"], sample["lr_psnr_ntire"]
     del record["mean_image_psnr"]
     record["diversity"] = {name: record["diversity"][name] for name in ("rms", "lpips")}
     write_json(folder / "record.json", record)

@@ -31,6 +31,7 @@ def outcome(reference: Reference, samples: Tensor, noise_std: float = 0.0) -> Ou
         targets=reference.lr + noise_std * torch.randn(len(samples), *reference.lr.shape, generator=generator),
         mask=None,
         samples=samples,
+        lr_found=lr_before_rounding,
         lr_before_rounding=lr_before_rounding,
         latents={},
         fidelity_trace=torch.ones(1, len(samples)),
