@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 from scripts import scripts
 from tiny_run import GENERATOR, overrides
@@ -33,6 +34,22 @@ def test_the_settings_are_those_of_the_report():
     assert weights == (405, 0.058, 0.02)
     assert (cfg.lr_noise.std, cfg.synthesis_noise.std, cfg.synthesis_noise.resolutions) == (0.108, 0.02, None)
     assert (cfg.metrics.lpips_required, cfg.metrics.lpips_verify) == (True, True)
+
+
+def test_the_program_differs_from_the_report_where_the_readme_says_so():
+    report, _ = compose_job(["experiment=table1", "references.path=there"], "unused")
+    program, job = compose_job(["experiment=table1_program", "references.path=there"], "unused")
+    chosen = {
+        "degradation": "plain_bicubic", "latent_space": "flat_sphere", "lr_noise": "shared", "synthesis_noise": "shared",
+        "batch_diversity": "averaged", "optimizer": "ranger21_of_batch", "keep": "lowest_sum",
+    }  # fmt: skip
+    assert {slot: job.choices[slot] for slot in chosen} == chosen
+    assert (report.objective.eps, program.objective.eps) == (0, 2e-3)
+    keep = program.keep
+    assert (keep.l2_weight, keep.geodesic_weight, keep.eps) == (405, 0.058, 2e-3)
+    assert (program.optimizer.lr, program.optimizer.weight_decay) == (0.4, 1e-4)
+    same = [slot for slot in program if slot not in {*chosen, "objective"}]
+    assert OmegaConf.masked_copy(program, same) == OmegaConf.masked_copy(report, same)
 
 
 def test_other_references_generators_and_methods_are_chosen_on_the_command_line():
