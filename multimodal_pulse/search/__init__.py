@@ -4,7 +4,8 @@ Begin with `LatentOptimization`, whose `training_step` is the whole algorithm on
 generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and these parts:
 
 - `Stage`: a latent space, a number of steps, an optimiser (`ranger21`, `ranger21_of_batch`, `adam`, `sgd`,
-  `gradient_descent`, `lbfgs`) and its schedule (`NoSchedule`, `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`, `Ramp`, `Geometric`);
+  `gradient_descent`, `lbfgs`) and its schedule (`NoSchedule`, `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`,
+  `Ramp`, `Geometric`);
 - `Objective`, `MapObjective`, `PosteriorObjective`: the sum of terms to minimise; a `Term` of your own reads an
   `Iterate` (`SquaredLength`, `NormalW` and `Colinearity` are priors of CSGM and BRGM);
 - `Retract`, `LangevinNoise`, `NoAfterStep`: what follows each step of the optimiser;

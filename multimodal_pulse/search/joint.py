@@ -42,7 +42,8 @@ class Joint(Optimizer):
         for variables, common, optimizer in self._parts:
             for variable, joint in zip(variables, common, strict=True):
                 joint.copy_(torch.stack(list(variable)))
-                joint.grad = torch.stack([parameter.grad for parameter in variable])
+                gradients = [parameter.grad for parameter in variable if parameter.grad is not None]
+                joint.grad = torch.stack(gradients) if gradients else None
             for group in optimizer.param_groups:
                 group["lr"] = self.param_groups[0]["lr"]
             optimizer.step()
