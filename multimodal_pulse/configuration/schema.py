@@ -112,6 +112,11 @@ class GaussianSynthesisNoise(Option):
     resolutions: list[int] | None = MISSING
 
 
+@dataclass
+class SharedSynthesisNoise(Option):
+    std: float = MISSING
+
+
 class Geodesic(StrEnum):
     w_plus = "w_plus"
     sphere = "sphere"
@@ -151,6 +156,11 @@ class Optimizer(Option):
 
 
 @dataclass
+class Ranger21OfBatch(Optimizer):
+    weight_decay: float = MISSING
+
+
+@dataclass
 class Sgd(Optimizer):
     momentum: float = MISSING
 
@@ -180,6 +190,13 @@ class Stages:
 @dataclass
 class Restarts(Stages):
     restarts: int = MISSING
+
+
+@dataclass
+class LowestSum(Option):
+    l2_weight: float = MISSING
+    geodesic_weight: float = MISSING
+    eps: float = MISSING
 
 
 @dataclass
@@ -297,6 +314,7 @@ SCHEMAS: dict[str, type] = {
     "lr_noise/gaussian": GaussianLrNoise,
     "lr_noise/masked": MaskedLrNoise,
     "synthesis_noise/gaussian": GaussianSynthesisNoise,
+    "synthesis_noise/shared": SharedSynthesisNoise,
     "latent_resampling/conditioned": Conditioned,
     "latent_resampling/near_mean": NearMean,
     "batch_diversity/repulsion": Repulsion,
@@ -304,12 +322,14 @@ SCHEMAS: dict[str, type] = {
     "objective/map": MapObjective,
     "objective/posterior": PosteriorObjective,
     "optimizer": Optimizer,
+    "optimizer/ranger21_of_batch": Ranger21OfBatch,
     "optimizer/sgd": Sgd,
     "optimizer/lbfgs": Lbfgs,
     "schedule/ramp": Ramp,
     "schedule/geometric": Geometric,
     "stages": Stages,
     "stages/restarts": Restarts,
+    "keep/lowest_sum": LowestSum,
     "consistency/exact": Exact,
     "metrics": Metrics,
     "tracking/wandb": Wandb,

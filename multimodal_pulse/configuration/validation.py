@@ -26,18 +26,21 @@ class Mechanism:
     methods: tuple[str, ...]
 
 
-_LR_NOISE = Mechanism("lr_noise", ("gaussian", "masked"), ("lr_noise", "masked_lr_noise", "combined", "report"))
+_LR_NOISE = Mechanism(
+    "lr_noise", ("gaussian", "masked", "shared"), ("lr_noise", "masked_lr_noise", "combined", "report")
+)
 _MASKED = Mechanism("lr_noise", ("masked",), ("masked_lr_noise",))
-_SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "report"))
+_SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian", "shared"), ("synthesis_noise", "report"))
+_RESOLUTIONS = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "report"))
 _BATCH_DIVERSITY = Mechanism(
-    "batch_diversity", ("pairwise", "repulsion"), ("batch_diversity", "combined", "report", "explore")
+    "batch_diversity", ("pairwise", "averaged", "repulsion"), ("batch_diversity", "combined", "report", "explore")
 )
 
 READ_BY = {
     "noise.lr_std": _LR_NOISE,
     "noise.lr_mask": _MASKED,
     "noise.synthesis_std": _SYNTHESIS_NOISE,
-    "noise.synthesis_resolutions": _SYNTHESIS_NOISE,
+    "noise.synthesis_resolutions": _RESOLUTIONS,
     "objective.diversity_weight": _BATCH_DIVERSITY,
 }
 
@@ -58,6 +61,7 @@ LOWEST = {
     "trainer.price_per_hour": 0,
     "optimizer.lr": 0,
     "optimizer.momentum": 0,
+    "optimizer.weight_decay": 0,
     "optimizer.first_move": 0,
     "optimizer.history": 1,
     "tracking.limit": 0,

@@ -6,6 +6,7 @@ cubic kernel with a = -0.5 (R. Keys, "Cubic convolution interpolation for digita
 separable, hence two small matrices, one for rows and one for columns, and everything here is exact linear algebra.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -43,11 +44,17 @@ def resize_matrix(in_size: int, out_size: int) -> Tensor:
     return torch.zeros(out_size, in_size, dtype=torch.float64).scatter_add_(1, columns, weights)
 
 
+MakeMatrix = Callable[[int, int], Tensor]
+"""Makes the matrix that resizes one axis, from the numbers of pixels before and after, see `resize_matrix`."""
+
+
 @lru_cache(maxsize=64)
-def _matrix(in_size: int, out_size: int, pseudo_inverse: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _matrix(
+    make: MakeMatrix, in_size: int, out_size: int, pseudo_inverse: bool, dtype: torch.dtype, device: torch.device
+) -> Tensor:
     # A tensor made in inference mode cannot take part in a gradient, and this one is cached for later callers.
     with torch.inference_mode(False):
-        matrix = resize_matrix(in_size, out_size)
+        matrix = make(in_size, out_size)
         if pseudo_inverse:
             matrix = torch.linalg.pinv(matrix)
         return matrix.to(dtype=dtype, device=device)
@@ -67,8 +74,8 @@ def bicubic_resize(x: Tensor, height: int, width: int) -> Tensor:
         height, width: the new size, in pixels.
     Returns: [..., height, width], same dtype and device, not clamped.
     """
-    rows = _matrix(x.shape[-2], height, False, x.dtype, x.device)
-    columns = _matrix(x.shape[-1], width, False, x.dtype, x.device)
+    rows = _matrix(resize_matrix, x.shape[-2], height, False, x.dtype, x.device)
+    columns = _matrix(resize_matrix, x.shape[-1], width, False, x.dtype, x.device)
     return _separable(rows, x, columns)
 
 
@@ -83,6 +90,8 @@ class Bicubic(Degradation):
         UserError: `factor` is not a positive integer, or (when used) does not divide the picture's sides.
     """
 
+    _make_matrix: MakeMatrix = staticmethod(resize_matrix)
+
     def __init__(self, factor: int = 8) -> None:
         if not isinstance(factor, int) or factor < 1:
             raise UserError(f"degradation.factor={factor} must be a positive integer, for example 8.")
@@ -91,7 +100,7 @@ class Bicubic(Degradation):
         self.sentence = f"Each side is {factor} times shorter, by antialiased bicubic downsampling."
 
     def __repr__(self) -> str:
-        return f"Bicubic(factor={self.factor})"
+        return f"{type(self).__name__}(factor={self.factor})"
 
     def lr_shape(self, shape: Shape) -> Shape:
         """Returns (C, H / factor, W / factor) for `shape` = (C, H, W)."""
@@ -100,7 +109,10 @@ class Bicubic(Degradation):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Computes A x: [..., H, W] -> [..., h, w] with h = H / factor, w = W / factor."""
-        return bicubic_resize(x, self._lr_side(x.shape[-2]), self._lr_side(x.shape[-1]))
+        height, width = self._lr_side(x.shape[-2]), self._lr_side(x.shape[-1])
+        rows = _matrix(self._make_matrix, x.shape[-2], height, False, x.dtype, x.device)
+        columns = _matrix(self._make_matrix, x.shape[-1], width, False, x.dtype, x.device)
+        return _separable(rows, x, columns)
 
     def transpose(self, y: Tensor) -> Tensor:
         """Computes the adjoint A^T y, with <A x, y> = <x, A^T y>: [..., h, w] -> [..., H, W]."""
@@ -127,6 +139,6 @@ class Bicubic(Degradation):
     def _matrices(self, y: Tensor, pseudo_inverse: bool) -> tuple[Tensor, Tensor]:
         height, width = y.shape[-2:]
         return (
-            _matrix(height * self.factor, height, pseudo_inverse, y.dtype, y.device),
-            _matrix(width * self.factor, width, pseudo_inverse, y.dtype, y.device),
+            _matrix(self._make_matrix, height * self.factor, height, pseudo_inverse, y.dtype, y.device),
+            _matrix(self._make_matrix, width * self.factor, width, pseudo_inverse, y.dtype, y.device),
         )

@@ -42,7 +42,7 @@ def _why_not_faithful(outcome: Outcome) -> str:
     """Returns why samples are not faithful, and what helps."""
     if (psnr(outcome.targets.cpu(), outcome.reference.lr.cpu()) < OK_LR_PSNR_DB).any():
         return (
-            "Not faithful, because each sample was fitted to the reference + noise of its own, which is not faithful"
+            "Not faithful, because each sample was fitted to the reference + noise, which is not faithful"
             " itself: a smaller noise.lr_std brings samples nearer to the reference, and consistency=exact"
             " makes them agree with it."
         )

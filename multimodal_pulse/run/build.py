@@ -35,6 +35,7 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.load_file",
     "multimodal_pulse.generator.load_official",
     "multimodal_pulse.generator.untrained",
+    "multimodal_pulse.generator.FlatSphere",
     "multimodal_pulse.generator.Gaussian",
     "multimodal_pulse.generator.Intermediate",
     "multimodal_pulse.generator.Sphere",
@@ -44,6 +45,7 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.Z",
     "multimodal_pulse.generator.ZPlus",
     "multimodal_pulse.degradation.Bicubic",
+    "multimodal_pulse.degradation.PlainBicubic",
     "multimodal_pulse.search.NoConsistency",
     "multimodal_pulse.search.ExactConsistency",
 }
