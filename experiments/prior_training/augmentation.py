@@ -56,7 +56,7 @@ def shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
 
 
 def kept(size: int, side: int, top: Tensor, left: Tensor) -> Tensor:
-    """Masks [N, 1, size, size] that are 0 in a square of `side` with these corners (int64 [N] each), and 1 elsewhere."""
+    """Masks [N, 1, size, size], 0 in a square of `side` with these corners (int64 [N] each) and 1 elsewhere."""
     steps = torch.arange(size, device=top.device)
     rows = (steps >= top[:, None]) & (steps < top[:, None] + side)
     columns = (steps >= left[:, None]) & (steps < left[:, None] + side)

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from backbones import SHARED, frozen_features
-from PIL import Image
 from pictures import Pictures
+from PIL import Image
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError

@@ -1,7 +1,5 @@
 """Rendered portraits as training pictures, rendered once and kept as 8-bit pixels in a memory-mapped file."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -37,7 +35,9 @@ class RenderedPortraits(Pictures):
 
     def __init__(self, resolution: int, path: str | None = None, count: int = 24_000, held: int = 400):
         if resolution > SIDE:
-            raise UserError(f"resolution={resolution}: portraits are rendered with {SIDE} x {SIDE}, choose at most that.")
+            raise UserError(
+                f"resolution={resolution}: portraits are rendered with {SIDE} x {SIDE}, choose at most that."
+            )
         self.resolution, self.count, self.number_held = resolution, count, held
         self.file = expanded(path or "outputs/prior_training") / f"portraits-{SIDE}.u8"
 

@@ -1,46 +1,22 @@
 """Train a prior: a StyleGAN2 of faces, of rendered portraits, or of the pictures in a folder of your own.
 
     python experiments/prior_training/train.py domain=folder path=<200 pictures or more> folder=outputs/mine
-    python experiments/prior_training/train.py --help    # the groups: domain, augmentation, discriminator, schedule, ...
+    python experiments/prior_training/train.py --help    # groups, options and their values
 
-Everything that a continuation needs is in `<folder>/resume.pt`: the same command goes on where the training was stopped,
-by Ctrl-C, SIGTERM or a kill. `<folder>/<domain>-<resolution>.safetensors` is a generator that can be searched:
+Everything that a continuation needs is in `<folder>/resume.pt`: the same command goes on where the training was
+stopped, by Ctrl-C, SIGTERM or a kill. `<folder>/<domain>-<resolution>.safetensors` is a generator to be searched:
 
     python run.py generator=file generator.path=outputs/mine/folder-64.safetensors references=folder references.path=...
 """
 
 import pickle
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-
-CONF = str(Path(__file__).with_name("conf"))
-
-
-@contextmanager
-def one_line() -> Iterator[None]:
-    """Ends the program with one line for an error that the user can mend, and for a signal."""
-    from multimodal_pulse.base.errors import STOPS, Terminated
-    from multimodal_pulse.interface.messages import say_error
-    from multimodal_pulse.interface.signals import ending_signals_raise
-
-    try:
-        with ending_signals_raise():
-            yield
-    except STOPS as stop:
-        for note in getattr(stop, "__notes__", ["stopped; the same command begins again."]):
-            print(note, file=sys.stderr)
-        sys.exit(stop.code if isinstance(stop, Terminated) else 128 + signal.SIGINT)
-    except Exception as error:
-        say_error(error)
-        sys.exit(1)
 
 
 def build(cfg: DictConfig) -> Any:
@@ -168,9 +144,11 @@ def train(cfg: DictConfig, choices: dict[str, str]) -> None:
         raise stop
 
 
-@hydra.main(version_base="1.3", config_path=CONF, config_name="train")
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> None:
-    with one_line():
+    from one_line import ending_in_one_line
+
+    with ending_in_one_line():
         train(cfg, dict(HydraConfig.get().runtime.choices))
 
 

@@ -126,7 +126,9 @@ class Training(pl.LightningModule):
             with torch.no_grad():
                 reals = [critic.see(real) for critic in critics]
             real_logits = [critic.judge(seen) for critic, seen in zip(critics, reals, strict=True)]
-            fake_logits = [critic.judge([x.detach() for x in seen]) for critic, seen in zip(critics, fakes, strict=True)]
+            fake_logits = [
+                critic.judge([x.detach() for x in seen]) for critic, seen in zip(critics, fakes, strict=True)
+            ]
         losses = [c.loss(r, f) for c, r, f in zip(critics, real_logits, fake_logits, strict=True)]
         self._zero(*self.critics)
         self.manual_backward(sum(losses))
