@@ -65,7 +65,7 @@ def begin(training: Any, cfg: DictConfig, settings: dict[str, Any]) -> None:
             raise UserError(f"{cfg.folder} holds a training with {', '.join(differing)}: name another folder=...")
         training.restore(state)
         return
-    if cfg.start == "prior" or cfg.grow is not None:
+    if cfg.start == "prior":
         training.begin_from(load_prior().network)
     if cfg.grow is not None:
         training.grow(read_state(Path(cfg.grow)))

@@ -30,8 +30,8 @@ from multimodal_pulse.references.pixels import load_rgb, save_png
 PLACE = ROOT / "experiments" / "prior_training"
 MODULES = [path.stem for path in PLACE.glob("*.py")]
 TINY = [
-    "domain=folder", "discriminator=pixel", "start=nothing", "resolution=32", "batch=4", "images=24", "schedule.over=16",
-    "evaluate_every=16", "trainer=cpu", "network.z_dim=8", "network.w_dim=8", "network.mapping_layers=1",
+    "domain=folder", "discriminator=pixel", "start=nothing", "resolution=32", "batch=4", "images=24",
+    "schedule.over=16", "evaluate_every=16", "trainer=cpu", "network.z_dim=8", "network.w_dim=8", "network.mapping_layers=1",
     "network.channel_base=256", "network.channel_max=8",
 ]  # fmt: skip
 needs_backbones = pytest.mark.skipif(
