@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from figures import Figures, NoFigures, generate
+from figures import figures_of, generate
 from torchvision.utils import save_image
 from training import Training
 
@@ -41,19 +41,21 @@ class Evaluate(pl.Callback):
     Args:
         folder: where they are written.
         every: images between two of them.
-        figures: pictures -> figures by name.
-        count: the number of pictures that the figures are made from.
+        real: what generated pictures are compared with, as many of them, [n, 3, R, R] in [0, 1].
     """
 
-    def __init__(self, folder: Path, every: int, figures: Figures | NoFigures, count: int) -> None:
-        self._folder, self._every, self._figures, self._count = folder, every, figures, count
+    def __init__(self, folder: Path, every: int, real: torch.Tensor) -> None:
+        self._folder, self._every, self._real = folder, every, real
+
+    def on_train_start(self, trainer: pl.Trainer, training: Any) -> None:
+        self._figures = figures_of(self._real, "alexnet", training.device)
 
     def on_train_batch_end(self, trainer: pl.Trainer, training: Any, outputs: Any, batch: torch.Tensor, _: int) -> None:
         if training.seen // self._every == (training.seen - len(batch)) // self._every:
             return
-        images = generate(training.average, range(max(self._count, len(SHEET))), training.device)
+        images = generate(training.average, range(max(len(self._real), len(SHEET))), training.device)
         line = {"images": training.seen, "processor_seconds": round(training.seconds)}
-        line |= self._figures(images[: self._count])
+        line |= self._figures(images[: len(self._real)])
         with (self._folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
         with atomic_file(self._folder / f"sheet-{training.seen:08d}.png") as partial:
@@ -78,13 +80,13 @@ class Keep(pl.Callback):
     def __init__(self, folder: Path, snapshot: str, settings: dict[str, Any], seconds: float) -> None:
         self._folder, self._snapshot, self._settings, self._seconds = folder, folder / snapshot, settings, seconds
         self.stopped: int | None = None
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
+        # A signal that is ignored (by nohup) stays so.
+        self._former = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
 
     def on_train_start(self, trainer: pl.Trainer, training: Any) -> None:
         self._saved_at = time.monotonic()
-        numbers = (signal.SIGINT, *ENDING)
-        # One that is ignored (by nohup) stays so. Lightning puts back the others' former handlers at the end.
-        self._former = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}
-        for number in self._former:
+        for number in self._former:  # only now, since Lightning has set its own
             signal.signal(number, self._stop)
 
     def on_train_batch_end(self, trainer: pl.Trainer, training: Any, *batch: Any) -> None:

@@ -17,7 +17,7 @@ def ending_in_one_line() -> Iterator[None]:
         with ending_signals_raise():
             yield
     except STOPS as stop:
-        for note in getattr(stop, "__notes__", ["stopped; the same command begins again."]):
+        for note in getattr(stop, "__notes__", ["stopped."]):
             print(note, file=sys.stderr)
         sys.exit(stop.code if isinstance(stop, Terminated) else 128 + signal.SIGINT)
     except Exception as error:

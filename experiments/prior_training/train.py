@@ -9,8 +9,10 @@ stopped, by Ctrl-C, SIGTERM or a kill. `<folder>/<domain>-<resolution>.safetenso
     python run.py generator=file generator.path=outputs/mine/folder-64.safetensors references=folder references.path=...
 """
 
+import math
 import pickle
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +106,6 @@ def train(cfg: DictConfig, choices: dict[str, str]) -> None:
     """
     import pytorch_lightning as pl
     from callbacks import Evaluate, Keep, Progress
-    from figures import figures_of
     from hydra.utils import instantiate
     from training import Batches
 
@@ -118,9 +119,11 @@ def train(cfg: DictConfig, choices: dict[str, str]) -> None:
     with only_writer(folder), quiet_lightning():
         training = build(cfg)
         begin(training, cfg, settings)
+        left = math.ceil((cfg.images - training.seen) / cfg.batch)
+        if left <= 0:
+            print(f"{folder} has seen {training.seen:,} images: a larger images=... goes on.", file=sys.stderr)
+            return
         pictures = instantiate(cfg.domain)(resolution=cfg.resolution)
-        real = pictures.kept_out()
-        left = max(0, -(-(cfg.images - training.seen) // cfg.batch))
         keep = Keep(folder, f"{choices['domain']}-{cfg.resolution}.safetensors", settings, cfg.save_every)
         trainer = pl.Trainer(
             accelerator=cfg.trainer.accelerator,
@@ -132,7 +135,7 @@ def train(cfg: DictConfig, choices: dict[str, str]) -> None:
             enable_progress_bar=False,
             callbacks=[
                 Progress(),
-                Evaluate(folder, cfg.evaluate_every, figures_of(real, "alexnet", training.device), len(real)),
+                Evaluate(folder, cfg.evaluate_every, pictures.kept_out()),
                 keep,
             ],
         )

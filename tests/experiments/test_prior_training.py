@@ -31,8 +31,8 @@ PLACE = ROOT / "experiments" / "prior_training"
 MODULES = [path.stem for path in PLACE.glob("*.py")]
 TINY = [
     "domain=folder", "discriminator=pixel", "start=nothing", "resolution=32", "batch=4", "images=24",
-    "schedule.over=16", "evaluate_every=16", "trainer=cpu", "network.z_dim=8", "network.w_dim=8", "network.mapping_layers=1",
-    "network.channel_base=256", "network.channel_max=8",
+    "schedule.over=16", "evaluate_every=16", "trainer=cpu", "network.z_dim=8", "network.w_dim=8",
+    "network.mapping_layers=1", "network.channel_base=256", "network.channel_max=8",
 ]  # fmt: skip
 needs_backbones = pytest.mark.skipif(
     not (SHARED / "lpips" / "squeezenet1_1_features.pth").exists(), reason="no backbones in ../shared/lpips"
@@ -165,6 +165,13 @@ def test_figures_and_sheets_are_written_every_so_many_images(train, tmp_path):
     (line,) = [json.loads(line) for line in (tmp_path / "own" / "log.jsonl").read_text().splitlines()]
     assert line["images"] == 16 and line.keys() >= {"processor_seconds", "frechet", "precision", "recall"}
     assert load_rgb(tmp_path / "own" / "sheet-00000016.png").shape == (3, 4 * 34 + 2, 8 * 34 + 2)
+
+
+def test_a_finished_training_is_left_as_it_is_until_more_images_are_asked_for(train, tmp_path, capsys):
+    state = train(tmp_path / "own", "images=4")
+    assert train(tmp_path / "own", "images=4")["counters"] == state["counters"]
+    assert "has seen 4 images: a larger images=... goes on" in capsys.readouterr().err
+    assert train(tmp_path / "own", "images=8")["counters"][:2] == [8, 2]
 
 
 def test_a_folder_with_another_training_is_not_continued(train, tmp_path):
