@@ -57,9 +57,10 @@ def begin(training: Any, cfg: DictConfig, settings: dict[str, Any]) -> None:
         UserError: a file cannot be used, or the folder holds a training with other settings.
     """
     from multimodal_pulse.base.errors import UserError
+    from multimodal_pulse.base.files import expanded
     from multimodal_pulse.domains.portraits import load_prior
 
-    resume = Path(cfg.folder) / "resume.pt"
+    resume = expanded(cfg.folder) / "resume.pt"
     if resume.exists():
         state = read_state(resume)
         there = state.get("settings", settings)
@@ -104,16 +105,15 @@ def train(cfg: DictConfig, choices: dict[str, str]) -> None:
         UserError: something in the configuration cannot be used.
         KeyboardInterrupt, Terminated: a signal stopped it; a note says what was kept.
     """
-    import pytorch_lightning as pl
     from callbacks import Evaluate, Keep, Progress
     from hydra.utils import instantiate
     from training import Batches
 
     from multimodal_pulse.base.errors import Terminated
-    from multimodal_pulse.base.files import only_writer
-    from multimodal_pulse.search.trainer import quiet_lightning
+    from multimodal_pulse.base.files import expanded, only_writer
+    from multimodal_pulse.search.trainer import make_trainer, quiet_lightning
 
-    folder = Path(cfg.folder)
+    folder = expanded(cfg.folder)
     settings = {"domain": choices["domain"], "resolution": cfg.resolution, "discriminator": choices["discriminator"]}
     settings["seed"] = cfg.seed
     with only_writer(folder), quiet_lightning():
@@ -125,20 +125,8 @@ def train(cfg: DictConfig, choices: dict[str, str]) -> None:
             return
         pictures = instantiate(cfg.domain)(resolution=cfg.resolution)
         keep = Keep(folder, f"{choices['domain']}-{cfg.resolution}.safetensors", settings, cfg.save_every)
-        trainer = pl.Trainer(
-            accelerator=cfg.trainer.accelerator,
-            devices=1,
-            max_epochs=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-            callbacks=[
-                Progress(),
-                Evaluate(folder, cfg.evaluate_every, pictures.kept_out()),
-                keep,
-            ],
-        )
+        callbacks = [Progress(), Evaluate(folder, cfg.evaluate_every, pictures.kept_out()), keep]
+        trainer = make_trainer(1, accelerator=cfg.trainer.accelerator, callbacks=callbacks)
         loader = Batches(pictures, cfg.batch, cfg.seed).loader(range(training.steps, training.steps + left))
         trainer.fit(training, loader)
     if keep.stopped is not None:

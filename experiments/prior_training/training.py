@@ -242,12 +242,18 @@ class Training(pl.LightningModule):
         self.grown_at = self.seen
 
     def begin_from(self, network: StyleGAN2) -> None:
-        """Takes the weights of a generator, as far as it has the same layers; the discriminators begin anew."""
-        own = self.generator.state_dict()
-        weights = network.state_dict().items()
-        known = {name: tensor for name, tensor in weights if name in own and own[name].shape == tensor.shape}
+        """Takes the weights of a generator, as far as it has the same resolutions; the discriminators begin anew.
+
+        Raises:
+            UserError: its layers have other sizes.
+        """
         for mine in (self.generator, self.average):
-            mine.load_state_dict(known, strict=False)
+            try:
+                mine.load_state_dict(network.state_dict(), strict=False)
+            except RuntimeError as error:
+                raise UserError(
+                    "the network at the start has layers of other sizes: leave network.* alone, or choose start=nothing."
+                ) from error
 
     def _learned(self) -> dict[str, nn.Module]:
         critics: Any = self.critics

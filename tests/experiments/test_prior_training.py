@@ -22,6 +22,7 @@ from places import ROOT, SHARED
 from torch import Tensor
 
 from multimodal_pulse.base.errors import Terminated, UserError
+from multimodal_pulse.domains.portraits import load_prior
 from multimodal_pulse.generator import Architecture, load_generator
 from multimodal_pulse.generator.ops import upsample
 from multimodal_pulse.metrics.deep_features import Features
@@ -193,6 +194,18 @@ def test_a_state_in_half_precision_without_moments_is_a_start(scripts, train, tm
     for key, tensor in training.average.state_dict().items():
         assert torch.equal(tensor, state["average"][key].float())
     assert all(torch.equal(t, fresh[key]) for key, t in training.critics["pixel"].learned.state_dict().items())
+
+
+def test_a_training_begins_with_the_images_of_the_prior(scripts):
+    prior = load_prior().network
+    for resolution in (32, 128):
+        training = scripts.train.build(cfg := composed("discriminator=pixel", f"resolution={resolution}", "folder=x"))
+        scripts.train.begin(training, cfg, {})
+        own = training.average.state_dict()
+        assert all(torch.equal(tensor, prior.state_dict()[name]) for name, tensor in own.items())
+    training = scripts.train.build(cfg := composed(*TINY, "folder=x", "start=prior"))
+    with pytest.raises(UserError, match="start=nothing"):
+        scripts.train.begin(training, cfg, {})
 
 
 @pytest.mark.parametrize("content", [b"", b"no state", None])
