@@ -252,7 +252,7 @@ class Training(pl.LightningModule):
                 mine.load_state_dict(network.state_dict(), strict=False)
             except RuntimeError as error:
                 raise UserError(
-                    "the network at the start has layers of other sizes: leave network.* alone, or choose start=nothing."
+                    "the network at the start has layers of other sizes: leave network.* alone, or use start=nothing."
                 ) from error
 
     def _learned(self) -> dict[str, nn.Module]:
