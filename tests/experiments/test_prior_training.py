@@ -100,9 +100,15 @@ def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
 # --- a training
 
 
-@pytest.mark.parametrize("discriminator", ["pixel", pytest.param("both", marks=needs_backbones)])
+@pytest.mark.parametrize(
+    "discriminator, number, error",
+    [
+        ("pixel", signal.SIGTERM, Terminated),
+        pytest.param("both", signal.SIGINT, KeyboardInterrupt, marks=needs_backbones),
+    ],
+)
 def test_a_training_stopped_by_a_signal_and_resumed_ends_like_an_uninterrupted_one(
-    scripts, train, tmp_path, monkeypatch, discriminator
+    scripts, train, tmp_path, monkeypatch, discriminator, number, error
 ):
     options = [f"discriminator={discriminator}"] + ["discriminator.heads.size=64"] * (discriminator == "both")
     whole = train(tmp_path / "whole", *options)
@@ -110,15 +116,15 @@ def test_a_training_stopped_by_a_signal_and_resumed_ends_like_an_uninterrupted_o
 
     def stopping(batches, step: int) -> Tensor:
         if step == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return item(batches, step)
 
-    handler = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(number)
     with monkeypatch.context() as patch:
         patch.setattr(scripts.training.Batches, "__getitem__", stopping)
-        with pytest.raises(Terminated) as stop:
+        with pytest.raises(error) as stop:
             train(tmp_path / "stopped", *options)
-    assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.getsignal(number) is handler
     begun = torch.load(tmp_path / "stopped" / "resume.pt", weights_only=True)["counters"][0]
     assert 8 <= begun < 24  # the loader fetches a batch before its step
     assert f"stopped after {begun} images" in stop.value.__notes__[0]
@@ -429,12 +435,16 @@ class Pixels:
         return Features([x], (x.shape[-2], x.shape[-1]))
 
 
+ALIKE = torch.nn.Conv2d(3, 3, 1)
+"""Stands in for AlexNet's convolutions."""
+
+
 def test_nearest_training_pictures_are_those_of_a_full_search(scripts):
     rng = torch.Generator().manual_seed(0)
     trained_on = (torch.rand(30, 3, 8, 8, generator=rng) * 255).byte()
     asked = torch.rand(7, 3, 8, 8, generator=rng)
     asked[0], asked[1] = trained_on[4].float() / 255, trained_on[9].float().flip(2) / 255
-    neighbours = scripts.nearest.Neighbours(trained_on, True, Pixels(), torch.nn.Identity(), candidates=60)
+    neighbours = scripts.nearest.Neighbours(trained_on, True, Pixels(), ALIKE, candidates=60)
     found = neighbours(asked)
     real = trained_on.float() / 255
     everything = torch.cat([real, real.flip(3)])
@@ -448,10 +458,7 @@ def test_nearest_training_pictures_are_those_of_a_full_search(scripts):
 def test_few_candidates_give_upper_bounds(scripts):
     rng = torch.Generator().manual_seed(0)
     trained_on, asked = (torch.rand(30, 3, 8, 8, generator=rng) * 255).byte(), torch.rand(7, 3, 8, 8, generator=rng)
-    few, all_ = (
-        scripts.nearest.Neighbours(trained_on, False, Pixels(), torch.nn.Identity(), candidates=n)(asked)
-        for n in (3, 30)
-    )
+    few, all_ = (scripts.nearest.Neighbours(trained_on, False, Pixels(), ALIKE, candidates=n)(asked) for n in (3, 30))
     assert (few.distances >= all_.distances).all() and few.distances.isfinite().all() and not few.mirrored.any()
 
 
