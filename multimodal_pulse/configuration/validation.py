@@ -161,7 +161,8 @@ def without_effect(choices: Mapping[str, str], overrides: Sequence[str]) -> str 
     search = choices["search"]
     if search not in WITHOUT_SEARCH:
         return None
-    unread = [given for given in overrides if given.partition("=")[0].partition(".")[0] in OF_A_SEARCH]
+    last = {override.partition("=")[0]: override for override in overrides}  # of a key that is given twice
+    unread = [given for key, given in last.items() if key.partition(".")[0] in OF_A_SEARCH]
     if not unread:
         return None
     have = "has" if len(unread) == 1 else "have"

@@ -81,6 +81,8 @@ def as_rgb(image: Picture) -> Tensor:
 def _channels_first(array: np.ndarray) -> Tensor:
     if array.ndim not in (2, 3):
         raise UserError(f"the image has shape {list(array.shape)}: an array needs [H, W] or [H, W, channels].")
+    if not array.size:
+        raise UserError(f"the image has shape {list(array.shape)}: it has no pixels.")
     # Copied, because an array may have negative strides or be read-only, but a tensor may not.
     return torch.from_numpy(array.reshape(*array.shape[:2], -1).copy()).permute(2, 0, 1)
 
@@ -92,6 +94,8 @@ def _rgb(image: Tensor) -> Tensor:
             f"the image has shape {list(image.shape)} (channels first): 1, 3 or 4 channels are needed,"
             " last in an array and first in a tensor."
         )
+    if not image.numel():
+        raise UserError(f"the image has shape {list(image.shape)}: it has no pixels.")
     if image.dtype == torch.uint8:
         image = from_uint8(image)
     elif not image.is_floating_point():

@@ -4,7 +4,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.former_names import translated
+from multimodal_pulse.configuration.overrides import without_interpolations
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
@@ -58,7 +59,10 @@ def factory(node: DictConfig) -> Callable[..., Any]:
     assert isinstance(settings, dict)
     if "as" in settings:  # a Python keyword
         settings["as_"] = settings.pop("as")
-    return instantiate(settings, _partial_=True, _convert_="all")
+    # Hydra would resolve these once more: a path may have "${" in it.
+    literal = {str(key): value for key, value in settings.items() if isinstance(value, str) and "${" in value}
+    others = {str(key): value for key, value in settings.items() if key not in literal}
+    return partial(instantiate(others, _partial_=True, _convert_="all"), **literal)
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:
@@ -271,6 +275,13 @@ def renderer_loader() -> Callable[[Mapping[str, Any]], Renderer]:
     return lambda settings: load(json.dumps(settings))
 
 
+def _unresolved(node: Any) -> Any:
+    """Writes the strings of a resolved node so that OmegaConf reads them as they are."""
+    if not isinstance(node, Mapping):
+        return node
+    return {key: without_interpolations(value) if isinstance(value, str) else value for key, value in node.items()}
+
+
 def load_renderer(settings: Mapping[str, Any]) -> Renderer:
     """Builds the renderer of a finished reference from the `settings` in its record.json.
 
@@ -285,6 +296,6 @@ def load_renderer(settings: Mapping[str, Any]) -> Renderer:
         known = isinstance(node, Mapping) and node.get("_target_") in RENDERING_TARGETS
         if not known or any(isinstance(value, Mapping | list) for value in settings[slot].values()):
             raise UserError(f"settings.{slot} is none of this program's options: nothing is drawn with it.")
-    cfg = OmegaConf.create(dict(settings))
+    cfg = OmegaConf.create({slot: _unresolved(node) for slot, node in settings.items()})
     space: type[Space] = get_class(cfg.latent_space["_target_"])
     return Renderer(build(cfg.generator), space.redraw, build(cfg.degradation), build(cfg.consistency))

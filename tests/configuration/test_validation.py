@@ -124,6 +124,9 @@ def test_what_a_search_alone_reads_is_named_where_nothing_is_searched():
         "search=bicubic makes one picture per reference without a search: num_samples=4, steps=50, film_frames=4,"
         " optimizer.lr=3.0 have no effect."
     )
+    assert without_effect(composed("method=bicubic")[1].choices, ["steps=3", "steps=4"]) == (
+        "search=bicubic makes one picture per reference without a search: steps=4 has no effect."
+    )
     said = without_effect(composed("search=mean_image", "keep=last")[1].choices, ["search=mean_image", "keep=last"])
     assert said is not None and said.endswith("keep=last has no effect.")
     read = ("method=bicubic", "seed=1", "consistency=exact", "degradation.factor=4", "references.limit=2")

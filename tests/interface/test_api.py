@@ -87,6 +87,7 @@ CALLERS: dict[str, Callable[[], AbstractContextManager]] = {
     "inference_mode": torch.inference_mode,
     "no_grad": torch.no_grad,
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "another default device": lambda: torch.device("meta"),
 }
 
 
@@ -96,7 +97,7 @@ def test_upsample_gives_the_same_wherever_it_is_called(caller, tmp_path):
     arguments = {"num_samples": 2} | TINY
     expected = multimodal_pulse.upsample(pixels, run_dir=tmp_path / "expected", **arguments)
     with caller():
-        inside = torch.rand(3, 8, 8).copy_(pixels)  # itself a tensor of inference mode
+        inside = torch.rand(3, 8, 8, device="cpu").copy_(pixels)  # itself a tensor of inference mode
         found = multimodal_pulse.upsample(inside, run_dir=tmp_path / "found", **arguments)
     assert torch.equal(found.images, expected.images) and not found.images.is_inference()
 

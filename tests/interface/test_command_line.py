@@ -14,7 +14,7 @@ from light_command import lightly
 from omegaconf import OmegaConf
 from picture_files import encoded, random_pixels
 from PIL import Image
-from places import ROOT
+from places import ROOT, SHARED
 from tiny_run import OVERRIDES, read, run
 
 import multimodal_pulse
@@ -217,6 +217,29 @@ def test_a_file_is_taken_whatever_its_name(locale, tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=os.environ | locale, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(list(run_dir.glob("references/*/sr_00.png"))) == 1
+
+
+def test_a_path_with_an_interpolation_in_it_is_a_path(command, tmp_path):
+    """Nowhere from the command line to `render` is it resolved."""
+    folder = tmp_path / "${seed}"
+    folder.mkdir()
+    (folder / "${x}.png").write_bytes(encoded(Image.fromarray(random_pixels(32, 32)), "PNG"))
+    run_dir = tmp_path / "run"
+    network = SHARED / "stylegan2" / "random32.pkl"
+    (folder / "\\${generator}.pkl").symlink_to(network)
+    arguments = (
+        "method=lr_noise", "lr_noise=masked", f"noise.lr_mask={folder / '${x}.png'}", "references=folder",
+        f"references.path={folder}", "generator=file", f"generator.path={folder}/\\${{generator}}.pkl",
+        f"hydra.run.dir={run_dir}", "degradation.factor=2", "num_samples=1", "steps=1",
+    )  # fmt: skip
+    base = ["tracking=none", "metrics.lpips_net=null"]
+    status, _, errors = command(*arguments, base=base)
+    assert status == 0, errors
+    picture = run_dir / "references" / "__x_" / "sr_00.png"
+    before = picture.read_bytes()
+    picture.unlink()
+    assert command(*arguments, base=base)[0] == 0 and picture.read_bytes() == before
+    assert run("render", picture.parent) == 0 and picture.read_bytes() == before
 
 
 def test_a_file_whose_name_is_no_text_is_taken(command, tmp_path):
