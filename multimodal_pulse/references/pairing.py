@@ -4,7 +4,7 @@ from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.degradation.bicubic import bicubic_resize
+from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.pixels import quantise
 

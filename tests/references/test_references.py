@@ -14,7 +14,8 @@ from PIL import Image
 from places import SHARED
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
+from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference, files
 from multimodal_pulse.references.names import MAX_LENGTH, unique_names
 from multimodal_pulse.references.pixels import from_uint8, load_rgb, quantise
