@@ -78,6 +78,11 @@ class RandomProjection(Option):
 
 
 @dataclass
+class Estimate(Downsampling):
+    choice: str | None = MISSING
+
+
+@dataclass
 class Untrained(Option):
     resolution: int = MISSING
     seed: int = MISSING
@@ -323,6 +328,7 @@ SCHEMAS: dict[str, type] = {
     "degradation/gaussian_blur": GaussianBlur,
     "degradation/motion_blur": MotionBlur,
     "degradation/inpainting": Inpainting,
+    "degradation/estimate": Estimate,
     "degradation/random_projection": RandomProjection,
     "generator/untrained": Untrained,
     "generator/file": GeneratorFile,

@@ -7,13 +7,15 @@ inverse and an answer without a search. One file each:
 - `GaussianBlur`, `MotionBlur`: blurs, with or without downsampling;
 - `Grayscale`: the loss of colour;
 - `Inpainting`: a part of the picture is hidden;
-- `RandomProjection`: random measurements instead of pixels (compressed sensing).
+- `RandomProjection`: random measurements instead of pixels (compressed sensing);
+- `candidate`: one of those among which a blind start chooses.
 
 For a degradation of your own, derive a class from `Degradation` and name it in an option file of `conf/degradation/`.
 """
 
 from multimodal_pulse.degradation.area import Area
 from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.degradation.candidates import candidate
 from multimodal_pulse.degradation.gaussian_blur import GaussianBlur
 from multimodal_pulse.degradation.grayscale import Grayscale
 from multimodal_pulse.degradation.inpainting import Inpainting
@@ -30,4 +32,5 @@ __all__ = [
     "Inpainting",
     "MotionBlur",
     "RandomProjection",
+    "candidate",
 ]

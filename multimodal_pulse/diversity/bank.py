@@ -6,6 +6,7 @@ drawn again from their seed; those of more than `MOST_SIDE` pixels a side are st
 some hundred numbers needs no more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -136,7 +137,7 @@ def _key(generator: Generator, degradation: Degradation) -> str:
 
 @torch.no_grad()
 def lr_pictures(
-    generator: Generator, degradation: Degradation, draws: int, unfinished: Unfinished | None = None
+    generator: Generator, degradation: Callable[[Tensor], Tensor], draws: int, unfinished: Unfinished | None = None
 ) -> Tensor:
     """Draws pictures with fresh noise maps, as in training, and degrades them: uint8 [draws, n] on the CPU, see `stored`.
 

@@ -50,6 +50,7 @@ RENDERING_TARGETS = {
     "multimodal_pulse.degradation.Inpainting",
     "multimodal_pulse.degradation.MotionBlur",
     "multimodal_pulse.degradation.RandomProjection",
+    "multimodal_pulse.degradation.candidate",
     "multimodal_pulse.search.NoConsistency",
     "multimodal_pulse.search.NoisyConsistency",
     "multimodal_pulse.search.ExactConsistency",
