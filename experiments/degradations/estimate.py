@@ -1,7 +1,7 @@
 """How often does a blind start name the degradation of a test portrait? Writes estimate.csv and prints the table.
 
-    python experiments/degradations/estimate.py
-    python experiments/degradations/estimate.py --split validation --noise 0.02 --out /tmp/noisy.csv
+python experiments/degradations/estimate.py
+python experiments/degradations/estimate.py --split validation --noise 0.02 --out /tmp/noisy.csv
 """
 
 import argparse
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lr = degradation(portrait.hr)
             lr = quantise(lr + args.noise * torch.randn(lr.shape, generator=rng))
             found = most_likely(lr[None], of_candidates)
-            rows.append((portrait.name, true, found.name, f"{found.margin:.2f}", found.second, f"{found.noise_std:.4f}"))
+            numbers = f"{found.margin:.2f}", found.second, f"{found.noise_std:.4f}"
+            rows.append((portrait.name, true, found.name, *numbers))
     with args.out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["portrait", "true", "found", "margin", "second", "noise_std"])
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(true.ljust(18), *(str(pairs[true, found]).rjust(18) for found in CANDIDATES))
     right = sum(true == found for _, true, found, *_ in rows)
     wrong = [float(margin) for _, true, found, margin, *_ in rows if true != found]
-    print(f"right: {right} of {len(rows)}, {right / len(rows):.1%}; largest margin of a wrong answer: {max(wrong, default=0)}")
+    print(f"right: {right} of {len(rows)}, {right / len(rows):.1%}")
+    print(f"largest margin of a wrong answer: {max(wrong, default=0)} nats")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ _WIDTHS = 5
 class GaussianBlur(Separable):
     """A Gaussian blur, of which every factor-th value is kept: [..., C, H, W] -> [..., C, H / factor, W / factor].
 
-    The Gaussian stands over the centre of each LR pixel, its weights sum to one, and beyond its borders the picture goes
-    on as in a mirror. A strong blur leaves nothing of fine detail: A+ ignores the singular values below `CUTOFF` times
-    the largest.
+    The Gaussian stands over the centre of each LR pixel, its weights sum to one, and beyond its borders the picture
+    goes on as in a mirror. A strong blur leaves nothing of fine detail: A+ ignores the singular values below `CUTOFF`
+    times the largest.
 
     Args:
         std: the standard deviation of the Gaussian, in pixels of the original.

@@ -1,6 +1,5 @@
 """The loss of colour."""
 
-import torch
 from torch import Tensor
 
 from multimodal_pulse.degradation.operator import Degradation, Shape

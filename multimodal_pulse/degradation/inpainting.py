@@ -66,7 +66,7 @@ class Inpainting(Degradation):
         height, width = like.shape[-2:]
         key = height, width, like.dtype, like.device
         if key not in self._seen:
-            hidden = np.array(self._mask.resize((width, height), Image.Resampling.NEAREST)) >= 128
+            hidden = _hidden(self._mask.resize((width, height), Image.Resampling.NEAREST))
             with torch.inference_mode(False):  # as in `Separable`
                 self._seen[key] = torch.from_numpy(~hidden).to(dtype=like.dtype, device=like.device)
         return self._seen[key]
@@ -78,14 +78,19 @@ def _middle() -> Image.Image:
     return mask
 
 
+def _hidden(mask: Image.Image) -> np.ndarray:
+    """Where a mask is nearer to white than to black, [H, W]."""
+    return np.array(mask) >= 128
+
+
 def _read(path: str) -> Image.Image:
     try:
         with Image.open(os.path.expanduser(path)) as picture:
             mask = picture.convert("L")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"degradation.mask={path} cannot be read as a picture: {error}.") from error
-    darkest, brightest = mask.getextrema()
-    if brightest < 128 or darkest >= 128:
-        hides = "nothing" if brightest < 128 else "everything"
+    hidden = _hidden(mask)
+    if hidden.all() or not hidden.any():
+        hides = "everything" if hidden.all() else "nothing"
         raise UserError(f"degradation.mask={path} hides {hides}: paint white what is hidden, and the rest black.")
     return mask

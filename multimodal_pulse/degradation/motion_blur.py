@@ -25,10 +25,11 @@ class _Spectrum(NamedTuple):
 class MotionBlur(Downsampling):
     """The mean along a line of some pixels, then over squares of factor x factor: [..., H, W] -> [..., h, w].
 
-    The picture goes on periodically beyond its borders: within half the length of the movement they show a little of the
-    opposite side. A line that is neither horizontal nor vertical is not separable, and only periodic borders give its
-    exact pseudo-inverse cheaply: Fourier's transform makes A A^T diagonal, with downsampling too, when the frequencies
-    that the reduction maps onto one are added up. A+ ignores the singular values below `CUTOFF` times the largest.
+    The picture goes on periodically beyond its borders: within half the length of the movement they show a little of
+    the opposite side. A line that is neither horizontal nor vertical is not separable, and only periodic borders give
+    its exact pseudo-inverse cheaply: Fourier's transform makes A A^T diagonal, with downsampling too, when the
+    frequencies that the reduction maps onto one are added up. A+ ignores the singular values below `CUTOFF` times the
+    largest.
 
     Args:
         length: the length of the movement, in pixels of the original.
@@ -61,16 +62,16 @@ class MotionBlur(Downsampling):
 
     def transpose(self, y: Tensor) -> Tensor:
         """Computes the adjoint A^T y, with <A x, y> = <x, A^T y>: [..., h, w] -> [..., H, W]."""
-        return self._spread(y, torch.ones_like(self._spectrum(*y.shape[-2:], y).gram))
+        return self._spread(y, torch.ones_like(self._spectrum(y.shape[-2], y.shape[-1], y).gram))
 
     def pseudo_inverse(self, y: Tensor) -> Tensor:
         """Computes A+ y without the smallest singular values of A: [..., h, w] -> [..., H, W]."""
-        gram = self._spectrum(*y.shape[-2:], y).gram
+        gram = self._spectrum(y.shape[-2], y.shape[-1], y).gram
         return self._spread(y, torch.where(gram >= CUTOFF**2 * gram.max(), 1 / gram, 0))
 
     def solve(self, y: Tensor, ridge: float) -> Tensor:
         """Computes (A A^T + ridge I)^-1 y, frequency by frequency: [..., h, w] -> [..., h, w]."""
-        gram = self._spectrum(*y.shape[-2:], y).gram
+        gram = self._spectrum(y.shape[-2], y.shape[-1], y).gram
         return torch.fft.ifft2(torch.fft.fft2(y) / (gram + ridge)).real
 
     def upsample(self, y: Tensor) -> Tensor:
@@ -79,7 +80,7 @@ class MotionBlur(Downsampling):
 
     def _spread(self, y: Tensor, weights: Tensor) -> Tensor:
         """Computes A^T W y, where W weighs the frequencies of the LR picture by `weights`, [h, w]."""
-        transfer = self._spectrum(*y.shape[-2:], y).transfer
+        transfer = self._spectrum(y.shape[-2], y.shape[-1], y).transfer
         # The frequencies of a picture with factor - 1 zeros between its pixels are those of the picture, repeated.
         repeated = (torch.fft.fft2(y) * weights).repeat(*[1] * (y.ndim - 2), self.factor, self.factor)
         return torch.fft.ifft2(repeated * transfer.conj()).real

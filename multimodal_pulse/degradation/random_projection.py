@@ -31,12 +31,12 @@ class _Parts(NamedTuple):
 class RandomProjection(Downsampling):
     """Random measurements of each channel, factor^2 times fewer than pixels: [..., C, H, W] -> [..., C, h, w].
 
-    A measurement is the mean of the channel plus `GAIN` times a random projection of it. The projections are structured,
-    so that nothing large is stored: random signs, a cosine transform, and a random choice of its values (Do, Gan, Nguyen
-    & Tran 2012, "Fast and efficient compressive sensing using structurally random matrices"). Then what they see of a
-    uniform picture is taken out, and their rows made orthonormal again, P P^T = 1. So A A^T = GAIN^2 on measurements of
-    mean zero, and GAIN^2 + m / n on equal ones, with m measurements of n pixels; A+ is a closed form. A measurement of a
-    picture of extreme contrast may leave [0, 1], where the 8-bit reference clips it.
+    A measurement is the mean of the channel plus `GAIN` times a random projection of it. The projections are
+    structured, so that nothing large is stored: random signs, a cosine transform, and a random choice of its values
+    (Do, Gan, Nguyen & Tran 2012, "Fast and efficient compressive sensing using structurally random matrices"). Then
+    what they see of a uniform picture is taken out, and their rows made orthonormal again, P P^T = 1. So A A^T is
+    GAIN^2 on measurements of mean zero, and GAIN^2 + m / n on equal ones, with m measurements of n pixels; A+ is a
+    closed form. A measurement of a picture of extreme contrast may leave [0, 1], where the 8-bit reference clips it.
 
     Args:
         factor: an integer from 2 on.

@@ -139,7 +139,7 @@ def _key(generator: Generator, degradation: Degradation) -> str:
 def lr_pictures(
     generator: Generator, degradation: Callable[[Tensor], Tensor], draws: int, unfinished: Unfinished | None = None
 ) -> Tensor:
-    """Draws pictures with fresh noise maps, as in training, and degrades them: uint8 [draws, n] on the CPU, see `stored`.
+    """Draws pictures with fresh noise maps, as in training, and degrades them: uint8 [draws, n], see `stored`.
 
     Args:
         generator: the generator, on any device.

@@ -20,8 +20,8 @@ from multimodal_pulse.generator.frozen import Generator
 
 DRAWS = 500
 NOISE_STDS = tuple(0.004 * 2 ** (step / 2) for step in range(11))
-"""The standard deviations of the noise that are tried, from one grey level (rounding, and what the draws do not know) to
-33, in units of the [0, 1] range."""
+"""The standard deviations of the noise that are tried, from one grey level (rounding, and what the draws do not know)
+to 33, in units of the [0, 1] range."""
 
 
 @dataclass(frozen=True)

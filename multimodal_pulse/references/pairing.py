@@ -18,8 +18,8 @@ class Pairing:
         resolution: the generator's, R.
         degradation: A.
         as_: "hr" reads every picture as an original, which is degraded; "lr" reads it as an LR picture; "auto" decides
-            by size: a shorter side of at least R means an original, exactly the LR size an LR picture. Where the LR size is R, every
-            picture is an original unless "lr" is said.
+            by size: a shorter side of at least R means an original, exactly the LR size an LR picture. Where the LR
+            size is R, every picture is an original unless "lr" is said.
     Raises:
         UserError: `as_` is another word, or the degradation does not accept pictures of R x R.
     """

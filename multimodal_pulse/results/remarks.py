@@ -34,8 +34,8 @@ def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None, 
         )
     elif "loose" in statuses and noise_std:
         found.append(
-            f"Not faithful to every pixel of a reference with noise of standard deviation {noise_std:g}, and not meant to"
-            " be: the samples leave out what consistency=noisy takes for noise."
+            f"Not faithful to every pixel of a reference with noise of standard deviation {noise_std:g}, and not meant"
+            " to be: the samples leave out what consistency=noisy takes for noise."
         )
     elif "loose" in statuses:
         found.append(_why_not_faithful(outcome))

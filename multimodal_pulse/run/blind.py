@@ -51,9 +51,8 @@ def with_degradation_found(cfg: DictConfig, parts: Parts) -> tuple[DictConfig, P
 def in_words(finding: Finding, references: int) -> str:
     """Says what was found, and what to do about noise."""
     what = "the reference" if references == 1 else f"the first {references} references"
-    sentences = [
-        f"degradation=estimate: {finding.name} explains {what} best, by {finding.margin:.0f} nats before {finding.second}"
-    ]
+    by = f"by {finding.margin:.0f} nats before {finding.second}"
+    sentences = [f"degradation=estimate: {finding.name} explains {what} best, {by}"]
     if finding.margin < SURE:
         sentences.append(f"That is little: degradation.choice={finding.second} may be the true one")
     if finding.noise_std > NOISE_STDS[2]:

@@ -31,7 +31,8 @@ class ExactConsistency:
     The only remaining error is the rounding of the saved file: about 66 dB of LR-PSNR at factor 2, 78 dB at factor 8.
     Where A is ill-conditioned, its pseudo-inverse leaves out the smallest singular values, and what they would have to
     fit, mostly the rounding of the reference, is left. Some references have no original in [0, 1], for example a
-    full-contrast checkerboard, which no bicubic downsampling gives. These are approached for `rounds` rounds, and `lr_psnr_bound` says how near any picture can come.
+    full-contrast checkerboard, which no bicubic downsampling gives. These are approached for `rounds` rounds, and
+    `lr_psnr_bound` says how near any picture can come.
 
     Args:
         rounds: the maximum number of projections of a sample; each sample stops as soon as its LR mean squared error

@@ -168,7 +168,9 @@ def test_within_the_bounds_it_is_tikhonovs_closed_form(
 
 
 @settings(deadline=None, max_examples=20)
-@given(name=st.sampled_from(["bicubic", "area", "grayscale", "inpainting", "random projection"]), seed=st.integers(0, 99))
+@given(
+    name=st.sampled_from(["bicubic", "area", "grayscale", "inpainting", "random projection"]), seed=st.integers(0, 99)
+)
 def test_without_noise_it_is_the_exact_projection_and_with_much_the_sample(name: str, seed: int) -> None:
     degradation = OPERATORS[name](4, 0.5)
     shape = original_shape(degradation, 8, 8)
