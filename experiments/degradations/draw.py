@@ -26,10 +26,14 @@ ROWS = {
     "Gaussian blur": ["degradation=gaussian_blur", "degradation.std=2", "degradation.factor=1"],
     "motion blur, 8 x": ["degradation=motion_blur"],
     "motion blur": ["degradation=motion_blur", "degradation.angle=30", "degradation.factor=1"],
+    "motion blur, noisy": [
+        "degradation=motion_blur", "degradation.angle=30", "degradation.factor=1", "consistency=noisy",
+        "consistency.noise_std=0.004",
+    ],
     "grayscale": ["degradation=grayscale"],
     "inpainting": ["degradation=inpainting"],
     "random projection": ["degradation=random_projection"],
-}
+}  # fmt: skip
 """The rows of the figure: overrides of run.py."""
 OVERRIDES = [
     "references=portraits", "references.split=test", "method=explore", "num_samples=4", "tracking=none",

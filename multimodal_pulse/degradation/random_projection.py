@@ -100,8 +100,8 @@ class RandomProjection(Downsampling):
                 # (1 - u u^T)^(-1/2) = 1 + beta u u^T.
                 squared = uniform.square().sum()
                 beta = float(((1 - squared).rsqrt() - 1) / squared)
-                tensors = (part.to(dtype=like.dtype, device=like.device) for part in (signs, rows, columns))
-                self._made[key] = _Parts(*tensors, chosen.to(like.device), uniform.to(like), beta)
+                parts = (signs.to(like), rows.to(like), columns.to(like))
+                self._made[key] = _Parts(*parts, chosen.to(like.device), uniform.to(like), beta)
         return self._made[key]
 
 
