@@ -49,8 +49,37 @@ class CelebAHQ(Option):
 
 
 @dataclass
-class Bicubic(Option):
+class Downsampling(Option):
     factor: int = MISSING
+
+
+@dataclass
+class GaussianBlur(Option):
+    std: float = MISSING
+    factor: int = MISSING
+
+
+@dataclass
+class MotionBlur(Option):
+    length: float = MISSING
+    angle: float = MISSING
+    factor: int = MISSING
+
+
+@dataclass
+class Inpainting(Option):
+    mask: str | None = MISSING
+
+
+@dataclass
+class RandomProjection(Option):
+    factor: int = MISSING
+    seed: int = MISSING
+
+
+@dataclass
+class Estimate(Downsampling):
+    choice: str | None = MISSING
 
 
 @dataclass
@@ -204,6 +233,12 @@ class Exact(Option):
     rounds: int = MISSING
 
 
+@dataclass
+class Noisy(Exact):
+    noise_std: float = MISSING
+    prior_std: float = MISSING
+
+
 class Backbone(StrEnum):
     auto = "auto"
     alex = "alex"
@@ -306,7 +341,12 @@ SCHEMAS: dict[str, type] = {
     "option": Option,
     "references/portraits": Portraits,
     "references/celeba_hq": CelebAHQ,
-    "degradation/bicubic": Bicubic,
+    "degradation/downsampling": Downsampling,
+    "degradation/gaussian_blur": GaussianBlur,
+    "degradation/motion_blur": MotionBlur,
+    "degradation/inpainting": Inpainting,
+    "degradation/estimate": Estimate,
+    "degradation/random_projection": RandomProjection,
     "generator/untrained": Untrained,
     "generator/file": GeneratorFile,
     "generator/official": OfficialGenerator,
@@ -331,6 +371,7 @@ SCHEMAS: dict[str, type] = {
     "stages/restarts": Restarts,
     "keep/lowest_sum": LowestSum,
     "consistency/exact": Exact,
+    "consistency/noisy": Noisy,
     "metrics": Metrics,
     "tracking/wandb": Wandb,
     "trainer": Trainer,

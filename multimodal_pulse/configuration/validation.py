@@ -89,7 +89,7 @@ AUTO = "auto"
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 """The resolutions of generators that the configuration describes; `Architecture` decides in the end."""
 
-FILES = ("references.path", "references.partition_file", "generator.path", "noise.lr_mask")
+FILES = ("references.path", "references.partition_file", "generator.path", "noise.lr_mask", "degradation.mask")
 """Keys of files and folders that must exist when a run begins; some belong to some options only."""
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.degradation.separable import Separable
 
 _A = -0.75
 """PyTorch's parameter of the cubic kernel; MATLAB's is -0.5."""
@@ -29,7 +29,7 @@ def interpolation_matrix(in_size: int, out_size: int) -> Tensor:
     return torch.zeros(out_size, in_size, dtype=torch.float64).scatter_add_(1, columns, weights)
 
 
-class PlainBicubic(Bicubic):
+class PlainBicubic(Separable):
     """PyTorch's bicubic `interpolate`, by a whole factor: [..., C, H, W] -> [..., C, H / factor, W / factor].
 
     The report's own program makes its references so. Most pixels of the original do not enter the LR picture at all,
@@ -41,9 +41,11 @@ class PlainBicubic(Bicubic):
         UserError: `factor` is not a positive integer, or (when used) does not divide the picture's sides.
     """
 
-    _make_matrix = staticmethod(interpolation_matrix)
-
     def __init__(self, factor: int = 8) -> None:
         super().__init__(factor)
         self.name = f"bicubic without antialiasing, {factor} x"
         self.sentence = f"Each side is {factor} times shorter, by bicubic interpolation without antialiasing."
+
+    def axis(self, size: int) -> Tensor:
+        """Makes the matrix of one axis, float64 [size / factor, size]."""
+        return interpolation_matrix(size, self.lr_side(size))

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.degradation.bicubic import bicubic_resize
+from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.references.base import Reference, degraded
 from multimodal_pulse.references.pixels import quantise
 
@@ -18,7 +18,8 @@ class Pairing:
         resolution: the generator's, R.
         degradation: A.
         as_: "hr" reads every picture as an original, which is degraded; "lr" reads it as an LR picture; "auto" decides
-            by size: a shorter side of at least R means an original, exactly the LR size an LR picture.
+            by size: a shorter side of at least R means an original, exactly the LR size an LR picture. Where the LR
+            size is R, every picture is an original unless "lr" is said.
     Raises:
         UserError: `as_` is another word, or the degradation does not accept pictures of R x R.
     """
@@ -56,7 +57,7 @@ class Pairing:
         height, width = picture.shape[-2:]
         notice = self.check(width, height, source)
         if not self._is_original(width, height):
-            return Reference(name, lr=quantise(picture), hr=None), notice
+            return Reference(name, lr=quantise(self._degradation.as_reference(picture)), hr=None), notice
         square = _centre_crop(picture, min(height, width))
         return degraded(name, reduced(square, self._resolution), self._degradation), notice
 

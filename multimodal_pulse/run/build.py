@@ -45,9 +45,17 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.Whitened",
     "multimodal_pulse.generator.Z",
     "multimodal_pulse.generator.ZPlus",
+    "multimodal_pulse.degradation.Area",
     "multimodal_pulse.degradation.Bicubic",
     "multimodal_pulse.degradation.PlainBicubic",
+    "multimodal_pulse.degradation.GaussianBlur",
+    "multimodal_pulse.degradation.Grayscale",
+    "multimodal_pulse.degradation.Inpainting",
+    "multimodal_pulse.degradation.MotionBlur",
+    "multimodal_pulse.degradation.RandomProjection",
+    "multimodal_pulse.degradation.candidate",
     "multimodal_pulse.search.NoConsistency",
+    "multimodal_pulse.search.NoisyConsistency",
     "multimodal_pulse.search.ExactConsistency",
 }
 """The `_target_` of every option of these slots."""

@@ -22,6 +22,7 @@ from multimodal_pulse.results.provenance import write_provenance
 from multimodal_pulse.results.records import ReferenceFolders, check_entries, derive, finished
 from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
 from multimodal_pulse.results.tracking.trackers import NullTracker
+from multimodal_pulse.run.blind import with_degradation_found
 from multimodal_pulse.run.build import (
     build_parts,
     build_search,
@@ -55,7 +56,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     """
     cfg = as_begun(job.run_dir, cfg)
     refuse_another_config(job.run_dir, cfg)
-    parts = build_parts(cfg, picture)
+    recorded, parts = with_degradation_found(cfg, build_parts(cfg, picture))
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
     references.add_notice(without_effect(job.choices, job.overrides))
     tracker = build_tracker(cfg, job)
@@ -95,7 +96,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
 
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
         folders = ReferenceFolders(
-            folder, rendering_settings(cfg), lpips.state, parts.generator.sha256, realism.state, plan.files
+            folder, rendering_settings(recorded), lpips.state, parts.generator.sha256, realism.state, plan.files
         )
 
         def score_and_write(outcome: Outcome) -> None:

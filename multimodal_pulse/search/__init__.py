@@ -11,7 +11,7 @@ generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and the
 - `Retract`, `LangevinNoise`, `NoAfterStep`: what follows each step of the optimiser;
 - `BestIterate`, `LowestSum`, `LastIterate`: which iterate of each sample is kept;
 - `MostDifferent`, `AllSamples`: which samples are kept;
-- `ExactConsistency`, `NoConsistency`: what is done to the samples after the search.
+- `ExactConsistency`, `NoisyConsistency`, `NoConsistency`: what is done to the samples after the search.
 
 `BicubicSearch` and `MeanImageSearch` are the baselines; they run like a search but need none.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from multimodal_pulse.search.after_step import LangevinNoise, NoAfterStep, Retract
 from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
-from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency, NoisyConsistency
 from multimodal_pulse.search.keep import BestIterate, LastIterate, LowestSum
 from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, Term
 from multimodal_pulse.search.optimizers import adam, gradient_descent, lbfgs, ranger21, ranger21_of_batch, sgd
@@ -54,6 +54,7 @@ __all__ = [
     "NoAfterStep",
     "NoConsistency",
     "NoSchedule",
+    "NoisyConsistency",
     "NormalW",
     "Objective",
     "PosteriorObjective",

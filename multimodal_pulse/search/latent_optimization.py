@@ -35,7 +35,7 @@ from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.space import Space
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.after_step import AfterStep, Step
-from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.search.consistency import Consistency
 from multimodal_pulse.search.keep import BestIterate
 from multimodal_pulse.search.objective import AnyObjective, Iterate, squared_error
 from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
@@ -96,7 +96,7 @@ class LatentOptimization(pl.LightningModule):
         after_step: AfterStep,
         keep: Callable[[int, int], BestIterate],
         select: Selection,
-        consistency: NoConsistency | ExactConsistency,
+        consistency: Consistency,
         num_samples: int,
         seed: int,
         film_frames: int = 0,

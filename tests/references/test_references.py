@@ -14,7 +14,8 @@ from PIL import Image
 from places import SHARED
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
+from multimodal_pulse.degradation import Bicubic, Grayscale, Inpainting
+from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference, files
 from multimodal_pulse.references.names import MAX_LENGTH, unique_names
 from multimodal_pulse.references.pixels import from_uint8, load_rgb, quantise
@@ -101,6 +102,15 @@ class TestReading:
         assert original.hr is not None and torch.equal(original.hr, original.lr)
         reference = ImageFile(RESOLUTION, Bicubic(1), path, as_="lr")[0]
         assert reference.hr is None and torch.equal(reference.lr, pixels)
+
+    def test_a_reference_becomes_one_that_the_degradation_can_give(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, RESOLUTION, RESOLUTION)
+        gray = ImageFile(RESOLUTION, Grayscale(), path, as_="lr")[0]
+        assert gray.hr is None and torch.equal(gray.lr[0], gray.lr[2])
+        assert (gray.lr[0] - Grayscale()(pixels)[0]).abs().max() <= 0.5 / 255 + 1e-6
+        hidden = ImageFile(RESOLUTION, Inpainting(), path, as_="lr")[0].lr
+        middle = RESOLUTION // 2
+        assert torch.equal(hidden[:, middle, middle], torch.zeros(3)) and torch.equal(hidden[:, 0], pixels[:, 0])
 
     def test_bad_settings_are_refused(self, tmp_path: Path) -> None:
         path, _ = picture_file(tmp_path, 32, 32)
@@ -403,6 +413,15 @@ class TestPortraits:
     def test_splits_differ(self) -> None:
         test, validation = (Portraits(RESOLUTION, DEGRADATION, split=split)[0] for split in ("test", "validation"))
         assert (test.lr - validation.lr).abs().max() > 0.1
+
+    def test_a_reference_becomes_one_that_the_degradation_can_give(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, RESOLUTION, RESOLUTION)
+        gray = ImageFile(RESOLUTION, Grayscale(), path, as_="lr")[0]
+        assert gray.hr is None and torch.equal(gray.lr[0], gray.lr[2])
+        assert (gray.lr[0] - Grayscale()(pixels)[0]).abs().max() <= 0.5 / 255 + 1e-6
+        hidden = ImageFile(RESOLUTION, Inpainting(), path, as_="lr")[0].lr
+        middle = RESOLUTION // 2
+        assert torch.equal(hidden[:, middle, middle], torch.zeros(3)) and torch.equal(hidden[:, 0], pixels[:, 0])
 
     def test_bad_settings_are_refused(self) -> None:
         with pytest.raises(UserError, match="references.split=train must be one of validation, test"):
