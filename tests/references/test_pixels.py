@@ -181,7 +181,7 @@ def test_cmyk_jpeg(tmp_path: Path) -> None:
     assert np.abs(levels(load_rgb(written(tmp_path, content))) - pixels).mean() < 4
 
 
-@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000"])
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
 def test_truncated_files_are_refused_by_name(tmp_path: Path, file_format: str, kept: float) -> None:
     content = encoded(Image.fromarray(random_pixels(64, 64)), file_format)
@@ -190,7 +190,11 @@ def test_truncated_files_are_refused_by_name(tmp_path: Path, file_format: str, k
         load_rgb(path)
 
 
-@given(position=st.floats(0, 0.999), value=st.integers(0, 255), file_format=st.sampled_from(["PNG", "JPEG", "WEBP"]))
+@given(
+    position=st.floats(0, 0.999),
+    value=st.integers(0, 255),
+    file_format=st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000"]),
+)
 def test_a_damaged_file_is_read_or_refused_never_a_crash(
     tmp_path_factory: pytest.TempPathFactory, position: float, value: int, file_format: str
 ) -> None:
