@@ -50,7 +50,7 @@ class CelebAHQ(Option):
 
 @dataclass
 class Downsampling(Option):
-    factor: int = MISSING
+    factor: int | str = MISSING
 
 
 @dataclass

@@ -84,7 +84,10 @@ OF_A_SEARCH = (
 """Knobs and slots that only a search reads. The seed is not among them: whoever sweeps methods sweeps it for all."""
 
 AUTO = "auto"
-"""The value of `trainer.references_per_group` and of `metrics.lpips_net` that leaves the choice to the program."""
+"""The value that leaves a choice to the program: of WHOLE_OR_AUTO and of `metrics.lpips_net`."""
+
+WHOLE_OR_AUTO = ("trainer.references_per_group", "degradation.factor")
+"""Keys that have a whole number or AUTO."""
 
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 """The resolutions of generators that the configuration describes; `Architecture` decides in the end."""
@@ -119,9 +122,11 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     recursive = cfg.references.get("recursive", False)
     if not isinstance(recursive, bool):  # nor does it say so of this
         raise UserError(f"references.recursive={recursive}: it must be true or false.")
-    per_group = cfg.trainer.references_per_group
-    if isinstance(per_group, str) and per_group != AUTO:
-        raise UserError(f"trainer.references_per_group={per_group}: it must be a whole number, or {AUTO}.")
+    for key in WHOLE_OR_AUTO:
+        value = OmegaConf.select(cfg, key)
+        if isinstance(value, str) and value != AUTO:
+            raise UserError(f"{key}={value}: it must be a whole number, or {AUTO}.")
+    refuse_frame(cfg.references.get("frame"))
     for key, lowest in LOWEST.items():
         value = OmegaConf.select(cfg, key)
         if isinstance(value, int | float) and not (math.isfinite(value) and value >= lowest):
@@ -179,6 +184,23 @@ def _decimals(node: Any) -> Iterator[tuple[str, float]]:
             yield node._get_full_key(key), value
 
 
+def refuse_frame(frame: Any) -> None:
+    """Refuses a `references.frame` that lies in no picture.
+
+    Raises:
+        UserError: it is neither None nor left, top, right and bottom in whole pixels.
+    """
+    if frame is None:
+        return
+    numbers = list(frame) if isinstance(frame, Sequence) and not isinstance(frame, str) else []
+    whole = len(numbers) == 4 and all(type(number) is int for number in numbers)
+    if not whole or not (0 <= numbers[0] < numbers[2] and 0 <= numbers[1] < numbers[3]):
+        raise UserError(
+            f"references.frame={numbers or frame}: it must be [left,top,right,bottom] in whole pixels of the picture,"
+            " such as [40,25,168,153], or null for its middle."
+        )
+
+
 def _check_sizes(cfg: DictConfig) -> None:
     """Refuses a factor that does not suit a generator whose resolution stands in the configuration."""
     resolution, factor = (OmegaConf.select(cfg, key) for key in ("generator.resolution", "degradation.factor"))
@@ -186,7 +208,7 @@ def _check_sizes(cfg: DictConfig) -> None:
         return
     if resolution not in RESOLUTIONS:
         raise UserError(f"generator.resolution={resolution}: it must be one of {', '.join(map(str, RESOLUTIONS))}.")
-    if factor is not None and resolution % factor:
+    if isinstance(factor, int) and resolution % factor:
         divisors = ", ".join(str(n) for n in range(1, resolution + 1) if resolution % n == 0)
         raise UserError(
             f"degradation.factor={factor} does not divide generator.resolution={resolution}: choose one of {divisors}."

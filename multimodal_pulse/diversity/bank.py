@@ -47,12 +47,20 @@ class Estimate:
         """Fits to N draws: LR pictures [N, n] in [0, 1] and their latents [N, w_dim]."""
         lr_mean, latent_mean = lr.mean(dim=0), latents.mean(dim=0)
         pictures, centred = (lr - lr_mean).double(), (latents - latent_mean).double()
-        gram = pictures.T @ pictures + RIDGE * torch.eye(pictures.shape[1], dtype=torch.float64)
-        return cls(lr_mean, latent_mean, torch.linalg.solve(gram, pictures.T @ centred).float())
+        if pictures.shape[1] <= len(pictures):
+            coefficients = torch.linalg.solve(_ridge(pictures.T), pictures.T @ centred)
+        else:  # the same by the smaller system: (X'X + r)^-1 X' = X' (XX' + r)^-1
+            coefficients = pictures.T @ torch.linalg.solve(_ridge(pictures), centred)
+        return cls(lr_mean, latent_mean, coefficients.float())
 
     def __call__(self, lr: Tensor) -> Tensor:
         """Maps LR pictures [..., n] in [0, 1] to latents [..., w_dim]."""
         return self.latent_mean + (lr - self.lr_mean) @ self.coefficients
+
+
+def _ridge(rows: Tensor) -> Tensor:
+    """Returns rows rows^T + RIDGE: [n, m] -> [n, n]."""
+    return rows @ rows.T + RIDGE * torch.eye(len(rows), dtype=rows.dtype)
 
 
 class Bank:

@@ -141,10 +141,10 @@ def _refuse_early(cfg: DictConfig, job: Job) -> None:
     refuse_another_config(job.run_dir, as_begun(job.run_dir, cfg))
     # A resumed run and a shard do not read all pictures: they check their own later.
     if cfg.shard.count == 1 and not _begun(job):
-        from multimodal_pulse.interface.sweep_check import picture_files
         from multimodal_pulse.references.picture_files import refuse_failing, size_and_format
+        from multimodal_pulse.run.picture_sizes import picture_files
 
-        refuse_failing(size_and_format, picture_files(cfg, job.choices["references"]))
+        refuse_failing(size_and_format, picture_files(cfg.references))
 
 
 def _begun(job: Job) -> bool:

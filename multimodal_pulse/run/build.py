@@ -17,15 +17,18 @@ from multimodal_pulse.base.files import expanded
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.former_names import translated
 from multimodal_pulse.configuration.overrides import without_interpolations
+from multimodal_pulse.configuration.validation import AUTO
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.references import InMemory, References
+from multimodal_pulse.references.auto_factor import chosen_factor
 from multimodal_pulse.references.base import in_words, outside
-from multimodal_pulse.references.in_memory import Picture
+from multimodal_pulse.references.in_memory import Picture, picture_size
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import ForgivingTracker, NullTracker
+from multimodal_pulse.run.picture_sizes import lr_sides
 from multimodal_pulse.search.outcome import Search
 from multimodal_pulse.search.select import AllSamples, MostDifferent
 from multimodal_pulse.search.stages import Stage
@@ -90,10 +93,12 @@ class Parts:
     """The objects of a run that take long to build or may refuse the configuration.
 
     Attributes:
+        cfg: the configuration, in which what was left to the program is decided.
         device: the device of the search.
         generator, degradation, references, lr_noise, synthesis_noise: the objects of the slots with these names.
     """
 
+    cfg: DictConfig
     device: torch.device
     generator: Generator
     degradation: Degradation
@@ -114,13 +119,15 @@ def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
     """
     device = torch_device(cfg.trainer, cfg.shard.index)
     generator = build(cfg.generator)
+    cfg, why = with_factor(cfg, generator.resolution, picture)
     degradation = build(cfg.degradation)
     references = build_references(cfg.references, generator, degradation, picture)
+    references.add_notice(why)
     lr_noise = build_lr_noise(cfg.lr_noise, references, generator, degradation)
     synthesis_noise = build(cfg.synthesis_noise)
     # A trial draw: what this generator does not support is refused now, not during the search.
     synthesis_noise.draw(generator, cfg.seed, references.names[0], num_samples=1)
-    return Parts(device, generator, degradation, references, lr_noise, synthesis_noise)
+    return Parts(cfg, device, generator, degradation, references, lr_noise, synthesis_noise)
 
 
 def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
@@ -147,6 +154,28 @@ def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
     return torch.device(accelerator)
 
 
+def with_factor(cfg: DictConfig, resolution: int, picture: Picture | None) -> tuple[DictConfig, str | None]:
+    """Returns the configuration with the factor that suits the pictures in place of `degradation.factor=auto`.
+
+    Args:
+        cfg: the configuration.
+        resolution: the generator's.
+        picture: replaces the file of `references=image`.
+
+    Returns: with it, a sentence that names the factor and the reason; None if the configuration has a number.
+
+    Raises:
+        UserError: a picture cannot be read.
+    """
+    if cfg.degradation.get("factor") != AUTO:
+        return cfg, None
+    given = None if picture is None else picture_size(picture)
+    sides = lr_sides(cfg.references, resolution, given)
+    decided = cfg.copy()
+    decided.degradation.factor, why = chosen_factor(resolution, sides)
+    return decided, why
+
+
 def build_references(
     node: DictConfig, generator: Generator, degradation: Degradation, picture: Picture | None
 ) -> References:
@@ -162,7 +191,7 @@ def build_references(
     if node.get("name") is not None:
         arguments["name"] = str(node.name)  # a picture may be called 2024
     if picture is not None:
-        references: References = InMemory(image=picture, as_=node["as"], **arguments)
+        references: References = InMemory(image=picture, as_=node["as"], frame=node.frame, **arguments)
     else:
         if "path" in node:
             arguments["path"] = str(node.path)  # and so may a folder

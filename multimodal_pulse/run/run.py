@@ -56,7 +56,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     """
     cfg = as_begun(job.run_dir, cfg)
     refuse_another_config(job.run_dir, cfg)
-    recorded, parts = with_degradation_found(cfg, build_parts(cfg, picture))
+    parts = build_parts(cfg, picture)
+    cfg = parts.cfg
+    recorded, parts = with_degradation_found(cfg, parts)
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
     references.add_notice(without_effect(job.choices, job.overrides))
     tracker = build_tracker(cfg, job)

@@ -98,6 +98,17 @@ def test_the_estimate_is_ridge_regression(stored):
     assert torch.allclose(stored.estimate(stored.lr[7]).double(), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("draws", [30, 47, 48, 49, 70])
+def test_with_fewer_draws_than_lr_pixels_it_is_the_same_regression(draws):
+    """As of a factor of 2, whose LR pictures have more pixels than the bank has draws."""
+    rng = torch.Generator().manual_seed(0)
+    lr, latents = torch.rand(draws, 48, generator=rng), torch.randn(draws, 16, generator=rng)
+    rows = torch.cat([lr - lr.mean(0), torch.eye(48)]).double()
+    targets = torch.cat([latents - latents.mean(0), torch.zeros(48, 16)]).double()
+    expected = torch.linalg.lstsq(rows, targets).solution
+    assert torch.allclose(Estimate.fit(lr, latents).coefficients.double(), expected, atol=1e-5)
+
+
 def test_a_draw_conditioned_on_its_own_picture_is_itself(stored):
     index = torch.tensor([5])
     again = stored.estimate(stored.lr[5]) + stored.residuals(index)[0]

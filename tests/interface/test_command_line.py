@@ -148,8 +148,8 @@ def test_a_wrong_command_is_refused_without_torch(arguments, words, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"not a picture", "a.png is not a PNG, JPEG or WebP picture"),
-        (b"", "a.png is not a PNG, JPEG or WebP picture"),
+        (b"not a picture", "a.png is not a PNG, JPEG, "),
+        (b"", "a.png is not a PNG, JPEG, "),
         (PICTURE[:-40], "a.png cannot be read, it is truncated or damaged"),
     ],
 )
