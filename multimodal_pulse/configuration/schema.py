@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
+
+from multimodal_pulse.configuration.generator_choice import generator_for
 
 
 @dataclass
@@ -380,7 +382,8 @@ SCHEMAS: dict[str, type] = {
 
 
 def register() -> None:
-    """Registers the schemas with Hydra; repeated calls have no effect."""
+    """Registers the schemas and resolvers with Hydra; repeated calls have no effect."""
+    OmegaConf.register_new_resolver("generator_for", generator_for, replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for path, node in SCHEMAS.items():

@@ -35,6 +35,7 @@ from multimodal_pulse.search.stages import Stage
 
 RENDERING_SLOTS = ("generator", "degradation", "latent_space", "consistency")
 RENDERING_TARGETS = {
+    "multimodal_pulse.domains.faces.load_prior",
     "multimodal_pulse.domains.portraits.load_prior",
     "multimodal_pulse.generator.load_file",
     "multimodal_pulse.generator.load_official",

@@ -10,8 +10,10 @@ from omegaconf import DictConfig
 
 from multimodal_pulse.base.files import only_writer
 from multimodal_pulse.configuration.compose import Job
+from multimodal_pulse.configuration.generator_choice import said_choice
 from multimodal_pulse.configuration.run_config import as_begun, refuse_another_config, write_config_once
 from multimodal_pulse.configuration.validation import AUTO, without_effect
+from multimodal_pulse.generator.files.weights import NETWORKS
 from multimodal_pulse.metrics import build_lpips, build_realism
 from multimodal_pulse.metrics.lpips import choose_net
 from multimodal_pulse.references.base import outside
@@ -61,6 +63,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     recorded, parts = with_degradation_found(cfg, parts)
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
     references.add_notice(without_effect(job.choices, job.overrides))
+    references.add_notice(_said_choice(job))
     tracker = build_tracker(cfg, job)
 
     plan, done = plan_run(cfg, parts, job.run_dir), finished(job.run_dir)
@@ -140,3 +143,12 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         result = report(job.run_dir, cfg.method, plan.references, metrics)
         tracker.log_tables(result.entries, metrics)
     return result
+
+
+def _said_choice(job: Job) -> str | None:
+    """Returns a notice of the generator that was chosen for the references; the report's is named if it is here."""
+    said = said_choice(job.choices, job.overrides)
+    if said is None:
+        return None
+    report_network = "; the report's network is on this machine: generator=ffhq256" * NETWORKS["ffhq256"].path.exists()
+    return f"{said}{report_network}."
