@@ -2,26 +2,21 @@
 
     python experiments/prior_training/real_features.py
 
-They take the place of the pictures, which are not shipped. It needs `../shared/photographs` and `../shared/lpips`.
+They take the place of the pictures, which are not shipped. It needs `../shared/photographs` and SqueezeNet's weights.
 """
 
-from pathlib import Path
-
+from backbones import frozen_features
 from photographs import Photographs
-from projected import frozen_features
 from safetensors.torch import save
 
 from multimodal_pulse.base.files import write_atomic
 from multimodal_pulse.domains.faces.prior import REAL_FEATURES, RESOLUTION
 from multimodal_pulse.metrics.manifold import features
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-
 
 def main() -> None:
-    backbone = frozen_features("squeezenet1_1", SHARED / "lpips")
-    pictures = Photographs(SHARED / "photographs", RESOLUTION, backbone[:9]).kept_out_pictures()
-    found = features(pictures.split(50), backbone)
+    portraits = Photographs(RESOLUTION).held.float() / 255
+    found = features(portraits.split(50), frozen_features("squeezenet"))
     write_atomic(REAL_FEATURES, save({"features": found.half().contiguous()}))
     print(f"{REAL_FEATURES}: {len(found)} portraits")
 
