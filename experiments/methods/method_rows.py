@@ -47,6 +47,7 @@ ROWS: Mapping[str, Row] = {
     "untrained_generator": _few("method=resampling", "generator=untrained", "objective=portraits"),
     # The iterate that is kept is the one before the first step: the start itself.
     "bank": _few("method=explore", "batch_diversity=none", "consistency=none", "steps=1"),
+    "bank_exact": _few("method=explore", "batch_diversity=none", "steps=1"),
     "pulse": _few("method=pulse"),
     "resampling": _few("method=resampling"),
     "resampling_exact": _few("method=resampling", "consistency=exact"),

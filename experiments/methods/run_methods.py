@@ -18,14 +18,14 @@ from multimodal_pulse.interface.api import run_overrides
 
 
 def run_row(row: str, seed: int, overrides: Sequence[str], runs: Path) -> None:
-    """Runs one row at one seed, or resumes it; `overrides` win over the number of portraits of the row.
+    """Runs one row at one seed, or resumes it; `overrides` win over its number of portraits, but not over what makes it.
 
     Raises:
         UserError: the configuration cannot be used, or the run directory belongs to another one.
     """
     of_row = ROWS[row]
-    arguments = ["experiment=methods", f"references.limit={of_row.limit}", *of_row.overrides, *overrides]
-    report = run_overrides([*arguments, f"seed={seed}"], run_dir(runs, row, seed))
+    common = ["experiment=methods", f"references.limit={of_row.limit}", *overrides]
+    report = run_overrides([*common, *of_row.overrides, f"seed={seed}"], run_dir(runs, row, seed))
     print(f"\n{row}, seed {seed}", report, sep="\n", flush=True)
 
 
