@@ -1,4 +1,4 @@
-"""What is claimed of the rows, with bounds that were written down before the runs: computed, not judged."""
+"""What is claimed of the rows; the bounds of the aims were written down before the runs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,8 +61,8 @@ class Aim:
             return False, "not measured"
         value = cell.mean if isinstance(cell, Estimate) else cell
         holds = (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
-        # One decimal more than in the table, so that a near miss can be seen.
-        return holds, f"{cell:{column.places + 1}}" if isinstance(cell, Estimate) else f"{cell:.{column.places + 1}f}"
+        # A mean has one decimal more than in the table, so that a near miss can be seen.
+        return holds, f"{cell:{column.places + 1}}" if isinstance(cell, Estimate) else f"{cell:.{column.places}f}"
 
 
 @dataclass(frozen=True)

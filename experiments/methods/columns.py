@@ -81,9 +81,14 @@ def _of_several(key: str) -> Callable[[Entry], float | None]:
     return lambda entry: entry[key] if len(entry["records"]) > 1 else None
 
 
-def _found(entry: Entry) -> list[float]:
-    """The LR-PSNR of the samples before the consistency step, in dB."""
-    return [FAILED_DB if (value := record["lr_psnr_found"]) is None else value for record in entry["records"]]
+def _steps(run: Run) -> list[float]:
+    return [record["steps"] for entry in run.entries for record in entry["records"]]
+
+
+def _found(*entries: Entry) -> list[float]:
+    """The LR-PSNR of every sample before the consistency step, in dB."""
+    found = [record["lr_psnr_found"] for entry in entries for record in entry["records"]]
+    return [FAILED_DB if value is None else value for value in found]
 
 
 def _percent_not_found(entry: Entry) -> float:
@@ -92,12 +97,11 @@ def _percent_not_found(entry: Entry) -> float:
 
 SECTIONS: dict[str, tuple[Column, ...]] = {
     "Cost, and faithfulness to the reference": (
-        Extreme("passes", "passes", 0, max, lambda run: (r["steps"] for e in run.entries for r in e["records"])),
+        Extreme("samples", "samples", 0, max, lambda run: [len(entry["records"]) for entry in run.entries]),
+        Extreme("passes", "passes", 0, max, _steps),
         Mean("seconds", "seconds", 1, lambda entry: entry["seconds"]),
         Mean("lr_psnr_found", "LR-PSNR found, dB", 1, _of_samples("lr_psnr_found")),
-        Extreme(
-            "lr_psnr_found_worst", "worst found, dB", 1, min, lambda run: (v for e in run.entries for v in _found(e))
-        ),
+        Extreme("lr_psnr_found_worst", "worst found, dB", 1, min, lambda run: _found(*run.entries)),
         Mean("not_found", f"found under {OK_LR_PSNR_DB:.0f} dB, %", 1, _percent_not_found),
         Extreme("lr_psnr_worst", "worst saved file, dB", 1, min, lambda run: run.lr_psnr_of_files),
     ),

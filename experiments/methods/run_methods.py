@@ -18,7 +18,7 @@ from multimodal_pulse.interface.api import run_overrides
 
 
 def run_row(row: str, seed: int, overrides: Sequence[str], runs: Path) -> None:
-    """Runs one row at one seed, or resumes it; `overrides` win over its number of portraits, but not over what makes it.
+    """Runs one row at one seed, or resumes it; `overrides` may change all of it but the options that make the row.
 
     Raises:
         UserError: the configuration cannot be used, or the run directory belongs to another one.

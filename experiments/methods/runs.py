@@ -55,7 +55,8 @@ class Run:
             references=references,
             entries=read_entries(folder, references),
         )
-        if any("lr_psnr_found" not in record for entry in run.entries for record in entry["records"]):
+        records = [record for entry in run.entries for record in entry["records"]]
+        if any(record["lr_psnr_found"] is None and record["lr_psnr"] is not None for record in records):
             raise UserError(f"{folder} was made by an earlier version: remove it and run it again.")
         return run
 

@@ -46,11 +46,11 @@ def comma_separated(tables: dict[str, Runs]) -> str:
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     measures = [f"{key}{end}" for key in COLUMNS for end in ("", "_low", "_high")]
-    writer.writerow(["table", "row", "references", "seeds", "samples", *measures])
+    writer.writerow(["table", "row", "references", "seeds", *measures])
     for name, runs in tables.items():
         for row, of_row in runs.items():
             numbers = [number for column in COLUMNS.values() for number in _numbers(column.cell(of_row))]
-            writer.writerow([name, row, len(of_row[0].entries), len(of_row), of_row[0].config["num_samples"], *numbers])
+            writer.writerow([name, row, len(of_row[0].entries), len(of_row), *numbers])
     return lines.getvalue()
 
 
@@ -60,21 +60,18 @@ def _numbers(cell: Estimate | float | None) -> tuple[float | None, float | None,
 
 
 def amounts(runs: Runs) -> str:
-    """Says how much was measured: the portraits, seeds and samples that the rows have in common, and those that differ."""
+    """Says on which references and seeds most rows were measured, and which rows on others."""
     of_rows = {row: _amount(of_row) for row, of_row in runs.items()}
     usual = max(set(of_rows.values()), key=list(of_rows.values()).count)
-    others = [f"`{row}`: {amount}" for row, amount in of_rows.items() if amount != usual]
-    return "; ".join([usual, *others])
+    return "; ".join([usual, *(f"`{row}`: {amount}" for row, amount in of_rows.items() if amount != usual)])
 
 
 def _amount(runs: Sequence[Run]) -> str:
-    references, seeds = runs[0].references, ", ".join(str(run.seed) for run in runs)
-    return f"{len(references)} references ({references[0]} to {references[-1]}), seed {seeds}, {_samples(runs)}"
-
-
-def _samples(runs: Sequence[Run]) -> str:
-    number = runs[0].config["num_samples"]
-    return "1 sample" if number == 1 else f"{number} samples"
+    references, seeds = runs[0].references, [str(run.seed) for run in runs]
+    return (
+        f"{len(references)} references ({references[0]} to {references[-1]}),"
+        f" seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}"
+    )
 
 
 def conditions(runs: Runs) -> str:
@@ -82,10 +79,10 @@ def conditions(runs: Runs) -> str:
     every = [run for of_row in runs.values() for run in of_row if run.entries]
     devices = ", ".join(sorted({run.provenance["device"] for run in every}))
     commits = ", ".join(sorted({str(run.provenance["commit"])[:7] for run in every}))
-    backbones = {_backbone(run, name) for run in every for name in ("lpips_backbone", "realism_backbone")}
+    lpips, realism = (sorted({_backbone(run, name) for run in every}) for name in ("lpips", "realism"))
     return (
-        f"- Pictures of {size(every[0])[0]} pixels. Device: {devices}. Deep features: {', '.join(sorted(backbones))}."
-        f" Commits: {commits}.\n"
+        f"- Pictures of {size(every[0])[0]} pixels. Device: {devices}. LPIPS: {', '.join(lpips)}."
+        f" Realism: {', '.join(realism)}. Commits: {commits}.\n"
         "- Means over samples, then seeds, then references; ± half the width of their 95 % interval, the percentile"
         " bootstrap over references, whose ends are in table.csv. A worst value is the lowest of all samples and seeds,"
         " and has no interval.\n"
@@ -95,8 +92,8 @@ def conditions(runs: Runs) -> str:
 
 
 def _backbone(run: Run, name: str) -> str:
-    state = run.entries[0][name]
-    return f"{state.get('net') or state.get('domain') or name.removesuffix('_backbone')}, weights {state['weights']}"
+    state = run.entries[0][f"{name}_backbone"]
+    return f"{state.get('net') or state.get('domain')}, weights {state['weights']}"
 
 
 def content(runs: Runs) -> str:
