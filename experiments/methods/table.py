@@ -86,8 +86,9 @@ def conditions(runs: Runs) -> str:
         "- Means over samples, then seeds, then references; ± half the width of their 95 % interval, the percentile"
         " bootstrap over references, whose ends are in table.csv. A worst value is the lowest of all samples and seeds,"
         " and has no interval.\n"
-        "- Found: before the consistency step. Saved file: measured on the 8-bit files. Seconds: of the search, per"
-        " reference. Distance: root-mean-square difference of two samples of one reference, 0 to 255.\n"
+        "- Found: before the consistency step. Saved file: measured on the 8-bit files. Seconds: wall time of"
+        " the search per reference, of the fastest one, since all need the same work and the machine had other work."
+        " Distance: root-mean-square difference of two samples of one reference, 0 to 255.\n"
     )
 
 
