@@ -169,6 +169,8 @@ def readable(path: str | Path) -> Iterator[Image.Image]:
     Raises:
         UserError: the file is missing, of another format, truncated, damaged, or larger than MAX_PIXELS.
     """
+    if (there := Path(path)).exists() and not (there.is_file() or there.is_dir()):  # opening a pipe waits for ever
+        raise UserError(f"{path} is no file but a pipe or a device: save the picture in a file.")
     try:
         with _open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
