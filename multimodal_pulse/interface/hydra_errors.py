@@ -24,6 +24,7 @@ HINTS = {
     "hydra/launcher": ". The extra `launchers` of this package adds joblib and submitit, the extra `ray` Ray",
 }
 """What a user may have meant who names an option that a slot does not have."""
+HOW = "write key=value, such as references=image references.path=photo.jpg"
 
 
 def read_arguments(arguments: Sequence[str]) -> list[str]:
@@ -34,7 +35,7 @@ def read_arguments(arguments: Sequence[str]) -> list[str]:
     """
     for argument in arguments:
         slot, _, option = argument.partition("=")
-        if option == "null" and slot in slots() and slot != "experiment":
+        if option == "null" and slot in slots():
             raise UserError(f"{slot}=null is not an option of {slot}: choose one of {', '.join(options(slot))}.")
     return with_paths_as_they_are(arguments)
 
@@ -88,9 +89,13 @@ def explain(error: Exception) -> str:
         if not equals:
             if near := difflib.get_close_matches(key, (*COMMANDS, "--help", "--version"), n=1):
                 return f"unknown command {key}. Did you mean {near[0]}?"
-            return f"{key}: write key=value, such as references=image references.path=photo.jpg."
+            return f"{key}: {HOW}."
         # Hydra reads no ~, and the shell expands none after "key=".
         return f"{error.override} cannot be read: write {as_argument(key, os.path.expanduser(value))}."
+    if added := re.match("Could not append to config. An item is already at '(.+?)'", str(error)):
+        return f"+{added[1]}: nothing can be added to this configuration or taken from it; leave out the sign."
+    if str(error).startswith("Could not override ''"):
+        return f"a key is missing before =: {HOW}."
     return " ".join(str(error).split())
 
 
@@ -99,7 +104,7 @@ def _unknown_key(key: str) -> str:
     if options := known.get(key):
         return f"{key} belongs to {_either(options)}."
     last = key.rpartition(".")[2]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+    near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.8)
     near += [other for other in known if other.rpartition(".")[2] == last or other.startswith(key)]
     if near:
         belongs = f" It belongs to {_either(known[near[0]])}." if known[near[0]] else ""

@@ -164,6 +164,8 @@ def readable(path: str | Path) -> Iterator[Image.Image]:
     Raises:
         UserError: the file is missing, of another format, truncated, damaged, larger than MAX_PIXELS, or unfit.
     """
+    if (there := Path(path)).exists() and not (there.is_file() or there.is_dir()):  # opening a pipe waits for ever
+        raise UserError(f"{path} is no file but a pipe or a device: save the picture in a file.")
     try:
         with warnings.catch_warnings(), _open(path) as picture:
             warnings.filterwarnings("ignore", module="PIL")  # odd metadata, which nothing here needs

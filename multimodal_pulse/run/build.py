@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -254,6 +256,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
 
 def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:
     """Builds the search of the given groups; run it with `trainer_options`."""
+    _import_matplotlib_silently()
     arguments: dict[str, Any] = {
         "references": parts.references,
         "groups": groups,
@@ -276,6 +279,20 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
     if searches_latents(cfg):
         arguments["stages"] = build_stages(cfg, parts.generator)
     return build(cfg.search, **arguments)
+
+
+def _import_matplotlib_silently() -> None:
+    """Imports matplotlib before Lightning and torchmetrics do, which draw nothing here, without its warnings about a
+    home folder in which it cannot keep a cache. Where it is not installed they do without it.
+    """
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with suppress(ImportError):
+            import matplotlib  # noqa: F401
+    finally:
+        logger.setLevel(level)
 
 
 def searches_latents(cfg: DictConfig) -> bool:

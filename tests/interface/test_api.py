@@ -83,6 +83,12 @@ def test_upsample_refuses_the_run_directory_of_another_picture(tmp_path):
     assert torch.equal(multimodal_pulse.upsample(first, **arguments).lr, (first * 255).round() / 255)
 
 
+def test_upsample_refuses_a_run_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file/run cannot be made, since .*file is a file: choose another one"):
+        multimodal_pulse.upsample(torch.rand(3, 8, 8), run_dir=tmp_path / "file" / "run", **TINY)
+
+
 CALLERS: dict[str, Callable[[], AbstractContextManager]] = {
     "inference_mode": torch.inference_mode,
     "no_grad": torch.no_grad,

@@ -118,6 +118,10 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
         (["generator=file", "generator.path=null"], "generator.path=null: it must have a value."),
         (["trainer=null"], "trainer=null is not an option of trainer: choose one of cpu, gpu, mps."),
         (["-m", "seed=null,1"], "seed=null: it must have a value."),
+        (["experiment=null"], "experiment=null is not an option of experiment: choose one of"),
+        (["+seed=1"], "+seed: nothing can be added to this configuration or taken from it; leave out the sign."),
+        (["=3"], "a key is missing before =: write key=value"),
+        (["Seed=1"], "unknown key Seed. Did you mean seed?"),
     ],
 )
 def test_flags_and_spaces_end_with_status_1_and_one_line(arguments, words, capsys):
@@ -217,6 +221,20 @@ def test_a_file_is_taken_whatever_its_name(locale, tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=os.environ | locale, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(list(run_dir.glob("references/*/sr_00.png"))) == 1
+
+
+def test_a_home_that_cannot_be_written_is_no_matter(tmp_path):
+    """Not to matplotlib either, which Lightning imports."""
+    home = tmp_path / "home"
+    home.touch()  # a folder without permissions is writable for root
+    command = [
+        sys.executable, "run.py", *OVERRIDES, "method=bicubic", "metrics.lpips_net=alex",
+        "metrics.lpips_download_seconds=0", f"hydra.run.dir={tmp_path / 'run'}",
+    ]  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if name not in ("MPLCONFIGDIR", "XDG_CONFIG_HOME")}
+    done = subprocess.run(command, cwd=ROOT, env=environment | {"HOME": str(home)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "atplotlib" not in done.stderr
 
 
 def test_a_path_with_an_interpolation_in_it_is_a_path(command, tmp_path):

@@ -1,5 +1,6 @@
 """The sources of references: what is an original, what is a reference, and what is refused."""
 
+import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -243,6 +244,11 @@ class TestFolder:
             f"{tmp_path / 'large.png'} is 12000 x 9000: its middle 9000 x 9000 is used.",
         ]
 
+    def test_a_pipe_is_refused_and_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.png")
+        with pytest.raises(UserError, match="pipe.png is no file but a pipe or a device"):
+            ImageFile(RESOLUTION, DEGRADATION, tmp_path / "pipe.png")
+
     def test_a_check_keeps_no_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(3):
             picture_file(tmp_path, 32, 32, f"{number}.png")
@@ -379,6 +385,8 @@ class TestInMemory:
             (torch.rand(32, 32, 3), r"\[32, 32, 3\].*first in a tensor"),
             (np.zeros((3, 32, 32), dtype=np.uint8), "last in an array"),
             (np.zeros(32), r"shape \[32\]"),
+            (np.zeros((0, 0, 3), dtype=np.uint8), "no pixels"),
+            (torch.rand(3, 0, 5), "no pixels"),
             (torch.rand(2, 3, 32, 32), r"\[2, 3, 32, 32\]"),
             (torch.full((3, 32, 32), 200.0), "floats must be in"),
             (torch.full((3, 32, 32), float("nan")), "floats must be in"),
@@ -386,7 +394,19 @@ class TestInMemory:
             (Image.new("F", (32, 32), 2.0), "the image has 32-bit numbers from 2 to 2 without a stated range"),
             (7, "type int"),
         ],
-        ids=["channels_last", "channels_first", "line", "two", "range", "nan", "integers", "floats", "number"],
+        ids=[
+            "channels_last",
+            "channels_first",
+            "line",
+            "empty_array",
+            "empty_tensor",
+            "two",
+            "range",
+            "nan",
+            "integers",
+            "floats",
+            "number",
+        ],  # fmt: skip
     )
     def test_others_are_refused(self, image: object, message: str) -> None:
         with pytest.raises(UserError, match=message):
