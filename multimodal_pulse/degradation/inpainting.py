@@ -11,6 +11,8 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation.operator import Degradation, Shape
 
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+
 
 class Inpainting(Degradation):
     """Hides the pixels where a mask is white: [..., C, H, W] -> [..., C, H, W], black there and unchanged elsewhere.
@@ -85,7 +87,7 @@ def _hidden(mask: Image.Image) -> np.ndarray:
 
 def _read(path: str) -> Image.Image:
     try:
-        with Image.open(os.path.expanduser(path)) as picture:
+        with Image.open(os.path.expanduser(path), formats=_FORMATS) as picture:
             mask = picture.convert("L")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"degradation.mask={path} cannot be read as a picture: {error}.") from error
