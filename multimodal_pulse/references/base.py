@@ -4,11 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.pixels import quantise
+
+if TYPE_CHECKING:
+    from multimodal_pulse.references.alignment import Aligned
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,13 @@ class Reference:
         name: the name, unique within its source and usable as a file name; with the seed it fixes all random draws.
         lr: the LR picture, [3, h, w].
         hr: the original, [3, R, R]; None if unknown.
+        aligned: how its photograph was aligned; None if it was not.
     """
 
     name: str
     lr: Tensor
     hr: Tensor | None
+    aligned: "Aligned | None" = None
 
 
 def degraded(name: str, original: Tensor, degradation: Degradation) -> Reference:

@@ -6,6 +6,7 @@ from pathlib import Path
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.references.alignment import Align
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name, unique_names
 from multimodal_pulse.references.pairing import Pairing
@@ -26,6 +27,7 @@ class PictureFiles(References):
         paths: the files.
         names: the name of each file's reference.
         as_: see `Pairing`.
+        align: the word of an `Align`; `AlignedFaces` reads it.
     Raises:
         UserError: some files cannot be used, by their headers; they are named.
     """
@@ -37,8 +39,10 @@ class PictureFiles(References):
         paths: Sequence[Path],
         names: list[str],
         as_: str = "auto",
+        align: str = "auto",
     ) -> None:
         super().__init__(names)
+        self.align = Align.of(align)
         self._paths = paths
         self.files = dict(zip(self.names, paths, strict=True))
         self._pairing = Pairing(resolution, degradation, as_)
@@ -80,6 +84,7 @@ class Folder(PictureFiles):
         path: the folder.
         limit: the largest number of files, from the first; None: all.
         as_: see `Pairing`.
+        align: the word of an `Align`.
         recursive: whether the files in the folders below count too.
     Raises:
         UserError: the folder is missing or has no picture, `limit` is less than 1, or as `PictureFiles`.
@@ -92,6 +97,7 @@ class Folder(PictureFiles):
         path: str | Path,
         limit: int | None = None,
         as_: str = "auto",
+        align: str = "auto",
         recursive: bool = False,
     ) -> None:
         if limit is not None and limit < 1:
@@ -100,7 +106,7 @@ class Folder(PictureFiles):
         found = contents(folder, recursive)
         paths = found.pictures[:limit]
         names = unique_names(path.relative_to(folder) for path in paths)
-        super().__init__(resolution, degradation, paths, names, as_)
+        super().__init__(resolution, degradation, paths, names, as_, align)
         self.add_notice(f"in {folder}, {found.notice}." if found.notice else None)
 
 
@@ -112,6 +118,7 @@ class ImageFile(PictureFiles):
         degradation: A.
         path: the file.
         as_: see `Pairing`.
+        align: the word of an `Align`.
         name: the name of the reference, which fixes all random draws together with the seed; None: the file's. A file
             that was renamed has the same samples as before if its former name is given here.
     Raises:
@@ -124,7 +131,8 @@ class ImageFile(PictureFiles):
         degradation: Degradation,
         path: str | Path,
         as_: str = "auto",
+        align: str = "auto",
         name: str | None = None,
     ) -> None:
         file = expanded(path)
-        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_)
+        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_, align)

@@ -112,6 +112,7 @@ class ReferenceFolders:
         return {
             "reference": outcome.reference.name,
             "file": self._files.get(outcome.reference.name),
+            "prepared": {"aligned": aligned.as_dict()} if (aligned := outcome.reference.aligned) else None,
             "records": [asdict(record) for record in scores.records],
             "diversity": asdict(scores.diversity),
             "mean_image_psnr": scores.mean_image_psnr,

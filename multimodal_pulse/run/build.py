@@ -19,7 +19,7 @@ from multimodal_pulse.configuration.former_names import translated
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
-from multimodal_pulse.references import InMemory, References
+from multimodal_pulse.references import AlignedFaces, InMemory, PictureFiles, References
 from multimodal_pulse.references.base import in_words, outside
 from multimodal_pulse.references.in_memory import Picture
 from multimodal_pulse.references.pixels import load_rgb
@@ -154,6 +154,8 @@ def build_references(
             arguments["path"] = str(node.path)  # and so may a folder
         references = build(node, **arguments)
     knows = generator.domain
+    if isinstance(references, PictureFiles) and references.align.wanted(knows):
+        references = AlignedFaces(references, generator.resolution, degradation)
     if knows and (strange := outside(knows, references.domain)):
         references.add_notice(f"{strange}: the samples will look like {in_words(knows)}.")
     return references
