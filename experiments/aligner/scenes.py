@@ -77,7 +77,8 @@ def masks(grid: Tensor, sides: Tensor, rng: torch.Generator, beyond: float = 1.0
 
 
 def backgrounds(portraits: Portraits, count: int, size: int, rng: torch.Generator) -> Tensor:
-    """[count, 3, size, size]: parts of portraits, scrambled ones, noise of many scales, gradients, drawn shapes."""
+    """[count, 3, size, size]: parts of portraits, scrambled ones, noise of many scales,
+    gradients, drawn shapes, and one of these within another."""
     which = torch.randint(portraits.count, (count,), generator=rng)
     # Large, so that only a part shows, or with its middle outside; at any angle.
     side = size * torch.exp(uniform(rng, count, low=0.9, high=2.2))
@@ -108,9 +109,18 @@ def backgrounds(portraits: Portraits, count: int, size: int, rng: torch.Generato
     tiles = F.pixel_unshuffle(parts, size // 8)  # 8 x 8 of them
     mixed = tiles.flatten(2)[:, :, torch.randperm(64, generator=rng)].view_as(tiles)
     mixed = F.pixel_shuffle(mixed, size // 8)
-    pool = torch.stack([parts, noise, shapes, mixed])
-    kind = torch.multinomial(torch.tensor([0.5, 0.2, 0.2, 0.1]), count, replacement=True, generator=rng)
-    return pool[kind, torch.arange(count)]
+    smooth = F.interpolate(uniform(rng, count, 3, 3, 3), size=(size, size), mode="bilinear", align_corners=False)
+
+    pool = torch.stack([parts, noise, shapes, mixed, smooth])
+    kind = torch.multinomial(torch.tensor([0.4, 0.15, 0.2, 0.1, 0.15]), count, replacement=True, generator=rng)
+    pictures = pool[kind, torch.arange(count)]
+    for _ in range(2):  # a smaller background with soft borders in each second one
+        x, y = uniform(rng, 2, count, high=size)
+        grid = coordinates(size, x, y, uniform(rng, count, low=0.2, high=0.9) * size, torch.zeros(count))
+        piece = F.grid_sample(pictures.roll(1, dims=0), grid, padding_mode="border", align_corners=False)
+        window = (2 * (1 - grid.abs())).clamp(0, 1).prod(dim=-1)[:, None] * (uniform(rng, count, 1, 1, 1) < 0.5)
+        pictures = pictures + window * (piece - pictures)
+    return pictures
 
 
 def pasted(

@@ -43,6 +43,6 @@ def score(
     drawn = pages(*found, degradation, verdicts, words)
     if outcome.film is not None:
         drawn["film.png"] = film_strip(outcome, verdicts, words)
-    whole = photographs(outcome.reference, outcome.samples)
+    whole = photographs(outcome.reference, outcome.samples, degradation)
     folders.write(outcome, scores, degradation(outcome.samples), drawn | whole, said)
     tracker.log_reference(scores, outcome.samples, drawn)

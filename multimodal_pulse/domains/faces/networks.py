@@ -61,11 +61,22 @@ class Refiner(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(_conv(3, 24, 5, 2), _conv(24, 48, 3, 2), _conv(48, 64, 3, 2), _Residual(64, 1))
-        self.head = nn.Sequential(nn.Linear(64 * 36, 48), nn.ReLU(), nn.Linear(48, 5))
+        self.layers = nn.Sequential(
+            _conv(3, 24, 5, 2),
+            _conv(24, 48, 3, 2),
+            _conv(48, 64, 3, 2),
+            _Residual(64, 1),
+            _conv(64, 48, 1),
+            nn.Flatten(),
+            # Without normalisation, most of these units die within a few hundred steps.
+            nn.Linear(48 * (VIEW // STRIDE) ** 2, 64, bias=False),
+            nn.BatchNorm1d(64),
+            nn.ReLU(),
+            nn.Linear(64, 5),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.layers((x - 0.5) / 0.25).flatten(1))
+        return self.layers((x - 0.5) / 0.25)
 
 
 class Aligner(nn.Module):
@@ -78,6 +89,6 @@ class Aligner(nn.Module):
 
 
 def places(height: int, width: int) -> Tensor:
-    """Returns the middles of the squares that the detector's output of this size tells of: [height, width, 2], (x, y)."""
+    """Returns the middles of the squares of a map [height, width], in pixels: [height, width, 2] of (x, y)."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return (torch.stack([x, y], dim=-1) + 0.5) * STRIDE
