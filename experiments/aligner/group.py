@@ -3,17 +3,19 @@
     python experiments/aligner/group.py generator=file generator.path=... generator.domain=photographs/faces
 
 The words go to the program. Prints the mean and the 99 % quantile of the steps between neighbouring pixels across
-squares about each face, in grey levels: the border of the frame, and squares inside it. Leaves the picture and the run
-in `outputs/aligner`.
+squares about each face, in grey levels: the border of the frame, before and after, and squares inside it. Leaves the
+picture and the run in `outputs/aligner`.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from collages import background, photographed, with_face
+from collages import photographed, with_face
 from evaluate import SEED, errors, kept_out
+from scenes import uniform
 from torch import Tensor
 from torchvision.utils import save_image
 
@@ -21,6 +23,7 @@ from multimodal_pulse.domains.faces import Frame
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.references.pixels import load_rgb, quantise
 from multimodal_pulse.results.json_files import read_json
+from multimodal_pulse.results.pictures.photograph import enlarged
 
 HEIGHT, WIDTH = 200, 320
 FRAMES = [Frame(60, 90, 84, -18), Frame(160, 118, 60, 8), Frame(255, 85, 96, 27)]
@@ -43,6 +46,12 @@ def steps(picture: Tensor, frame: Frame, at: float) -> Tensor:
     return 255 * (rows[0] - rows[1]).abs()
 
 
+def shown(pictures: Sequence[Tensor], frame: Frame, at: float) -> str:
+    """Mean and 99 % quantile of the steps across a square in pictures."""
+    every = torch.cat([steps(picture, frame, at).flatten() for picture in pictures])
+    return f"{every.mean():.1f} ({every.quantile(0.99):.0f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("outputs/aligner"))
@@ -50,7 +59,8 @@ def main() -> None:
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     portraits, rng = kept_out(), torch.Generator().manual_seed(SEED)
-    picture = background(portraits, HEIGHT, WIDTH, rng)
+    wall = uniform(rng, 1, 3, 2, 3, low=0.25, high=0.55)
+    picture = F.interpolate(wall, size=(HEIGHT, WIDTH), mode="bilinear", align_corners=False)[0]
     for frame, which in zip(FRAMES, PEOPLE, strict=True):
         picture = with_face(portraits, which, picture, frame, rng)
     file, run_dir = args.folder / "group.png", args.folder / "group"
@@ -58,25 +68,20 @@ def main() -> None:
     given = ["references=image", f"references.path={file}", "references.align=ffhq", "tracking=none"]
     report = run_overrides([*given, *args.words], run_dir)
 
-    print(
-        "| face | centre, side (%), roll (degrees) off | border: mean (largest) | "
-        + " | ".join(map(str, INSIDE))
-        + " |"
-    )
-    for entry, true in zip(report.entries, FRAMES, strict=True):
+    print("| face | centre, side (%), roll (degrees) off | border before | border |", *(f"{at} |" for at in INSIDE))
+    print("|---" * (4 + len(INSIDE)) + "|")
+    for entry in report.entries:
         folder = run_dir / "references" / entry["reference"]
         aligned = read_json(folder / "record.json")["prepared"]["aligned"]
         x, y = (sum(values) / 4 for values in zip(*aligned["corners"], strict=True))
         frame = Frame(x, y, aligned["side"], aligned["roll_degrees"])
         pages = [load_rgb(path) for path in sorted(folder.glob("photo_*.png"))]
-        scaled = frame.scaled(pages[0].shape[2] / WIDTH)
-        cells = []
-        for at in (1.0, *INSIDE):
-            every = torch.cat([steps(page, scaled, at).flatten() for page in pages])
-            cells.append(f"{every.mean():.1f} ({every.quantile(0.99):.0f})")
-        off = errors([frame], true)
-        shown = "not found" if off is None else ", ".join(f"{value:.1f}" for value in off)
-        print(f"| {entry['reference']} | {shown} | " + " | ".join(cells) + " |")
+        factor = pages[0].shape[2] // WIDTH
+        cells = [shown([enlarged(load_rgb(file), factor)], frame.scaled(factor), 1.0)]
+        cells += [shown(pages, frame.scaled(factor), at) for at in (1.0, *INSIDE)]
+        off = next((found for true in FRAMES if (found := errors([frame], true))), None)
+        how_far = "no face" if off is None else ", ".join(f"{value:.1f}" for value in off)
+        print("| " + " | ".join([entry["reference"], how_far, *cells]) + " |")
 
 
 if __name__ == "__main__":
