@@ -32,6 +32,7 @@ def distributions(tmp_path_factory) -> tuple[Path, Path]:
 def test_a_wheel_carries_every_option_file_and_the_prior(distributions):
     names = set(zipfile.ZipFile(distributions[0]).namelist())
     assert {f"multimodal_pulse/conf/{name}" for name in OPTION_FILES} <= names
+    assert "multimodal_pulse/domains/faces/aligner.safetensors" in names
     assert "multimodal_pulse/domains/portraits/prior.safetensors" in names and "multimodal_pulse/py.typed" in names
     assert not [name for name in names if name.startswith(("tests", "experiments", "conf/"))]
 

@@ -5,6 +5,7 @@ them, each made when it is requested. The sources are:
 
 - `Portraits`: rendered portraits of the built-in domain;
 - `ImageFile`, `Folder`: PNG, JPEG and WebP files;
+- `AlignedFaces`: the faces in such files, each framed as FFHQ frames faces;
 - `CelebAHQ`: a partition of the CelebAMask-HQ release;
 - `InMemory`: one picture given in Python.
 
@@ -18,23 +19,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from multimodal_pulse.references.alignment import AlignedFaces
     from multimodal_pulse.references.base import Reference, References
     from multimodal_pulse.references.celeba_hq import CelebAHQ
-    from multimodal_pulse.references.files import Folder, ImageFile
+    from multimodal_pulse.references.files import Folder, ImageFile, PictureFiles
     from multimodal_pulse.references.in_memory import InMemory
     from multimodal_pulse.references.portraits import Portraits
 
 _MODULES = {
+    "AlignedFaces": "alignment",
     "CelebAHQ": "celeba_hq",
     "Folder": "files",
     "ImageFile": "files",
     "InMemory": "in_memory",
+    "PictureFiles": "files",
     "Portraits": "portraits",
     "Reference": "base",
     "References": "base",
 }
 
-__all__ = ["CelebAHQ", "Folder", "ImageFile", "InMemory", "Portraits", "Reference", "References"]
+__all__ = [
+    "AlignedFaces",
+    "CelebAHQ",
+    "Folder",
+    "ImageFile",
+    "InMemory",
+    "PictureFiles",
+    "Portraits",
+    "Reference",
+    "References",
+]
 
 
 def __getattr__(name: str) -> Any:

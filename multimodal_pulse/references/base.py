@@ -4,12 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.references.preparation import Prepared
+
+if TYPE_CHECKING:
+    from multimodal_pulse.references.alignment import Aligned
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,14 @@ class Reference:
         lr: the LR picture, [3, h, w].
         hr: the original, [3, R, R]; None if unknown.
         prepared: what was done to the picture that it was made from; None if it was not made from a given picture.
+        aligned: how its photograph was aligned; None if it was not.
     """
 
     name: str
     lr: Tensor
     hr: Tensor | None
     prepared: Prepared | None = None
+    aligned: "Aligned | None" = None
 
 
 def degraded(name: str, original: Tensor, degradation: Degradation) -> Reference:

@@ -6,6 +6,7 @@ from pathlib import Path
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.references.alignment import Align
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name, unique_names
 from multimodal_pulse.references.pairing import Pairing
@@ -27,6 +28,7 @@ class PictureFiles(References):
         paths: the files.
         names: the name of each file's reference.
         as_, frame: see `Pairing`.
+        align: the word of an `Align`; `AlignedFaces` reads it.
     Raises:
         UserError: some files cannot be used, by their headers; they are named.
     """
@@ -39,8 +41,10 @@ class PictureFiles(References):
         names: list[str],
         as_: str = "auto",
         frame: Sequence[int] | None = None,
+        align: str = "auto",
     ) -> None:
         super().__init__(names)
+        self.align = Align.of(align)
         self._paths = paths
         self._said: set[Path] = set()
         self.files = dict(zip(self.names, paths, strict=True))
@@ -91,6 +95,7 @@ class Folder(PictureFiles):
         path: the folder.
         limit: the largest number of files, from the first; None: all.
         as_, frame: see `Pairing`; one frame for all.
+        align: the word of an `Align`.
         recursive: whether the files in the folders below count too.
     Raises:
         UserError: the folder is missing or has no picture, `limit` is less than 1, or as `PictureFiles`.
@@ -104,6 +109,7 @@ class Folder(PictureFiles):
         limit: int | None = None,
         as_: str = "auto",
         frame: Sequence[int] | None = None,
+        align: str = "auto",
         recursive: bool = False,
     ) -> None:
         if limit is not None and limit < 1:
@@ -112,7 +118,7 @@ class Folder(PictureFiles):
         found = contents(folder, recursive)
         paths = found.pictures[:limit]
         names = unique_names(path.relative_to(folder) for path in paths)
-        super().__init__(resolution, degradation, paths, names, as_, frame)
+        super().__init__(resolution, degradation, paths, names, as_, frame, align)
         self.add_notice(f"in {folder}, {found.notice}." if found.notice else None)
 
 
@@ -124,6 +130,7 @@ class ImageFile(PictureFiles):
         degradation: A.
         path: the file.
         as_, frame: see `Pairing`.
+        align: the word of an `Align`.
         name: the name of the reference, which fixes all random draws together with the seed; None: the file's. A file
             that was renamed has the same samples as before if its former name is given here.
     Raises:
@@ -137,7 +144,8 @@ class ImageFile(PictureFiles):
         path: str | Path,
         as_: str = "auto",
         frame: Sequence[int] | None = None,
+        align: str = "auto",
         name: str | None = None,
     ) -> None:
         file = expanded(path)
-        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_, frame)
+        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_, frame, align)

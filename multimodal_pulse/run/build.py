@@ -23,7 +23,7 @@ from multimodal_pulse.configuration.validation import AUTO
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
-from multimodal_pulse.references import InMemory, References
+from multimodal_pulse.references import AlignedFaces, InMemory, PictureFiles, References
 from multimodal_pulse.references.auto_factor import chosen_factor
 from multimodal_pulse.references.base import in_words, outside
 from multimodal_pulse.references.in_memory import Picture, picture_size
@@ -200,6 +200,9 @@ def build_references(
             arguments["path"] = str(node.path)  # and so may a folder
         references = build(node, **arguments)
     knows = generator.domain
+    framed = node.get("frame") is not None  # by the user
+    if isinstance(references, PictureFiles) and not framed and references.align.wanted(knows):
+        references = AlignedFaces(references, generator.resolution, degradation)
     if knows and (strange := outside(knows, references.domain)):
         references.add_notice(f"{strange}: the samples will look like {in_words(knows)}.")
     return references

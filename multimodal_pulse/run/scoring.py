@@ -5,6 +5,7 @@ from multimodal_pulse.metrics import Lpips, NullLpips, NullRealism, Realism, eva
 from multimodal_pulse.references.base import in_words
 from multimodal_pulse.results.pictures.film import film_strip
 from multimodal_pulse.results.pictures.grid import Words, caption, made_exact, noise_allowed, pages
+from multimodal_pulse.results.pictures.photograph import photographs
 from multimodal_pulse.results.pictures.verdict import Verdict
 from multimodal_pulse.results.records import ReferenceFolders
 from multimodal_pulse.results.remarks import promised_db, remarks
@@ -42,5 +43,6 @@ def score(
     drawn = pages(*found, degradation, verdicts, words)
     if outcome.film is not None:
         drawn["film.png"] = film_strip(outcome, verdicts, words)
-    folders.write(outcome, scores, degradation(outcome.samples), drawn, said)
+    whole = photographs(outcome.reference, outcome.samples, degradation)
+    folders.write(outcome, scores, degradation(outcome.samples), drawn | whole, said)
     tracker.log_reference(scores, outcome.samples, drawn)

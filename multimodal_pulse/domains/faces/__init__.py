@@ -1,8 +1,11 @@
-"""Real faces: a generator trained on official portraits of legislators, and what its samples are compared with.
+"""Faces in photographs: where they are, how a picture of one is framed, and a generator of them.
 
-Begin with `load_prior`, which loads that generator; `experiments/prior_training/faces.md` is its model card.
+Begin with `find_faces`, which returns the `Frame` of every face in a picture; `cut_out` makes an upright picture of a
+frame. `load_prior` loads the generator; `experiments/prior_training/faces` has its model card.
 """
 
+from multimodal_pulse.domains.faces.aligner import find_faces
+from multimodal_pulse.domains.faces.frame import Frame, cut_out
 from multimodal_pulse.domains.faces.prior import load_prior
 
-__all__ = ["load_prior"]
+__all__ = ["Frame", "cut_out", "find_faces", "load_prior"]
