@@ -10,7 +10,8 @@ import torch
 from picture_files import encoded, gray_tiff, linear_profile, png, smooth_pixels, srgb_of_linear, stated_range
 from PIL import Image, ImageCms, features
 
-from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
+from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.references import ImageFile
 from multimodal_pulse.references.pixels import load_rgb, quantise
 

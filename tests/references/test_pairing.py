@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from picture_files import random_pixels
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
+from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.references import InMemory
 from multimodal_pulse.references.pixels import from_uint8, quantise
 
