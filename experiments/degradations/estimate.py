@@ -1,7 +1,7 @@
 """How often does a blind start name the degradation of a test portrait? Writes estimate.csv and prints the table.
 
 python experiments/degradations/estimate.py
-python experiments/degradations/estimate.py --split validation --noise 0.02 --out /tmp/noisy.csv
+python experiments/degradations/estimate.py --split validation --noise 0.02 --out outputs/noisy.csv
 """
 
 import argparse
