@@ -82,8 +82,8 @@ def upsample(
 
     Args:
         image: a path, a Pillow picture, an array [H, W, C] or a tensor [C, H, W]: uint8, or float in [0, 1]. A picture
-            of at least the generator's resolution is an original, which is degraded first; one of the LR size is a
-            reference.
+            of at least the generator's resolution is an original, which is degraded first; a smaller one, from 8 x 8
+            upwards, is an LR reference.
         method: a method of the command line.
         num_samples: the number of samples, K.
         seed: fixes all random draws, together with the name of the reference: that of the file that was given or that

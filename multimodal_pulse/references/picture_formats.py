@@ -77,5 +77,5 @@ def why_unidentified(path: str | Path) -> str:
 
 def _what_is_missing(name: str) -> str:
     if name == _HEIC:
-        return "HEIC needs pip install 'multimodal-pulse[heic]'"
+        return "HEIC needs pip install pillow-heif"
     return f"{_IN_WORDS.get(name, name)} needs a Pillow that was built with it"

@@ -180,6 +180,6 @@ def test_upsample_makes_no_trial_and_run_overrides_does(tmp_path):
     assert forecast.seconds == read(tmp_path / "run" / "plan.json")["seconds"] > 0
 
 
-def test_upsample_refuses_a_picture_of_another_size(tmp_path):
-    with pytest.raises(UserError, match="8 x 8"):
-        multimodal_pulse.upsample(torch.rand(3, 9, 9), run_dir=tmp_path / "run", **TINY)
+def test_upsample_refuses_a_picture_that_is_too_small(tmp_path):
+    with pytest.raises(UserError, match="the image is 7 x 7 pixels: at least 8 on each side are needed"):
+        multimodal_pulse.upsample(torch.rand(3, 7, 7), run_dir=tmp_path / "run", **TINY)

@@ -25,7 +25,7 @@ def test_a_heic_file_says_what_it_needs(tmp_path: Path) -> None:
         with pytest.raises(UserError) as refused:
             load_rgb(path)
         assert str(refused.value) == (
-            f"{path} cannot be read here (HEIC needs pip install 'multimodal-pulse[heic]'): add that, or save the"
+            f"{path} cannot be read here (HEIC needs pip install pillow-heif): add that, or save the"
             " picture as a JPEG or PNG."
         )
 
@@ -35,7 +35,7 @@ def test_a_folder_says_so_too(tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
     (tmp_path / "b.HEIC").write_bytes(HEIC)
     assert Folder(32, Bicubic(4), tmp_path).notices == [
-        f"in {tmp_path}, 1 file is left out: b.HEIC (HEIC needs pip install 'multimodal-pulse[heic]')."
+        f"in {tmp_path}, 1 file is left out: b.HEIC (HEIC needs pip install pillow-heif)."
     ]
 
 
