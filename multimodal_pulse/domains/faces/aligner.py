@@ -27,7 +27,7 @@ CANDIDATE = 0.25  # score of the detector from which a frame is refined
 MOST_CANDIDATES = 200
 SAME = 0.4  # two frames whose centres are nearer than this part of the larger side are of one face
 ROUNDS = 3  # of refinement
-SURE = 0.5  # score from which a face counts, the geometric mean of both networks'
+SURE = 0.85  # score from which a face counts, the geometric mean of both networks' (experiments/aligner/threshold.py)
 _LEVEL = math.sqrt(0.5)  # each size of the pyramid in the one before it
 _EDGE = 2 * STRIDE  # pixels by which the picture is drawn on, so that a face at its border has surroundings
 
