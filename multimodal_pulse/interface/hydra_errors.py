@@ -24,7 +24,6 @@ HINTS = {
     "hydra/launcher": ". The extra `launchers` of this package adds joblib and submitit, the extra `ray` Ray",
 }
 """What a user may have meant who names an option that a slot does not have."""
-HOW = "write key=value, such as references=image references.path=photo.jpg"
 
 
 def read_arguments(arguments: Sequence[str]) -> list[str]:
@@ -89,13 +88,11 @@ def explain(error: Exception) -> str:
         if not equals:
             if near := difflib.get_close_matches(key, (*COMMANDS, "--help", "--version"), n=1):
                 return f"unknown command {key}. Did you mean {near[0]}?"
-            return f"{key}: {HOW}."
+            return f"{key}: write key=value, such as references=image references.path=photo.jpg."
         # Hydra reads no ~, and the shell expands none after "key=".
         return f"{error.override} cannot be read: write {as_argument(key, os.path.expanduser(value))}."
     if added := re.match("Could not append to config. An item is already at '(.+?)'", str(error)):
         return f"+{added[1]}: nothing can be added to this configuration or taken from it; leave out the sign."
-    if str(error).startswith("Could not override ''"):
-        return f"a key is missing before =: {HOW}."
     return " ".join(str(error).split())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from multimodal_pulse.base.files import only_writer
+from multimodal_pulse.base.files import only_writer, refuse_unwritable
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.generator_choice import said_choice
 from multimodal_pulse.configuration.run_config import as_begun, refuse_another_config, write_config_once
@@ -56,6 +56,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         UserError: something in the configuration, or something it names, cannot be used.
         KeyboardInterrupt, Terminated: the run was stopped; finished references are recorded.
     """
+    refuse_unwritable(job.run_dir)
     cfg = as_begun(job.run_dir, cfg)
     refuse_another_config(job.run_dir, cfg)
     parts = build_parts(cfg, picture)

@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.base.files import free_bytes, in_bytes, refuse_unwritable, short
+from multimodal_pulse.base.files import free_bytes, in_bytes, short
 from multimodal_pulse.run.build import Parts, searches_latents
 from multimodal_pulse.search.group_size import most_samples
 
@@ -54,10 +54,8 @@ def refuse_full_disk(cfg: DictConfig, parts: Parts, references: int, run_dir: Pa
         run_dir: the run directory, which need not exist yet.
 
     Raises:
-        UserError: the disk of the run directory has less space than these references need at the least, or nothing can
-            be written there.
+        UserError: the disk of the run directory has less space than these references need at the least.
     """
-    refuse_unwritable(run_dir)
     needed, free = references * bytes_of_reference(cfg, parts), free_bytes(run_dir)
     if needed > free:
         raise UserError(

@@ -120,7 +120,6 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
         (["-m", "seed=null,1"], "seed=null: it must have a value."),
         (["experiment=null"], "experiment=null is not an option of experiment: choose one of"),
         (["+seed=1"], "+seed: nothing can be added to this configuration or taken from it; leave out the sign."),
-        (["=3"], "a key is missing before =: write key=value"),
         (["Seed=1"], "unknown key Seed. Did you mean seed?"),
     ],
 )
