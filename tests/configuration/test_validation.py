@@ -76,6 +76,7 @@ def test_numbers_out_of_range_are_refused_by_name(key):
         "optimizer.momentum": ("optimizer=sgd",),
         "optimizer.first_move": ("optimizer=lbfgs",),
         "optimizer.history": ("optimizer=lbfgs",),
+        "optimizer.weight_decay": ("optimizer=ranger21_of_batch",),
         "stages.restarts": ("stages=restarts",),
         "trainer.device": ("trainer=gpu",),
     }

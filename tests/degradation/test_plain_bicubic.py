@@ -38,7 +38,7 @@ def test_is_another_operator_than_the_antialiased_one_and_says_so() -> None:
     image = random_image(3, 64, 64)
     assert (plain(image) - antialiased(image)).abs().max() > 0.1
     assert plain.name != antialiased.name and "without antialiasing" in plain.sentence
-    assert (repr(plain), repr(antialiased)) == ("PlainBicubic(factor=8)", "Bicubic(factor=8)")
+    assert (repr(plain), repr(antialiased)) == ("<bicubic without antialiasing, 8 x>", "<bicubic, 8 x>")
 
 
 def test_refuses_what_bicubic_refuses() -> None:
