@@ -167,11 +167,12 @@ def readable(path: str | Path) -> Iterator[Image.Image]:
     if (there := Path(path)).exists() and not (there.is_file() or there.is_dir()):  # opening a pipe waits for ever
         raise UserError(f"{path} is no file but a pipe or a device: save the picture in a file.")
     try:
-        with warnings.catch_warnings(), _open(path) as picture:
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # odd metadata, which nothing here needs
-            if picture.width * picture.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            yield picture
+            with _open(path) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                yield picture
     except Image.DecompressionBombError as error:
         limit = MAX_PIXELS // 10**6
         raise UserError(f"{path} has more than {limit} million pixels, the most that is read: reduce it.") from error

@@ -1,10 +1,12 @@
 """Formats that cannot be read here, and what is said of them."""
 
 import importlib.util
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_files import gray_tiff
 from PIL import Image
 
 from multimodal_pulse.base.errors import UserError
@@ -69,6 +71,15 @@ def test_a_tiff_of_a_rare_kind_is_not_called_another_format(order: bytes, tmp_pa
     path.write_bytes(order + bytes(60))
     with pytest.raises(UserError, match=r"rare\.tif is a TIFF of a kind that is not read.*save it with 8 or 16 bits"):
         load_rgb(path)
+
+
+def test_odd_metadata_is_not_spoken_of(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    content = bytearray(gray_tiff(np.zeros((16, 16), dtype=np.uint16), bits=16))
+    entry = content.index(struct.pack("<HHI", 277, 4, 1))
+    content[entry : entry + 8] = struct.pack("<HHI", 700, 1, 10**6)  # a tag that claims more bytes than the file has
+    (tmp_path / "odd.tif").write_bytes(content)
+    assert load_rgb(tmp_path / "odd.tif").shape == (3, 16, 16)
+    assert not recwarn.list
 
 
 def test_every_suffix_belongs_to_a_format_that_is_read() -> None:
