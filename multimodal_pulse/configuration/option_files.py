@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import yaml
 
 from multimodal_pulse.configuration.conf_folder import CONF
+from multimodal_pulse.configuration.generator_choice import generator_for
 
 Key = tuple[str, str | None]
 """The value of a key and the comment beside it."""
@@ -16,11 +17,14 @@ def text_of(name: str) -> str:
 
 
 def slots() -> dict[str, str | None]:
-    """Returns the default option of each slot, in the order of the data path."""
+    """Returns the default option of each slot, in the order of the data path.
+
+    The generator and its objective follow the references: theirs are those of the default references.
+    """
     defaults = yaml.safe_load(text_of("config.yaml"))["defaults"]
     chosen = {slot: option for entry in defaults if isinstance(entry, dict) for slot, option in entry.items()}
     return {
-        slot: chosen[option[2:-1]] if str(option).startswith("${") else option
+        slot: generator_for(chosen["references"]) if str(option).startswith("${") else option
         for slot, option in chosen.items()
         if not slot.startswith("override ")
     }
