@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from collages import photographed, with_face
+from collages import with_face
 from evaluate import SEED, errors, kept_out
 from scenes import uniform
 from torch import Tensor
@@ -64,7 +64,7 @@ def main() -> None:
     for frame, which in zip(FRAMES, PEOPLE, strict=True):
         picture = with_face(portraits, which, picture, frame, rng)
     file, run_dir = args.folder / "group.png", args.folder / "group"
-    save_image(quantise(photographed(picture, rng)), file)
+    save_image(quantise(picture), file)
     given = ["references=image", f"references.path={file}", "references.align=ffhq", "tracking=none"]
     report = run_overrides([*given, *args.words], run_dir)
 
