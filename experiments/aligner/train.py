@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from scenes import Portraits, close_scenes, wide_scenes
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -33,6 +34,7 @@ from projected import frozen_features  # noqa: E402
 BATCH, RATE, DECAY = 32, 3e-3, 1e-4  # RATE falls to 0 along half a cosine
 WIDE = 96  # side of a scene of the detector in pixels
 NEAR, IGNORED = 0.15, 0.4  # a place within 0.15 sides of a centre is positive, one within 0.4 neither
+STEPS = {"detector": 2200, "refiner": 5000}
 SAVE_EVERY = 60  # seconds
 SEED = 0
 
@@ -138,8 +140,6 @@ def train(name: str, folder: Path, steps: int) -> None:
 
 def pack(folder: Path, file: Path) -> None:
     """Writes both networks, in float16, as the file of the package."""
-    from safetensors.torch import save_file
-
     aligner = Aligner()
     for name in TASKS:
         state = torch.load(folder / f"{name}.pt", weights_only=True)
@@ -154,11 +154,11 @@ def main() -> None:
     parser.add_argument("--network", choices=sorted(TASKS))
     parser.add_argument("--pack", action="store_true", help="write the file of the package from both networks")
     parser.add_argument("--folder", type=Path, default=Path("outputs/aligner"), help="what is kept between runs")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, help="default: 2200 for the detector, 5000 for the refiner")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     if args.network:
-        train(args.network, args.folder, args.steps)
+        train(args.network, args.folder, args.steps or STEPS[args.network])
     if args.pack:
         pack(args.folder, WEIGHTS)
 
