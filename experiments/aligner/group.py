@@ -72,7 +72,7 @@ def main() -> None:
     print("|---" * (4 + len(INSIDE)) + "|")
     for entry in report.entries:
         folder = run_dir / "references" / entry["reference"]
-        aligned = read_json(folder / "record.json")["prepared"]["aligned"]
+        aligned = read_json(folder / "record.json")["aligned"]
         x, y = (sum(values) / 4 for values in zip(*aligned["corners"], strict=True))
         frame = Frame(x, y, aligned["side"], aligned["roll_degrees"])
         pages = [load_rgb(path) for path in sorted(folder.glob("photo_*.png"))]

@@ -53,7 +53,7 @@ def figure(rows: Sequence[Row], title: str) -> Image.Image:
     """Draws several runs into one picture.
 
     A row begins with its name, the mean LR-PSNR and the mean distance between samples. For each reference it has the
-    original, with the reference (and the mask) below it, and the samples with their LR-PSNR, each with its downsampled
+    original, with the reference (and the mask) below it, and the samples with their LR-PSNR, each with its degraded
     picture and, where there was LR noise, the picture that it was fitted to below it.
 
     Args:
@@ -133,7 +133,7 @@ class _Finished:
                 load_rgb(folder / f"sr_{record['sample']:02d}.png"),
                 [faithfulness(record["lr_psnr"])],
                 small=[
-                    Tile("downsampled", load_rgb(folder / f"sr_{record['sample']:02d}_lr.png")),
+                    Tile("degraded", load_rgb(folder / f"sr_{record['sample']:02d}_lr.png")),
                     *_present("fitted to", load_if_there(folder / f"lr_noisy_{record['sample']:02d}.png")),
                 ],
             )
@@ -159,10 +159,10 @@ def _legend(found: Sequence[_Finished]) -> str:
     masked = any(len(one.given.small) > 1 for one in found)
     noisy = any(len(sample.small) > 1 for one in found for sample in one.samples)
     below_given = "the reference" + masked * " and its mask (noise where white)"
-    below_sample = "the sample downsampled" + noisy * ", and the reference + noise that it was fitted to"
+    below_sample = "the sample degraded" + noisy * ", and the reference + noise that it was fitted to"
     return (
         f"Below the original: {below_given}. Below each sample: {below_sample}. The decibels (LR-PSNR) compare a"
-        f" downsampled sample with the reference: faithful from {OK_LR_PSNR_DB:.0f} dB, whatever it looks like."
+        f" degraded sample with the reference: faithful from {OK_LR_PSNR_DB:.0f} dB, whatever it looks like."
         " Distance: RMS between two samples, in grey levels."
     )
 

@@ -3,42 +3,13 @@
 import csv
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from measures import OF_SAMPLES
 
-RESAMPLES = 10_000
-CONFIDENCE = 0.95
-
 Values = np.ndarray
 """The values of a measure or effect, [portraits], each a mean over samples and seeds."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over portraits and its confidence interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __format__(self, places: str) -> str:
-        mean, low, high = (f"{value:.{places}f}" for value in (self.mean, self.low, self.high))
-        return f"{mean} ({low} to {high})"
-
-
-def estimate(values: Values) -> Estimate:
-    """Computes the mean and its 95 % interval by the percentile bootstrap over portraits (Efron, 1979).
-
-    Portraits are resampled because another evaluation would have others; samples and seeds of one portrait are not
-    independent.
-    """
-    drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    means = values[drawn].mean(axis=1)
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(float(values.mean()), float(low), float(high))
 
 
 class Curves:

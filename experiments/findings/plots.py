@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from curves import Curves, Estimate, estimate
+from curves import Curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from points import (
@@ -20,6 +20,7 @@ from points import (
 from verdicts import STUCK_DB, below_best
 
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
+from multimodal_pulse.metrics.intervals import Estimate, estimate
 
 TITLES = {
     "distance": "distance between samples, grey levels",

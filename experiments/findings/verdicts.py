@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from curves import Curves, Estimate, estimate
+from curves import Curves
 from points import COMBINED_LR_STDS, COMBINED_WEIGHTS, SEARCH_STEPS
 
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
+from multimodal_pulse.metrics.intervals import Estimate, estimate
 
 STUCK_DB = 6.0
 """A latent this far below the best latent of its portrait is stuck: it has four times the squared error."""

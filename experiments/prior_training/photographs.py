@@ -14,43 +14,47 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from backbones import SHARED, frozen_features
+from pictures import Pictures
 from PIL import Image
 from torch import Tensor
 
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.files import expanded
+
+SIDE = 128  # of the portraits, in pixels
 KEPT_OUT_LETTERS = "DLV"
 KEPT_OUT_STAFF, KEPT_OUT_UK = 0.1, 0.075  # shares
 COLOURFUL = 5.0  # portraits below are grey
 TWICE = ("us-18f", "gpo-118")  # sources with more women and younger people
 
 
-class Photographs:
-    """Pixels of all colour portraits, uint8 [N, 3, R, R], and which of them are trained on.
+class Photographs(Pictures):
+    """All colour portraits, of which some are kept out of the training and some are not used.
 
     Args:
-        folder: `shared/photographs`.
-        resolution: R, at most 128.
-        backbone: convolutions that tell UK portraits apart, [N, 3, H, W] normalised -> features.
+        resolution: R, a power of two, at most 128.
+        path: the folder `photographs`; None: the one beside this checkout, in `shared`.
+
+    Raises:
+        UserError: the folder, or SqueezeNet's weights, are missing, or R is too large.
     """
 
-    def __init__(self, folder: Path, resolution: int, backbone: torch.nn.Module):
+    def __init__(self, resolution: int, path: str | None = None):
+        folder = SHARED / "photographs" if path is None else expanded(path)
+        if not (folder / "faces128.tar").exists():
+            raise UserError(f"{folder} has no faces128.tar: give the folder of the aligned portraits as path=...")
+        if resolution > SIDE:
+            raise UserError(f"resolution={resolution}: the portraits have {SIDE} x {SIDE} pixels, choose at most that.")
         rows, pictures = _read(folder)
         pixels = torch.from_numpy(np.stack(pictures))
-        self.kept_out = torch.tensor([_is_kept_out(row) for row in rows])
-        left = _alike(rows, pixels, self.kept_out, backbone)
-        self.trained_on = ~self.kept_out & ~left
-        self.weights = torch.tensor([2.0 if row["file"].startswith(TWICE) else 1.0 for row in rows]) * self.trained_on
-        factor = 128 // resolution
-        self.pixels = pixels if factor == 1 else F.avg_pool2d(pixels.float(), factor).round().byte()
-
-    def batch(self, size: int, rng: torch.Generator) -> Tensor:
-        """Random training portraits, half of them mirrored: [size, 3, R, R] in [-1, 1]."""
-        chosen = self.pixels[torch.multinomial(self.weights, size, replacement=True, generator=rng)].float() / 127.5 - 1
-        mirrored = torch.rand(size, 1, 1, 1, generator=rng) < 0.5
-        return torch.where(mirrored, chosen.flip(3), chosen)
-
-    def kept_out_pictures(self) -> Tensor:
-        """[n, 3, R, R] in [0, 1]."""
-        return self.pixels[self.kept_out].float() / 255
+        kept_out = torch.tensor([_is_kept_out(row) for row in rows])
+        left = _alike(rows, pixels, kept_out, frozen_features("squeezenet")[:9])
+        trained_on = ~kept_out & ~left
+        factor = SIDE // resolution
+        reduced = pixels if factor == 1 else F.avg_pool2d(pixels.float(), factor).round().byte()
+        weights = torch.tensor([2.0 if row["file"].startswith(TWICE) else 1.0 for row in rows])
+        self.pixels, self.weights, self.held = reduced[trained_on], weights[trained_on], reduced[kept_out]
 
 
 def _read(folder: Path) -> tuple[list[dict[str, str]], list[np.ndarray]]:

@@ -6,26 +6,16 @@ are computed once and serve both the discriminator's update and the generator's.
 """
 
 import math
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from backbones import frozen_features, normalised
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
-from torchvision.models import alexnet, squeezenet1_1
 
 CUTS, CHANNELS = (2, 5, 8, 13), (64, 128, 256, 512)  # of SqueezeNet 1.1
 WIDTHS = (32, 64, 128, 128)  # after the random projections
 HEAD_WIDTH = 64
-MEAN, STD = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-
-
-def frozen_features(name: str, folder: Path) -> nn.Module:
-    """The convolutions of "squeezenet1_1" or "alexnet", from the files of `shared/lpips`."""
-    network = {"squeezenet1_1": squeezenet1_1, "alexnet": alexnet}[name]().features
-    state = torch.load(folder / f"{name}_features.pth", weights_only=True)
-    network.load_state_dict({key.removeprefix("features."): value for key, value in state.items()})
-    return network.eval().requires_grad_(False)
 
 
 class Head(nn.Module):
@@ -50,14 +40,17 @@ class ProjectedDiscriminator(nn.Module):
     """Images -> features -> one logit per scale.
 
     Args:
-        size: side to which images are resized before the backbone sees them.
-        folder: `shared/lpips`.
+        size: side to which images are resized before the backbone sees them; at least 64, so that the coarsest head has
+            features to look at.
+
+    Raises:
+        UserError: the backbone's weights are missing.
     """
 
-    def __init__(self, size: int, folder: Path):
+    def __init__(self, size: int):
         super().__init__()
         self.size = size
-        self.backbone = frozen_features("squeezenet1_1", folder)
+        self.backbone = frozen_features("squeezenet")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1234)  # the random projections are the same in every run
             across = [nn.Conv2d(a, b, 1, bias=False) for a, b in zip(CHANNELS, WIDTHS, strict=True)]
@@ -73,7 +66,7 @@ class ProjectedDiscriminator(nn.Module):
         """Images [N, 3, R, R] in [-1, 1] -> mixed features, from fine to coarse."""
         if images.shape[-1] != self.size:
             images = F.interpolate(images, size=(self.size, self.size), mode="bilinear")
-        x = (((images + 1) / 2 - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+        x = normalised((images + 1) / 2).contiguous(memory_format=torch.channels_last)
         mixed, begin = [], 0
         for cut, across in zip(CUTS, self.across, strict=True):
             x = self.backbone[begin:cut](x)
@@ -88,30 +81,3 @@ class ProjectedDiscriminator(nn.Module):
     def judge(self, features: list[Tensor]) -> Tensor:
         """Features -> logits [N, 4]."""
         return torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1).float()
-
-
-COLOUR = 0.5
-"""Strength of the changes of colour, of which 1 is the paper's: at full strength some faces came out half in shadow."""
-
-
-def augment(images: Tensor) -> Tensor:
-    """Changes brightness, saturation, contrast and place, and cuts out a square (Zhao et al. 2020, DiffAugment)."""
-    n, _, size, _ = images.shape
-
-    def uniform() -> Tensor:
-        return torch.rand(n, 1, 1, 1)
-
-    images = images + COLOUR * (uniform() - 0.5)
-    grey = images.mean(dim=1, keepdim=True)
-    images = (images - grey) * (1 + COLOUR * (2 * uniform() - 1)) + grey
-    mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    images = (images - mean) * (1 + COLOUR * (uniform() - 0.5)) + mean
-    most = size // 8
-    padded = F.pad(images, (most, most, most, most))
-    shifts = torch.randint(0, 2 * most + 1, (n, 2)).tolist()
-    images = torch.stack([p[:, y : y + size, x : x + size] for p, (x, y) in zip(padded, shifts, strict=True)])
-    side, mask = size // 2, torch.ones(n, 1, size, size)
-    corners = torch.randint(-side // 2, size - side // 2, (n, 2)).tolist()
-    for hole, (x, y) in zip(mask, corners, strict=True):
-        hole[:, max(0, y) : y + side, max(0, x) : x + side] = 0
-    return (images * mask).contiguous(memory_format=torch.channels_last)

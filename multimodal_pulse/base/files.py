@@ -50,6 +50,17 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(there).free
 
 
+def refuse_unwritable(path: Path) -> None:
+    """
+    Raises:
+        UserError: nothing can be made in the folder `path`, or in the nearest one above it that exists.
+    """
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        why = "cannot be written to" if there.is_dir() else "is a file"
+        raise UserError(f"the run directory {short(path)} cannot be made, since {there} {why}: choose another one.")
+
+
 def in_bytes(number: float) -> str:
     """Formats a number of bytes, such as "48 kB", "4.8 MB" or "1.2 GB"."""
     if number < 1e6:

@@ -79,7 +79,12 @@ def literal(text: str) -> str:
     """Writes text as a value that Hydra reads as it is, also a word such as null, and without interpolations."""
     if text.lower() in ("null", "true", "false", "nan", "inf"):
         return f'"{text}"'
-    return quoted(re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + "\\${", text))
+    return quoted(without_interpolations(text))
+
+
+def without_interpolations(text: str) -> str:
+    """Writes text as a value that OmegaConf reads as it is: `${` is not the beginning of an interpolation."""
+    return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + "\\${", text)
 
 
 def as_argument(key: str, value: str) -> str:

@@ -16,6 +16,8 @@ CONFIG_FILE = "config.yaml"
 OVERRIDES_FILE = "overrides.yaml"
 MOST_DIFFERENCES = 3
 """The most keys that an error message names; the others are counted."""
+DECIDED = ("metrics.lpips_net", "degradation.factor")
+"""Keys whose `auto` is decided once, when a run begins; its config.yaml has what was decided."""
 PLACE_KEYS = frozenset({"trainer.device", "trainer.price_per_hour", "dry_run"})
 """Keys that do not change the results of a run: it may be resumed with other values."""
 
@@ -44,18 +46,18 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
 
 
 def as_begun(run_dir: Path, cfg: DictConfig) -> DictConfig:
-    """Returns the configuration with the LPIPS backbone that a run was begun with in place of `auto`.
+    """Returns the configuration with the values that a run was begun with in place of `auto`, see `DECIDED`.
 
-    What `auto` chooses depends on the files of the machine, and the scores of one run must be comparable.
+    What `auto` chooses depends on the files of the machine and on the pictures, and one run needs one of it.
     """
     path = run_dir / CONFIG_FILE
-    if cfg.metrics.lpips_net != AUTO or not path.exists():
+    left = [key for key in DECIDED if OmegaConf.select(cfg, key) == AUTO]
+    if not left or not path.exists():
         return cfg
-    net = ((read_config(path) or {}).get("metrics") or {}).get("lpips_net")
-    if net is None:  # begun without LPIPS, which is another run
-        return cfg
-    begun = cfg.copy()
-    begun.metrics.lpips_net = net
+    there, begun = OmegaConf.create(read_config(path) or {}), cfg.copy()
+    for key in left:
+        if (value := OmegaConf.select(there, key)) is not None:  # else it was begun without, which is another run
+            OmegaConf.update(begun, key, value)
     return begun
 
 

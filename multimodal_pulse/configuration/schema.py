@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
+
+from multimodal_pulse.configuration.generator_choice import generator_for
 
 
 @dataclass
@@ -49,8 +51,37 @@ class CelebAHQ(Option):
 
 
 @dataclass
-class Bicubic(Option):
+class Downsampling(Option):
+    factor: int | str = MISSING
+
+
+@dataclass
+class GaussianBlur(Option):
+    std: float = MISSING
     factor: int = MISSING
+
+
+@dataclass
+class MotionBlur(Option):
+    length: float = MISSING
+    angle: float = MISSING
+    factor: int = MISSING
+
+
+@dataclass
+class Inpainting(Option):
+    mask: str | None = MISSING
+
+
+@dataclass
+class RandomProjection(Option):
+    factor: int = MISSING
+    seed: int = MISSING
+
+
+@dataclass
+class Estimate(Downsampling):
+    choice: str | None = MISSING
 
 
 @dataclass
@@ -112,6 +143,11 @@ class GaussianSynthesisNoise(Option):
     resolutions: list[int] | None = MISSING
 
 
+@dataclass
+class SharedSynthesisNoise(Option):
+    std: float = MISSING
+
+
 class Geodesic(StrEnum):
     w_plus = "w_plus"
     sphere = "sphere"
@@ -151,6 +187,11 @@ class Optimizer(Option):
 
 
 @dataclass
+class Ranger21OfBatch(Optimizer):
+    weight_decay: float = MISSING
+
+
+@dataclass
 class Sgd(Optimizer):
     momentum: float = MISSING
 
@@ -183,8 +224,21 @@ class Restarts(Stages):
 
 
 @dataclass
+class LowestSum(Option):
+    l2_weight: float = MISSING
+    geodesic_weight: float = MISSING
+    eps: float = MISSING
+
+
+@dataclass
 class Exact(Option):
     rounds: int = MISSING
+
+
+@dataclass
+class Noisy(Exact):
+    noise_std: float = MISSING
+    prior_std: float = MISSING
 
 
 class Backbone(StrEnum):
@@ -289,7 +343,12 @@ SCHEMAS: dict[str, type] = {
     "option": Option,
     "references/portraits": Portraits,
     "references/celeba_hq": CelebAHQ,
-    "degradation/bicubic": Bicubic,
+    "degradation/downsampling": Downsampling,
+    "degradation/gaussian_blur": GaussianBlur,
+    "degradation/motion_blur": MotionBlur,
+    "degradation/inpainting": Inpainting,
+    "degradation/estimate": Estimate,
+    "degradation/random_projection": RandomProjection,
     "generator/untrained": Untrained,
     "generator/file": GeneratorFile,
     "generator/official": OfficialGenerator,
@@ -297,6 +356,7 @@ SCHEMAS: dict[str, type] = {
     "lr_noise/gaussian": GaussianLrNoise,
     "lr_noise/masked": MaskedLrNoise,
     "synthesis_noise/gaussian": GaussianSynthesisNoise,
+    "synthesis_noise/shared": SharedSynthesisNoise,
     "latent_resampling/conditioned": Conditioned,
     "latent_resampling/near_mean": NearMean,
     "batch_diversity/repulsion": Repulsion,
@@ -304,13 +364,16 @@ SCHEMAS: dict[str, type] = {
     "objective/map": MapObjective,
     "objective/posterior": PosteriorObjective,
     "optimizer": Optimizer,
+    "optimizer/ranger21_of_batch": Ranger21OfBatch,
     "optimizer/sgd": Sgd,
     "optimizer/lbfgs": Lbfgs,
     "schedule/ramp": Ramp,
     "schedule/geometric": Geometric,
     "stages": Stages,
     "stages/restarts": Restarts,
+    "keep/lowest_sum": LowestSum,
     "consistency/exact": Exact,
+    "consistency/noisy": Noisy,
     "metrics": Metrics,
     "tracking/wandb": Wandb,
     "trainer": Trainer,
@@ -319,7 +382,8 @@ SCHEMAS: dict[str, type] = {
 
 
 def register() -> None:
-    """Registers the schemas with Hydra; repeated calls have no effect."""
+    """Registers the schemas and resolvers with Hydra; repeated calls have no effect."""
+    OmegaConf.register_new_resolver("generator_for", generator_for, replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for path, node in SCHEMAS.items():

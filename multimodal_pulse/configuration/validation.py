@@ -26,18 +26,21 @@ class Mechanism:
     methods: tuple[str, ...]
 
 
-_LR_NOISE = Mechanism("lr_noise", ("gaussian", "masked"), ("lr_noise", "masked_lr_noise", "combined", "report"))
+_LR_NOISE = Mechanism(
+    "lr_noise", ("gaussian", "masked", "shared"), ("lr_noise", "masked_lr_noise", "combined", "report")
+)
 _MASKED = Mechanism("lr_noise", ("masked",), ("masked_lr_noise",))
-_SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "report"))
+_SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian", "shared"), ("synthesis_noise", "report"))
+_RESOLUTIONS = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "report"))
 _BATCH_DIVERSITY = Mechanism(
-    "batch_diversity", ("pairwise", "repulsion"), ("batch_diversity", "combined", "report", "explore")
+    "batch_diversity", ("pairwise", "averaged", "repulsion"), ("batch_diversity", "combined", "report", "explore")
 )
 
 READ_BY = {
     "noise.lr_std": _LR_NOISE,
     "noise.lr_mask": _MASKED,
     "noise.synthesis_std": _SYNTHESIS_NOISE,
-    "noise.synthesis_resolutions": _SYNTHESIS_NOISE,
+    "noise.synthesis_resolutions": _RESOLUTIONS,
     "objective.diversity_weight": _BATCH_DIVERSITY,
 }
 
@@ -58,6 +61,7 @@ LOWEST = {
     "trainer.price_per_hour": 0,
     "optimizer.lr": 0,
     "optimizer.momentum": 0,
+    "optimizer.weight_decay": 0,
     "optimizer.first_move": 0,
     "optimizer.history": 1,
     "tracking.limit": 0,
@@ -80,12 +84,15 @@ OF_A_SEARCH = (
 """Knobs and slots that only a search reads. The seed is not among them: whoever sweeps methods sweeps it for all."""
 
 AUTO = "auto"
-"""The value of `trainer.references_per_group` and of `metrics.lpips_net` that leaves the choice to the program."""
+"""The value that leaves a choice to the program: of WHOLE_OR_AUTO and of `metrics.lpips_net`."""
+
+WHOLE_OR_AUTO = ("trainer.references_per_group", "degradation.factor")
+"""Keys that have a whole number or AUTO."""
 
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 """The resolutions of generators that the configuration describes; `Architecture` decides in the end."""
 
-FILES = ("references.path", "references.partition_file", "generator.path", "noise.lr_mask")
+FILES = ("references.path", "references.partition_file", "generator.path", "noise.lr_mask", "degradation.mask")
 """Keys of files and folders that must exist when a run begins; some belong to some options only."""
 
 
@@ -115,9 +122,11 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     recursive = cfg.references.get("recursive", False)
     if not isinstance(recursive, bool):  # nor does it say so of this
         raise UserError(f"references.recursive={recursive}: it must be true or false.")
-    per_group = cfg.trainer.references_per_group
-    if isinstance(per_group, str) and per_group != AUTO:
-        raise UserError(f"trainer.references_per_group={per_group}: it must be a whole number, or {AUTO}.")
+    for key in WHOLE_OR_AUTO:
+        value = OmegaConf.select(cfg, key)
+        if isinstance(value, str) and value != AUTO:
+            raise UserError(f"{key}={value}: it must be a whole number, or {AUTO}.")
+    refuse_frame(cfg.references.get("frame"))
     for key, lowest in LOWEST.items():
         value = OmegaConf.select(cfg, key)
         if isinstance(value, int | float) and not (math.isfinite(value) and value >= lowest):
@@ -157,7 +166,8 @@ def without_effect(choices: Mapping[str, str], overrides: Sequence[str]) -> str 
     search = choices["search"]
     if search not in WITHOUT_SEARCH:
         return None
-    unread = [given for given in overrides if given.partition("=")[0].partition(".")[0] in OF_A_SEARCH]
+    last = {override.partition("=")[0]: override for override in overrides}  # of a key that is given twice
+    unread = [given for key, given in last.items() if key.partition(".")[0] in OF_A_SEARCH]
     if not unread:
         return None
     have = "has" if len(unread) == 1 else "have"
@@ -174,6 +184,23 @@ def _decimals(node: Any) -> Iterator[tuple[str, float]]:
             yield node._get_full_key(key), value
 
 
+def refuse_frame(frame: Any) -> None:
+    """Refuses a `references.frame` that lies in no picture.
+
+    Raises:
+        UserError: it is neither None nor left, top, right and bottom in whole pixels.
+    """
+    if frame is None:
+        return
+    numbers = list(frame) if isinstance(frame, Sequence) and not isinstance(frame, str) else []
+    whole = len(numbers) == 4 and all(type(number) is int for number in numbers)
+    if not whole or not (0 <= numbers[0] < numbers[2] and 0 <= numbers[1] < numbers[3]):
+        raise UserError(
+            f"references.frame={numbers or frame}: it must be [left,top,right,bottom] in whole pixels of the picture,"
+            " such as [40,25,168,153], or null for its middle."
+        )
+
+
 def _check_sizes(cfg: DictConfig) -> None:
     """Refuses a factor that does not suit a generator whose resolution stands in the configuration."""
     resolution, factor = (OmegaConf.select(cfg, key) for key in ("generator.resolution", "degradation.factor"))
@@ -181,7 +208,7 @@ def _check_sizes(cfg: DictConfig) -> None:
         return
     if resolution not in RESOLUTIONS:
         raise UserError(f"generator.resolution={resolution}: it must be one of {', '.join(map(str, RESOLUTIONS))}.")
-    if factor is not None and resolution % factor:
+    if isinstance(factor, int) and resolution % factor:
         divisors = ", ".join(str(n) for n in range(1, resolution + 1) if resolution % n == 0)
         raise UserError(
             f"degradation.factor={factor} does not divide generator.resolution={resolution}: choose one of {divisors}."

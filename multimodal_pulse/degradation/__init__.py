@@ -1,11 +1,38 @@
 """Degradations: linear operators A that turn an original into its low-resolution reference.
 
-Begin with `Degradation`, which says what an operator offers: A itself, its transpose, its pseudo-inverse and an answer
-without a search. `Bicubic` is antialiased bicubic downsampling by a whole factor. For a degradation of your own, derive
-a class from `Degradation` and name it in an option file of `conf/degradation/`.
+Begin with `Degradation`, which says what an operator offers: A itself, its transpose, its pseudo-inverse, a regularised
+inverse and an answer without a search. One file each:
+
+- `Bicubic`, `PlainBicubic` (without antialiasing), `Area`: downsampling by a whole factor;
+- `GaussianBlur`, `MotionBlur`: blurs, with or without downsampling;
+- `Grayscale`: the loss of colour;
+- `Inpainting`: a part of the picture is hidden;
+- `RandomProjection`: random measurements instead of pixels (compressed sensing);
+- `candidate`: one of those among which a blind start chooses.
+
+For a degradation of your own, derive a class from `Degradation` and name it in an option file of `conf/degradation/`.
 """
 
+from multimodal_pulse.degradation.area import Area
 from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.degradation.candidates import candidate
+from multimodal_pulse.degradation.gaussian_blur import GaussianBlur
+from multimodal_pulse.degradation.grayscale import Grayscale
+from multimodal_pulse.degradation.inpainting import Inpainting
+from multimodal_pulse.degradation.motion_blur import MotionBlur
 from multimodal_pulse.degradation.operator import Degradation
+from multimodal_pulse.degradation.plain_bicubic import PlainBicubic
+from multimodal_pulse.degradation.random_projection import RandomProjection
 
-__all__ = ["Bicubic", "Degradation"]
+__all__ = [
+    "Area",
+    "Bicubic",
+    "Degradation",
+    "GaussianBlur",
+    "Grayscale",
+    "Inpainting",
+    "MotionBlur",
+    "PlainBicubic",
+    "RandomProjection",
+    "candidate",
+]

@@ -2,12 +2,15 @@
 
 It works for any generator and any degradation, and needs no training data. A bank is computed once and kept: with the
 weights if they come with one, else in the cache. Only the LR pictures are stored, in 8 bits, because the latents are
-drawn again from their seed.
+drawn again from their seed; those of more than `MOST_SIDE` pixels a side are stored smaller, since a linear estimate of
+some hundred numbers needs no more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -19,6 +22,8 @@ from multimodal_pulse.generator.statistics import w_statistics
 
 _CHUNK = 50
 _NOISE_SEED, _Z_SEED = 1, 10**9
+MOST_SIDE = 32
+"""The most pixels of a side of a stored LR picture."""
 RIDGE = 1.0
 """Penalty of the ridge regression, in units of squared LR pixels of the range [0, 1], summed over the bank."""
 
@@ -28,9 +33,9 @@ class Estimate:
     """E(y): the ridge regression of Gaussianised latents on LR pictures.
 
     Attributes:
-        lr_mean: [c * h * w].
+        lr_mean: [n], with n the numbers in a stored LR picture; see `stored`.
         latent_mean: [w_dim].
-        coefficients: [c * h * w, w_dim].
+        coefficients: [n, w_dim].
     """
 
     lr_mean: Tensor
@@ -39,15 +44,23 @@ class Estimate:
 
     @classmethod
     def fit(cls, lr: Tensor, latents: Tensor) -> "Estimate":
-        """Fits to N draws: LR pictures [N, c * h * w] in [0, 1] and their latents [N, w_dim]."""
+        """Fits to N draws: LR pictures [N, n] in [0, 1] and their latents [N, w_dim]."""
         lr_mean, latent_mean = lr.mean(dim=0), latents.mean(dim=0)
         pictures, centred = (lr - lr_mean).double(), (latents - latent_mean).double()
-        gram = pictures.T @ pictures + RIDGE * torch.eye(pictures.shape[1], dtype=torch.float64)
-        return cls(lr_mean, latent_mean, torch.linalg.solve(gram, pictures.T @ centred).float())
+        if pictures.shape[1] <= len(pictures):
+            coefficients = torch.linalg.solve(_ridge(pictures.T), pictures.T @ centred)
+        else:  # the same by the smaller system: (X'X + r)^-1 X' = X' (XX' + r)^-1
+            coefficients = pictures.T @ torch.linalg.solve(_ridge(pictures), centred)
+        return cls(lr_mean, latent_mean, coefficients.float())
 
     def __call__(self, lr: Tensor) -> Tensor:
-        """Maps LR pictures [..., c * h * w] in [0, 1] to latents [..., w_dim]."""
+        """Maps LR pictures [..., n] in [0, 1] to latents [..., w_dim]."""
         return self.latent_mean + (lr - self.lr_mean) @ self.coefficients
+
+
+def _ridge(rows: Tensor) -> Tensor:
+    """Returns rows rows^T + RIDGE: [n, m] -> [n, n]."""
+    return rows @ rows.T + RIDGE * torch.eye(len(rows), dtype=rows.dtype)
 
 
 class Bank:
@@ -55,13 +68,13 @@ class Bank:
 
     Args:
         generator: the generator, on any device.
-        lr: the LR pictures, uint8 [N, c * h * w], see `lr_pictures`.
+        lr: the LR pictures as they are stored, uint8 [N, n], see `lr_pictures`.
         estimate: E(y), fitted to more draws than the bank holds; None: it is fitted to the bank.
 
     Attributes:
         estimate: E(y), see `Estimate`.
         latents: the draws after PULSE's Gaussianisation, [N, w_dim], with mean 0 and variance 1 in each component.
-        lr: the LR pictures as floats in [0, 1], [N, c * h * w].
+        lr: the LR pictures as floats in [0, 1], [N, n].
     """
 
     @torch.no_grad()
@@ -82,7 +95,7 @@ class Bank:
         return self.latents[indices] - self.estimate(self.lr[indices])
 
     def nearest(self, lr: Tensor, count: int) -> Tensor:
-        """Returns the indices of the draws whose LR pictures are nearest to `lr` [c * h * w], the nearest first."""
+        """Returns the indices of the draws whose LR pictures are nearest to `lr` [n], the nearest first."""
         return (self.lr - lr).square().sum(dim=1).topk(min(count, len(self.lr)), largest=False).indices
 
     def to_w_plus(self, latents: Tensor, num_ws: int) -> Tensor:
@@ -101,12 +114,13 @@ def bank(generator: Generator, degradation: Degradation, draws: int) -> Bank:
         degradation: A.
         draws: the number of pictures.
     """
-    key = _key(generator, degradation)
+    key, resolution = _key(generator, degradation), generator.resolution
+    numbers = stored(torch.zeros(degradation.lr_shape((3, resolution, resolution)))).numel()
     tensors = computed_once(
         generator.companions,
         f"bank-{key}-{draws}.safetensors",
         "The bank of the generator is",
-        fits=lambda kept: "lr" in kept and _are_pictures(kept["lr"], draws),
+        fits=lambda kept: "lr" in kept and _are_pictures(kept["lr"], draws, numbers),
         compute=lambda unfinished: {"lr": lr_pictures(generator, degradation, draws, unfinished)},
     )
     return Bank(generator, tensors["lr"], _shipped_estimate(generator, degradation))
@@ -125,15 +139,15 @@ def _shipped_estimate(generator: Generator, degradation: Degradation) -> Estimat
 
 
 def _key(generator: Generator, degradation: Degradation) -> str:
-    words = "".join(letter if letter.isalnum() else "-" for letter in degradation.name)
+    words = "".join(letter if letter.isalnum() else "-" for letter in degradation.key)
     return f"{generator.sha256[:16]}-{words}"
 
 
 @torch.no_grad()
 def lr_pictures(
-    generator: Generator, degradation: Degradation, draws: int, unfinished: Unfinished | None = None
+    generator: Generator, degradation: Callable[[Tensor], Tensor], draws: int, unfinished: Unfinished | None = None
 ) -> Tensor:
-    """Draws pictures with fresh noise maps, as in training, and degrades them: uint8 [draws, c * h * w] on the CPU.
+    """Draws pictures with fresh noise maps, as in training, and degrades them: uint8 [draws, n], see `stored`.
 
     Args:
         generator: the generator, on any device.
@@ -151,12 +165,26 @@ def lr_pictures(
         rng = torch.Generator().manual_seed(_NOISE_SEED + first)
         noise = [torch.randn(_CHUNK, 1, r, r, generator=rng).to(like) for r in generator.noise_resolutions]
         images = generator.synthesis(generator.mapping(_z(generator, first).to(like)), noise).clamp(0, 1)
-        pictures.append((degradation(images).clamp(0, 1) * 255).round().byte().flatten(1).cpu())
+        lr = degradation(images).clamp(0, 1)
+        pictures.append((stored(lr) * 255).round().byte().cpu())
         bar.update(min(_CHUNK, draws - first))
         if unfinished is not None:
             unfinished.keep(lambda: torch.cat(pictures))
     bar.close()
     return torch.cat(pictures)[:draws]
+
+
+def stored(lr: Tensor) -> Tensor:
+    """Returns LR pictures as a bank holds them: [..., c, h, w] -> [..., n].
+
+    Sides of more than `MOST_SIDE` pixels are reduced by the mean of squares, to the first size that is not above it.
+    """
+    height, width = lr.shape[-2:]
+    factor = -(-max(height, width) // MOST_SIDE)
+    if factor == 1:
+        return lr.flatten(-3)
+    smaller = F.avg_pool2d(lr.flatten(0, -4) if lr.ndim > 3 else lr, factor, ceil_mode=True)
+    return smaller.view(*lr.shape[:-2], *smaller.shape[-2:]).flatten(-3)
 
 
 def _resumable(unfinished: Unfinished | None, draws: int) -> list[Tensor]:
@@ -173,5 +201,5 @@ def _z(generator: Generator, first: int) -> Tensor:
     return torch.randn(_CHUNK, generator.z_dim, generator=rng)
 
 
-def _are_pictures(lr: Tensor, draws: int) -> bool:
-    return lr.dtype == torch.uint8 and lr.ndim == 2 and len(lr) == draws
+def _are_pictures(lr: Tensor, draws: int, numbers: int) -> bool:
+    return lr.dtype == torch.uint8 and lr.shape == (draws, numbers)

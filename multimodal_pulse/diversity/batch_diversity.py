@@ -48,6 +48,17 @@ class BatchDiversity:
         return total
 
 
+class AveragedBatchDiversity(BatchDiversity):
+    """Computes equation (1) as the program of its authors does: each pair once, divided by the number of samples.
+
+    It is `BatchDiversity` over 2 K.
+    """
+
+    def __call__(self, images: Tensor, degradation: Degradation) -> Tensor:
+        """Maps images [M, K, C, H, W] in [0, 1], not clamped, to a term for each reference, [M], at most 0."""
+        return super().__call__(images, degradation) / (2 * images.shape[1])
+
+
 class Repulsion:
     """Keeps the samples of a reference apart, up to a distance and no further, in what the degradation cannot see.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.randomness import stream
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.diversity.bank import Bank, bank
+from multimodal_pulse.diversity.bank import Bank, bank, stored
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.space import Space, Variables
 
@@ -41,16 +41,16 @@ class ConditionedLatents:
         self, space: Space, degradation: Degradation, lr: Tensor, seed: int, name: str, num_samples: int
     ) -> Variables:
         """Conditions draws of the bank on the reference; see `InitialLatents`."""
-        stored = self._bank(space.generator, degradation)
-        candidates = stored.nearest(lr.flatten(), self.nearest)
-        spread = self._chosen(stored.residuals(candidates), seed, name, num_samples)
-        latents = stored.estimate(lr.flatten()) + self.temperature * spread
-        w_plus = stored.to_w_plus(latents, space.generator.num_ws)
+        drawn, seen = self._bank(space.generator, degradation), stored(lr)
+        candidates = drawn.nearest(seen, self.nearest)
+        spread = self._chosen(drawn.residuals(candidates), seed, name, num_samples)
+        latents = drawn.estimate(seen) + self.temperature * spread
+        w_plus = drawn.to_w_plus(latents, space.generator.num_ws)
         return space.begin_from({}, w_plus.to(next(space.generator.parameters())))
 
     def _bank(self, generator: Generator, degradation: Degradation) -> Bank:
         """The bank, read once and kept for the references that follow."""
-        of = (generator.sha256, degradation.name)
+        of = (generator.sha256, degradation.key)
         if self._kept is None or self._kept[0] != of:
             self._kept = of, bank(generator, degradation, self.draws)
         return self._kept[1]

@@ -44,6 +44,20 @@ class GaussianLrNoise:
         return lr + self.std * noise.to(lr)
 
 
+class SharedLrNoise(GaussianLrNoise):
+    """Fits all samples to one noisy copy of the reference, clipped to [0, 1], as the report's own program does.
+
+    Args:
+        std: the standard deviation of the noise before it is clipped, in units of the [0, 1] range.
+    Raises:
+        UserError: `std` is negative.
+    """
+
+    def targets(self, lr: Tensor, seed: int, name: str, num_samples: int) -> Tensor:
+        """Maps lr [3, h, w] in [0, 1] to targets [K, 3, h, w] in [0, 1], all the same."""
+        return super().targets(lr, seed, name, 1).clamp(0, 1).expand(num_samples, -1, -1, -1)
+
+
 class MaskedLrNoise:
     """Adds the noise of `GaussianLrNoise` only where a mask allows it; the rest of the reference stays unchanged.
 

@@ -20,10 +20,12 @@ class NoiseDraw:
     Attributes:
         fixed: maps that do not change during the search.
         optimised: the initial values of maps that the search moves; each keeps its norm.
+        saved: maps that take the place of those above in the picture that is saved.
     """
 
     fixed: dict[int, Tensor] = field(default_factory=dict)
     optimised: dict[int, Tensor] = field(default_factory=dict)
+    saved: dict[int, Tensor] = field(default_factory=dict)
 
 
 class NoSynthesisNoise:
@@ -83,6 +85,38 @@ class PulseNoise:
         )
 
 
+class SharedSynthesisNoise:
+    """Gives all samples the same maps, one per resolution, as the report's own program does.
+
+    The search has N(0, std^2) in both layers of a resolution and nothing at the highest one. It is added as it is:
+    that program does not multiply it by the layers' learned strengths, so each map is divided by them here. A layer
+    whose strength is 0 can have no noise. The picture that is saved has unit-variance maps in every layer, per sample,
+    scaled as in training, which the search has not seen.
+
+    Args:
+        std: the standard deviation of what is added to the features.
+    Raises:
+        UserError: `std` is negative.
+    """
+
+    def __init__(self, std: float):
+        self.std = GaussianSynthesisNoise(std).std
+
+    def draw(self, generator: Generator, seed: int, name: str, num_samples: int) -> NoiseDraw:
+        """Draws the maps of the reference called `name`."""
+        rng = stream(seed, name, 0, "shared_synthesis_noise")
+        resolutions = generator.noise_resolutions
+        of_resolution = {r: self.std * torch.randn(1, 1, r, r, generator=rng) for r in sorted(set(resolutions))}
+        of_resolution[max(resolutions)].zero_()
+        strengths = [layer.noise_strength.detach().cpu() for layer in generator.network.synthesis.layers]
+        factors = [torch.where(strength == 0, 0.0, 1 / strength) for strength in strengths]
+        fixed = {
+            layer: (factor * of_resolution[r]).expand(num_samples, -1, -1, -1)
+            for layer, (r, factor) in enumerate(zip(resolutions, factors, strict=True))
+        }
+        return NoiseDraw(fixed=fixed, saved=dict(enumerate(_unit_maps(generator, seed, name, num_samples))))
+
+
 class NoiseMaps:
     """The noise maps of a whole group, ready for the generator. B = M * K, reference-major.
 
@@ -101,10 +135,17 @@ class NoiseMaps:
             for layer in draws[0].optimised
         }
         """The initial values of the optimised maps, [B, 1, r, r], by their names in `latents.safetensors`."""
+        self._saved = {
+            layer: torch.cat([draw.saved[layer] for draw in draws]).to(constant[layer]) for layer in draws[0].saved
+        }
 
     def maps(self, variables: Mapping[str, Tensor]) -> list[Tensor]:
         """Returns one map per layer, [B or 1, 1, r, r]: the optimised ones from `variables`, the others as drawn."""
         return [variables.get(noise_name(layer), fixed) for layer, fixed in self._fixed.items()]
+
+    def of_saved(self, variables: Mapping[str, Tensor]) -> list[Tensor]:
+        """Returns the maps of the pictures that are saved: those of `maps` where the mechanism has no others."""
+        return [self._saved.get(layer, during) for layer, during in enumerate(self.maps(variables))]
 
 
 def noise_name(layer: int) -> str:

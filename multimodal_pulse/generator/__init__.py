@@ -5,9 +5,10 @@ networks; both return a `Generator`, a frozen network whose images are in [0, 1]
 `generator=file` does, `untrained` makes random weights, and `save_generator` writes a `safetensors` file. A file that
 cannot be used raises `CheckpointError`.
 
-A `Space` maps the latents that a search moves to the generator's input w_plus. `Sphere` is PULSE's, `Gaussian`
-and `Whitened` are W+ with a normal prior, `W`, `WPlus`, `Z` and `ZPlus` the network's own latents, and `Intermediate`
-has features of an inner layer too. `StyleGAN2` is the trainable network and `Architecture` its sizes.
+A `Space` maps the latents that a search moves to the generator's input w_plus. `Sphere` is PULSE's, `FlatSphere`
+that of the report's own program, `Gaussian` and `Whitened` are W+ with a normal prior, `W`, `WPlus`, `Z` and `ZPlus`
+the network's own latents, and `Intermediate` has features of an inner layer too. `StyleGAN2` is the trainable network
+and `Architecture` its sizes.
 """
 
 from importlib import import_module
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from multimodal_pulse.generator.files.pretrained import load_file as load_file
     from multimodal_pulse.generator.files.pretrained import load_official as load_official
     from multimodal_pulse.generator.frozen import Generator as Generator
+    from multimodal_pulse.generator.spaces.flat_sphere import FlatSphere as FlatSphere
     from multimodal_pulse.generator.spaces.gaussian import Gaussian as Gaussian
     from multimodal_pulse.generator.spaces.intermediate import Intermediate as Intermediate
     from multimodal_pulse.generator.spaces.space import Space as Space
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Architecture": "stylegan2",
     "CheckpointError": "files.checkpoint",
+    "FlatSphere": "spaces.flat_sphere",
     "Gaussian": "spaces.gaussian",
     "Generator": "frozen",
     "Intermediate": "spaces.intermediate",

@@ -51,7 +51,9 @@ class Result:
 
 @contextmanager
 def _own_torch() -> Iterator[None]:
-    """Gives the search gradients and single precision, whatever the caller has chosen for its own calculations."""
+    """Gives the search gradients, single precision and the processor for what is made without naming a device, whatever
+    the caller has chosen for its own calculations.
+    """
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
@@ -59,6 +61,8 @@ def _own_torch() -> Iterator[None]:
             for device in ("cpu", "cuda", "mps"):
                 if torch.is_autocast_enabled(device):
                     stack.enter_context(torch.autocast(device, enabled=False))
+            if torch.get_default_device() != torch.device("cpu"):  # else it would cost time in each call of PyTorch
+                stack.enter_context(torch.device("cpu"))
             yield
     finally:
         torch.set_default_dtype(dtype)
@@ -78,8 +82,8 @@ def upsample(
 
     Args:
         image: a path, a Pillow picture, an array [H, W, C] or a tensor [C, H, W]: uint8, or float in [0, 1]. A picture
-            of at least the generator's resolution is an original, which is degraded first; one of the LR size is a
-            reference.
+            of at least the generator's resolution is an original, which is degraded first; a smaller one, from 8 x 8
+            upwards, is an LR reference.
         method: a method of the command line.
         num_samples: the number of samples, K.
         seed: fixes all random draws, together with the name of the reference: that of the file that was given or that

@@ -34,7 +34,7 @@ def read_arguments(arguments: Sequence[str]) -> list[str]:
     """
     for argument in arguments:
         slot, _, option = argument.partition("=")
-        if option == "null" and slot in slots() and slot != "experiment":
+        if option == "null" and slot in slots():
             raise UserError(f"{slot}=null is not an option of {slot}: choose one of {', '.join(options(slot))}.")
     return with_paths_as_they_are(arguments)
 
@@ -91,6 +91,8 @@ def explain(error: Exception) -> str:
             return f"{key}: write key=value, such as references=image references.path=photo.jpg."
         # Hydra reads no ~, and the shell expands none after "key=".
         return f"{error.override} cannot be read: write {as_argument(key, os.path.expanduser(value))}."
+    if added := re.match("Could not append to config. An item is already at '(.+?)'", str(error)):
+        return f"+{added[1]}: nothing can be added to this configuration or taken from it; leave out the sign."
     return " ".join(str(error).split())
 
 
@@ -99,7 +101,7 @@ def _unknown_key(key: str) -> str:
     if options := known.get(key):
         return f"{key} belongs to {_either(options)}."
     last = key.rpartition(".")[2]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+    near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.8)
     near += [other for other in known if other.rpartition(".")[2] == last or other.startswith(key)]
     if near:
         belongs = f" It belongs to {_either(known[near[0]])}." if known[near[0]] else ""

@@ -25,7 +25,7 @@ from multimodal_pulse.configuration.run_config import CONFIG_FILE, as_begun, ref
 from multimodal_pulse.configuration.schema import register
 from multimodal_pulse.configuration.validation import FILES, check_config, check_files
 from multimodal_pulse.interface.hydra_errors import explain, read_arguments, refuse_arguments
-from multimodal_pulse.interface.messages import ReportedError, in_words, say, say_error, say_loading, show
+from multimodal_pulse.interface.messages import STOPPED, ReportedError, in_words, say, say_error, say_loading, show
 from multimodal_pulse.interface.sweep_jobs import LOST, CommandLine, collect, leave
 from multimodal_pulse.interface.sweep_table import EndedJob, SweepReport
 
@@ -43,6 +43,7 @@ def search(arguments: Sequence[str]) -> None:
     refuse_arguments(arguments)
     sys.argv[1:] = arguments = read_arguments(arguments)
     jobs: list[EndedJob] = []
+    silent = LOST
     process = _process()
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -64,6 +65,7 @@ def search(arguments: Sequence[str]) -> None:
         if any(ended.error for ended in jobs):
             raise ReportedError
     except STOPS as stop:
+        silent = STOPPED  # by the launcher, which was told to
         stop.add_note(_how_to_resume(jobs))
         raise
     except (ReportedError, BrokenPipeError):
@@ -81,7 +83,7 @@ def search(arguments: Sequence[str]) -> None:
             f"the launcher gave up ({in_words(error)}): the same command with the same hydra.sweep.dir does the rest."
         ) from error
     finally:
-        _say_sweep(jobs)
+        _say_sweep(jobs, silent)
 
 
 def _ended(cfg: DictConfig, hydra_config: HydraConf, arguments: Sequence[str], jobs: list[EndedJob]) -> EndedJob:
@@ -139,10 +141,10 @@ def _refuse_early(cfg: DictConfig, job: Job) -> None:
     refuse_another_config(job.run_dir, as_begun(job.run_dir, cfg))
     # A resumed run and a shard do not read all pictures: they check their own later.
     if cfg.shard.count == 1 and not _begun(job):
-        from multimodal_pulse.interface.sweep_check import picture_files
         from multimodal_pulse.references.picture_files import refuse_failing, size_and_format
+        from multimodal_pulse.run.picture_sizes import picture_files
 
-        refuse_failing(size_and_format, picture_files(cfg, job.choices["references"]))
+        refuse_failing(size_and_format, picture_files(cfg.references))
 
 
 def _begun(job: Job) -> bool:
@@ -200,9 +202,15 @@ def _how_to_resume(jobs: Sequence[EndedJob]) -> str:
     return f"What is finished stays; the same command with {as_argument(key, str(short(folder)))} does the rest."
 
 
-def _say_sweep(jobs: Sequence[EndedJob]) -> None:
-    """Prints and writes the table of a sweep, as far as it has come; after a single run there is none."""
-    left, folder = collect(), CommandLine().sweep
+def _say_sweep(jobs: Sequence[EndedJob], silent: str) -> None:
+    """Prints and writes the table of a sweep, as far as it has come; after a single run there is none.
+
+    Args:
+        jobs: the jobs that have ended in this process.
+        silent: the error of a job that has begun in another process and has not said how it ended.
+    """
+    left = [replace(ended, error=silent) if ended.error == LOST else ended for ended in collect()]
+    folder = CommandLine().sweep
     if folder is not None and (jobs or left):
         report = SweepReport(folder, jobs or left)
         show(f"\n{report}")

@@ -8,8 +8,9 @@ from types import FrameType
 
 from multimodal_pulse.base.errors import Terminated
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""A batch system, a container or `kill` sends the first, a terminal that is closed the second."""
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
+"""A batch system, a container or `kill` sends the first, a terminal that is closed the second, the system after the
+seconds of `ulimit -t` the third, and a batch system that is asked for a warning before its time is over the others."""
 
 
 @contextmanager
@@ -32,4 +33,6 @@ def ending_signals_raise() -> Iterator[None]:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
+    # SIGXCPU comes again every second, and a batch system may repeat itself: that must not end the work of the first.
+    signal.signal(number, signal.SIG_IGN)
     raise Terminated(number)

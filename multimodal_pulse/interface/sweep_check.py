@@ -13,12 +13,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.base.files import expanded
 from multimodal_pulse.configuration.compose import own_hydra
 from multimodal_pulse.configuration.overrides import own_overrides
 from multimodal_pulse.configuration.validation import check_config, check_files
 from multimodal_pulse.interface.messages import say_loading
-from multimodal_pulse.references.picture_files import contents, refuse_failing, size_and_format
+from multimodal_pulse.references.picture_files import refuse_failing, size_and_format
+from multimodal_pulse.run.picture_sizes import picture_files
 
 if TYPE_CHECKING:
     from multimodal_pulse.run.build import Parts
@@ -85,11 +85,10 @@ def _refused(runs: Sequence[DictConfig], launcher: str) -> dict[int, str]:
                 refused[number] = str(error)
 
     def light(cfg: DictConfig, hydra: HydraConf) -> None:
-        choices = hydra.runtime.choices
-        check_config(cfg, choices, hydra.overrides.task)
+        check_config(cfg, hydra.runtime.choices, hydra.overrides.task)
         if launcher in HERE:
             check_files(cfg)
-            if (paths := picture_files(cfg, choices["references"])) not in readable:
+            if (paths := picture_files(cfg.references)) not in readable:
                 refuse_failing(size_and_format, paths)
                 readable.add(paths)
 
@@ -98,24 +97,6 @@ def _refused(runs: Sequence[DictConfig], launcher: str) -> dict[int, str]:
         say_loading(f"PyTorch, to check {len(runs)} runs before the first begins")
         attempt(lambda cfg, hydra: builder.build(cfg))
     return refused
-
-
-def picture_files(cfg: DictConfig, references: str) -> tuple[Path, ...]:
-    """Returns the picture files that a run will read, as far as that is known without PyTorch.
-
-    Args:
-        cfg: the configuration.
-        references: the option of the slot.
-
-    Raises:
-        UserError: a folder has no picture.
-    """
-    if references not in ("image", "folder"):
-        return ()
-    path = expanded(str(cfg.references.path))
-    if references == "image":
-        return (path,)
-    return tuple(contents(path, cfg.references.recursive).pictures[: cfg.references.limit])
 
 
 class _Builder:

@@ -29,6 +29,10 @@ def diversity_score(maps: Tensor) -> Tensor:
     if len(maps) < 2:
         return maps.new_tensor(torch.nan)
     maps = maps.double()
+    # In units of the smallest maximum of a map, G H W lies between 1 and H W, however small or large the distances are.
+    # A sample that becomes infinite by it has no part in G or L, and what becomes 0 is lost in rounding all the same.
+    unit = maps.amax(dim=(1, 2)).min()
+    maps = maps / torch.where(unit > 0, unit, 1.0)
     best = maps.mean(dim=(1, 2)).min()
     pieced = maps.amin(dim=0).mean()
     # By rounding, the mean of the minima may exceed the minimum of the means.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
-from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.degradation import Bicubic, Degradation
 from multimodal_pulse.metrics.deep_features import PerceptualDistance
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.functional import (
@@ -47,7 +47,8 @@ class SampleRecord:
             the picture has a non-finite value. It says nothing about how the sample looks; `realistic` does.
         lr_psnr_float: LR-PSNR in dB before the sample was rounded to 8 bits.
         lr_psnr_found: LR-PSNR in dB of what the search found, before the consistency step.
-        lr_psnr_ntire: LR-PSNR in dB as the NTIRE challenges measure it; see `functional.lr_psnr_ntire`.
+        lr_psnr_ntire: LR-PSNR in dB as the NTIRE challenges measure it; see `functional.lr_psnr_ntire`. None under
+            another degradation than bicubic downsampling, which the challenges do not know.
         realistic: whether the sample lies where real pictures of its domain lie; see `Realism`.
     """
 
@@ -133,6 +134,7 @@ def evaluate(
     lr = reference.lr.to(samples.device)
     # An unknown original is a picture of NaN, and so are all scores against it.
     hr = torch.full_like(samples[0], torch.nan) if reference.hr is None else reference.hr.to(samples.device)
+    unknown = samples.new_full((len(samples),), torch.nan)
     features, of_original = lpips.features(samples), lpips.features(hr[None])
 
     scores = {
@@ -142,7 +144,7 @@ def evaluate(
         "lr_psnr": lr_psnr(samples, lr, degradation),
         "lr_psnr_float": psnr(outcome.lr_before_rounding, lr),
         "lr_psnr_found": psnr(outcome.lr_found, lr),
-        "lr_psnr_ntire": lr_psnr_ntire(samples, lr),
+        "lr_psnr_ntire": lr_psnr_ntire(samples, lr) if isinstance(degradation, Bicubic) else unknown,
     }
     columns = {name: _numbers(values) for name, values in scores.items()}
     realistic = (realism or NullRealism()).of(samples)

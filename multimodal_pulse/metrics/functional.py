@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from multimodal_pulse.degradation.bicubic import bicubic_resize
+from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.metrics.deep_features import Features
 
 PSNR_CAP_DB = 100.0

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.base.progress_bar import progress_bar
-from multimodal_pulse.domains.real_pictures import has_real_pictures, real_pictures
+from multimodal_pulse.domains.real_pictures import has_real_pictures, kept_features, real_pictures
 from multimodal_pulse.generator.computed_once import computed_once
 from multimodal_pulse.metrics.lpips import SMALLEST, backbone_file, promised_prefix
 from multimodal_pulse.metrics.manifold import Manifold, features, squeezenet
@@ -89,7 +89,8 @@ def build_realism(domain: str | None, resolution: int) -> Realism | NullRealism:
         domain: the domain that the samples should look like; None: unknown.
         resolution: R.
     """
-    if domain is None or not has_real_pictures(domain):
+    kept = kept_features(domain, resolution) if domain else None
+    if domain is None or kept is None and not has_real_pictures(domain):
         return NullRealism("there are no real pictures of the domain")
     if resolution < SMALLEST["squeeze"]:
         return NullRealism(f"the pictures are smaller than {SMALLEST['squeeze']} pixels")
@@ -100,6 +101,13 @@ def build_realism(domain: str | None, resolution: int) -> Realism | NullRealism:
         wrong = "are missing" if isinstance(error, FileNotFoundError) else "cannot be read"
         logger.warning("Realism is left out (null): SqueezeNet's weights %s (%s).", wrong, path)
         return NullRealism(f"SqueezeNet's weights {wrong}")
+    if kept is None:
+        kept = _features_computed_once(domain, resolution, backbone, sha256)
+    return Realism(domain, kept, backbone, sha256, verified=sha256.startswith(promised_prefix(path)))
+
+
+def _features_computed_once(domain: str, resolution: int, backbone: torch.nn.Module, sha256: str) -> Tensor:
+    """Features of the domain's real pictures, [REAL_PICTURES, 512], from the cache if they are there."""
     kept = computed_once(
         None,
         f"real-{domain.replace('/', '-').replace(' ', '-')}-{resolution}-{REAL_PICTURES}-{sha256[:16]}.safetensors",
@@ -107,7 +115,7 @@ def build_realism(domain: str | None, resolution: int) -> Realism | NullRealism:
         fits=lambda tensors: "features" in tensors and len(tensors["features"]) == REAL_PICTURES,
         compute=lambda _: {"features": _real_features(domain, resolution, backbone)},
     )
-    return Realism(domain, kept["features"], backbone, sha256, verified=sha256.startswith(promised_prefix(path)))
+    return kept["features"]
 
 
 def _real_features(domain: str, resolution: int, backbone: torch.nn.Module) -> Tensor:

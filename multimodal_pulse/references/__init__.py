@@ -4,7 +4,7 @@ Begin with `Reference`, one LR picture with its original if that is known, and `
 them, each made when it is requested. The sources are:
 
 - `Portraits`: rendered portraits of the built-in domain;
-- `ImageFile`, `Folder`: PNG, JPEG and WebP files;
+- `ImageFile`, `Folder`: picture files of any size from 8 x 8 and of many formats;
 - `AlignedFaces`: the faces in such files, each framed as FFHQ frames faces;
 - `CelebAHQ`: a partition of the CelebAMask-HQ release;
 - `InMemory`: one picture given in Python.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.pixels import quantise
+from multimodal_pulse.references.preparation import Prepared
 
 if TYPE_CHECKING:
     from multimodal_pulse.references.alignment import Aligned
@@ -23,12 +24,14 @@ class Reference:
         name: the name, unique within its source and usable as a file name; with the seed it fixes all random draws.
         lr: the LR picture, [3, h, w].
         hr: the original, [3, R, R]; None if unknown.
+        prepared: what was done to the picture that it was made from; None if it was not made from a given picture.
         aligned: how its photograph was aligned; None if it was not.
     """
 
     name: str
     lr: Tensor
     hr: Tensor | None
+    prepared: Prepared | None = None
     aligned: "Aligned | None" = None
 
 

@@ -11,7 +11,7 @@ from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References, degraded
 from multimodal_pulse.references.celeba_release import Release, read_release
-from multimodal_pulse.references.pairing import reduced
+from multimodal_pulse.references.pairing import resized
 from multimodal_pulse.references.picture_files import size_and_format
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.references.portraits import EVALUATION_SPLITS
@@ -83,7 +83,7 @@ class CelebAHQ(References):
     def __getitem__(self, index: int) -> Reference:
         picture = load_rgb(self._paths[index])
         self._check_size(self._paths[index], picture.shape[-1], picture.shape[-2])
-        return degraded(self.names[index], reduced(picture, self._resolution), self._degradation)
+        return degraded(self.names[index], resized(picture, self._resolution, self._resolution), self._degradation)
 
     def unusable(self, indices: Iterable[int]) -> dict[int, str]:
         """Decodes each of these files, one at a time, in a few milliseconds.

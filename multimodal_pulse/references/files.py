@@ -1,6 +1,6 @@
 """References from picture files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from multimodal_pulse.base.errors import UserError
@@ -10,8 +10,9 @@ from multimodal_pulse.references.alignment import Align
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name, unique_names
 from multimodal_pulse.references.pairing import Pairing
-from multimodal_pulse.references.picture_files import contents, reduction, refuse_failing, size_of
-from multimodal_pulse.references.pixels import load_rgb
+from multimodal_pulse.references.picture_files import contents, refuse_failing, size_of
+from multimodal_pulse.references.pixels import load
+from multimodal_pulse.references.preparation import Remark, named, sentences
 
 
 class PictureFiles(References):
@@ -26,7 +27,7 @@ class PictureFiles(References):
         degradation: A.
         paths: the files.
         names: the name of each file's reference.
-        as_: see `Pairing`.
+        as_, frame: see `Pairing`.
         align: the word of an `Align`; `AlignedFaces` reads it.
     Raises:
         UserError: some files cannot be used, by their headers; they are named.
@@ -39,42 +40,52 @@ class PictureFiles(References):
         paths: Sequence[Path],
         names: list[str],
         as_: str = "auto",
+        frame: Sequence[int] | None = None,
         align: str = "auto",
     ) -> None:
         super().__init__(names)
         self.align = Align.of(align)
         self._paths = paths
+        self._said: set[Path] = set()
         self.files = dict(zip(self.names, paths, strict=True))
-        self._pairing = Pairing(resolution, degradation, as_)
+        self._pairing = Pairing(resolution, degradation, as_, frame)
         refuse_failing(lambda path: self._pairing.check(*size_of(path), str(path)), paths)
 
     def __getitem__(self, index: int) -> Reference:
         path = self._paths[index]
-        reference, notice = self._pairing(self.names[index], load_rgb(path), str(path))
-        self.add_notice(notice)
+        picture = load(path, self._pairing.frame)
+        with named(str(path)):
+            reference = self._pairing(self.names[index], picture)
+            _, remarks = self._pairing.prepare(picture.decoding)
+        self._say({path: remarks})
         return reference
 
     def check(self, indices: Iterable[int]) -> None:
-        """Decodes each of these files once, one at a time, and collects their notices.
+        """Decodes each of these files once, one at a time; a notice says what is done to them, one for each kind.
 
         Raises:
-            UserError: files are truncated or damaged after their headers; the first ones are named.
+            UserError: files are truncated or damaged after their headers, or cannot be used; the first ones are named.
         """
-        refuse_failing(self._decode, [self._paths[index] for index in indices])
+        remarks: dict[Path, list[Remark]] = {}
 
-    def _decode(self, path: Path) -> None:
-        size = size_of(path)
-        if (factor := reduction(size)) > 1:
-            millions = size[0] * size[1] / 1e6
-            self.add_notice(
-                f"{path} has {millions:.0f} million pixels and is read at 1/{factor} of its width and height."
-            )
-        height, width = load_rgb(path).shape[-2:]
-        self.add_notice(self._pairing.check(width, height, str(path)))
+        def decode(path: Path) -> None:
+            decoding = load(path, self._pairing.frame).decoding
+            with named(str(path)):
+                _, remarks[path] = self._pairing.prepare(decoding)
+
+        refuse_failing(decode, [self._paths[index] for index in indices])
+        self._say(remarks)
+
+    def _say(self, remarks: Mapping[Path, Sequence[Remark]]) -> None:
+        """Adds the notices about those of these files that were not spoken of yet."""
+        new = [(str(path), remark) for path, of_it in remarks.items() if path not in self._said for remark in of_it]
+        self._said.update(remarks)
+        for sentence in sentences(new):
+            self.add_notice(sentence)
 
 
 class Folder(PictureFiles):
-    """References from all PNG, JPEG and WebP files in a folder but hidden ones, img2 before img10.
+    """References from all picture files in a folder but hidden ones, img2 before img10; see `picture_formats`.
 
     The name of a file in a folder below has the folder's name before its own: `trip/a.png` is `trip_a`.
 
@@ -83,7 +94,7 @@ class Folder(PictureFiles):
         degradation: A.
         path: the folder.
         limit: the largest number of files, from the first; None: all.
-        as_: see `Pairing`.
+        as_, frame: see `Pairing`; one frame for all.
         align: the word of an `Align`.
         recursive: whether the files in the folders below count too.
     Raises:
@@ -97,6 +108,7 @@ class Folder(PictureFiles):
         path: str | Path,
         limit: int | None = None,
         as_: str = "auto",
+        frame: Sequence[int] | None = None,
         align: str = "auto",
         recursive: bool = False,
     ) -> None:
@@ -106,18 +118,18 @@ class Folder(PictureFiles):
         found = contents(folder, recursive)
         paths = found.pictures[:limit]
         names = unique_names(path.relative_to(folder) for path in paths)
-        super().__init__(resolution, degradation, paths, names, as_, align)
+        super().__init__(resolution, degradation, paths, names, as_, frame, align)
         self.add_notice(f"in {folder}, {found.notice}." if found.notice else None)
 
 
 class ImageFile(PictureFiles):
-    """One reference from a PNG, JPEG or WebP file.
+    """One reference from a picture file; see `picture_formats`.
 
     Args:
         resolution: the generator's, R.
         degradation: A.
         path: the file.
-        as_: see `Pairing`.
+        as_, frame: see `Pairing`.
         align: the word of an `Align`.
         name: the name of the reference, which fixes all random draws together with the seed; None: the file's. A file
             that was renamed has the same samples as before if its former name is given here.
@@ -131,8 +143,9 @@ class ImageFile(PictureFiles):
         degradation: Degradation,
         path: str | Path,
         as_: str = "auto",
+        frame: Sequence[int] | None = None,
         align: str = "auto",
         name: str | None = None,
     ) -> None:
         file = expanded(path)
-        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_, align)
+        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_, frame, align)

@@ -1,6 +1,7 @@
 """References for the Python interface: a picture in memory, or the path of one."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name
 from multimodal_pulse.references.pairing import Pairing
-from multimodal_pulse.references.pixels import from_pil, from_uint8, load_rgb, quantise
+from multimodal_pulse.references.pixels import Decoded, decoded, from_uint8, load, quantise
+from multimodal_pulse.references.preparation import Decoding, UnfitPictureError, check_frame, named, sentences
 
 Picture = Image.Image | str | Path | np.ndarray | Tensor
 
@@ -32,11 +34,11 @@ class InMemory(References):
         resolution: the generator's, R.
         degradation: A.
         image: the picture.
-        as_: see `Pairing`.
+        as_, frame: see `Pairing`.
         name: the name of the reference, which fixes all random draws together with the seed; None: the name of the file
             that the picture was given as, or that Pillow opened, and "image" for any other picture.
     Raises:
-        UserError: another type, shape or range, an unreadable file, or a size that does not fit.
+        UserError: another type, shape or range, an unreadable file, or a size or frame that does not fit.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class InMemory(References):
         degradation: Degradation,
         image: Picture,
         as_: str = "auto",
+        frame: Sequence[int] | None = None,
         name: str | None = None,
     ) -> None:
         path = expanded(image) if isinstance(image, str | Path) else None
@@ -54,8 +57,13 @@ class InMemory(References):
         if path:
             self.files = {name: path}
         source = str(path) if path else "the image"
-        self._reference, notice = Pairing(resolution, degradation, as_)(name, as_rgb(image), source)
-        self.add_notice(notice)
+        pairing = Pairing(resolution, degradation, as_, frame)
+        with named(source):
+            picture = as_decoded(image, pairing.frame)
+            self._reference = pairing(name, picture)
+            _, remarks = pairing.prepare(picture.decoding)
+        for sentence in sentences((source, remark) for remark in remarks):
+            self.add_notice(sentence)
 
     def __getitem__(self, index: int) -> Reference:
         return [self._reference][index]
@@ -63,24 +71,51 @@ class InMemory(References):
 
 def as_rgb(image: Picture) -> Tensor:
     """Converts any `Picture` to float32 RGB [3, H, W] in [0, 1], every value n / 255; raises UserError if it cannot."""
+    with named("the image"):
+        return as_decoded(image).rgb
+
+
+def picture_size(image: Picture) -> tuple[int, int]:
+    """Returns (width, height) of any `Picture` in pixels; raises UserError as `as_rgb`."""
+    rgb = as_rgb(image)
+    return rgb.shape[-1], rgb.shape[-2]
+
+
+def as_decoded(image: Picture, frame: Sequence[int] | None = None) -> Decoded:
+    """Converts any `Picture`, or the part of it inside a frame (left, top, right, bottom).
+
+    Raises:
+        UserError: another type, shape or range, or an unreadable file.
+        UnfitPictureError: as `decoded`.
+    """
     if isinstance(image, str | Path):
-        return load_rgb(expanded(image))
+        return load(expanded(image), frame)
     if isinstance(image, Image.Image):
         try:
-            return from_pil(image)
+            return decoded(image, frame)
+        except UnfitPictureError:
+            raise
         except (OSError, ValueError) as error:
             raise UserError(f"the image cannot be read: {error}.") from error
     if isinstance(image, np.ndarray):
-        return _rgb(_channels_first(image))
+        return _part(_rgb(_channels_first(image)), frame)
     if isinstance(image, Tensor):
         image = image.detach().cpu()
-        return _rgb(image.squeeze(0) if image.ndim == 4 else image)
+        return _part(_rgb(image.squeeze(0) if image.ndim == 4 else image), frame)
     raise UserError(f"the image is of type {type(image).__name__}: give a path, Pillow picture, array or tensor.")
+
+
+def _part(rgb: Tensor, frame: Sequence[int] | None) -> Decoded:
+    size = rgb.shape[-1], rgb.shape[-2]
+    left, top, right, bottom = box = (0, 0, *size) if frame is None else check_frame(frame, size)
+    return Decoded(rgb[:, top:bottom, left:right], Decoding(size, box))
 
 
 def _channels_first(array: np.ndarray) -> Tensor:
     if array.ndim not in (2, 3):
         raise UserError(f"the image has shape {list(array.shape)}: an array needs [H, W] or [H, W, channels].")
+    if not array.size:
+        raise UserError(f"the image has shape {list(array.shape)}: it has no pixels.")
     # Copied, because an array may have negative strides or be read-only, but a tensor may not.
     return torch.from_numpy(array.reshape(*array.shape[:2], -1).copy()).permute(2, 0, 1)
 
@@ -92,6 +127,8 @@ def _rgb(image: Tensor) -> Tensor:
             f"the image has shape {list(image.shape)} (channels first): 1, 3 or 4 channels are needed,"
             " last in an array and first in a tensor."
         )
+    if not image.numel():
+        raise UserError(f"the image has shape {list(image.shape)}: it has no pixels.")
     if image.dtype == torch.uint8:
         image = from_uint8(image)
     elif not image.is_floating_point():

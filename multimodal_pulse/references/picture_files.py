@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,16 +11,9 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from multimodal_pulse.base.errors import UserError, listed
+from multimodal_pulse.references.picture_formats import SUFFIXES, needs, readable_formats, why_unidentified
+from multimodal_pulse.references.preparation import UnfitPictureError
 
-SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".webp": "WEBP",
-}
-"""The file name suffixes, in lower case, of the supported formats."""
 MAX_PIXELS = 2**28
 """The most pixels of a picture (16,384 x 16,384), of which decoding takes 0.8 GB; larger ones are refused by their
 header."""
@@ -91,7 +85,8 @@ def _sort_into(found: Contents, root: Path, folder: Path, entered: set[Path] | N
         elif path.is_symlink() and not path.exists():
             found.left_out.append(f"{path.relative_to(root)} (a link to nothing)")
         else:
-            found.left_out.append(str(path.relative_to(root)))
+            why = f" ({reason})" if (reason := needs(path)) else ""
+            found.left_out.append(f"{path.relative_to(root)}{why}")
 
 
 def _natural(path: Path) -> tuple[list[list[str | int]], str]:
@@ -140,8 +135,8 @@ def reduction(size: tuple[int, int]) -> int:
 def size_and_format(path: str | Path) -> tuple[tuple[int, int], str | None]:
     """Returns (width, height), as `size_of`, and Pillow's name of the format, after decoding the whole file.
 
-    The coefficients of a JPEG are all decoded, but only to pixels at an eighth of the size. This finds everything that
-    `load_rgb` would refuse, in a quarter of the time.
+    The coefficients of a JPEG are all decoded, but only to pixels at an eighth of the size. This finds every damage
+    that `load_rgb` would refuse, in a quarter of the time.
 
     Raises:
         UserError: as in `readable`.
@@ -167,10 +162,13 @@ def readable(path: str | Path) -> Iterator[Image.Image]:
     """Opens a picture file; any error here or in the block becomes a `UserError`.
 
     Raises:
-        UserError: the file is missing, of another format, truncated, damaged, or larger than MAX_PIXELS.
+        UserError: the file is missing, of another format, truncated, damaged, larger than MAX_PIXELS, or unfit.
     """
+    if (there := Path(path)).exists() and not (there.is_file() or there.is_dir()):  # opening a pipe waits for ever
+        raise UserError(f"{path} is no file but a pipe or a device: save the picture in a file.")
     try:
-        with _open(path) as picture:
+        with warnings.catch_warnings(), _open(path) as picture:
+            warnings.filterwarnings("ignore", module="PIL")  # odd metadata, which nothing here needs
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             yield picture
@@ -182,16 +180,19 @@ def readable(path: str | Path) -> Iterator[Image.Image]:
     except IsADirectoryError as error:
         raise UserError(f"{path} is a folder, not a picture; references=folder reads all in it.") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is not a PNG, JPEG or WebP picture, or its beginning is damaged.") from error
+        raise UserError(f"{path} {why_unidentified(path)}.") from error
+    except UnfitPictureError as error:
+        raise UserError(f"{path} {error}.") from error
     except Exception as error:
         # Decoders raise various exceptions for damaged data: OSError, SyntaxError, ValueError, ...
-        raise UserError(f"{path} cannot be read, it is truncated or damaged ({error}).") from error
+        said = " ".join(str(error).split())  # some libraries say it in several lines
+        raise UserError(f"{path} cannot be read, it is truncated or damaged ({said}).") from error
 
 
 def _open(path: str | Path) -> Image.Image:
     pillows_limit = Image.MAX_IMAGE_PIXELS
     try:
         Image.MAX_IMAGE_PIXELS = None  # it refuses less than MAX_PIXELS
-        return Image.open(path, formats=sorted(set(SUFFIXES.values())))
+        return Image.open(path, formats=readable_formats())
     finally:
         Image.MAX_IMAGE_PIXELS = pillows_limit

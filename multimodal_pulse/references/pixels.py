@@ -3,7 +3,8 @@
 Elsewhere an image is float32 RGB in [0, 1], [..., 3, H, W]; every value of one read from a file is exactly n / 255.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,15 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from multimodal_pulse.base.files import atomic_file
+from multimodal_pulse.references.gray_range import GrayRange
 from multimodal_pulse.references.picture_files import readable, reduction
+from multimodal_pulse.references.picture_remarks import (
+    TRANSPARENT,
+    remark_on_reduction,
+    remarks_on_colour,
+    remarks_on_file,
+)
+from multimodal_pulse.references.preparation import Decoding, check_frame
 
 GRAY_MODES = ("1", "L", "LA", "La")
 
@@ -60,53 +69,88 @@ def png_info(texts: Mapping[str, str]) -> PngInfo:
     return info
 
 
-def load_rgb(path: str | Path) -> Tensor:
-    """Reads a PNG, JPEG or WebP file as float32 RGB [3, H, W] in [0, 1], every value n / 255.
+@dataclass(frozen=True)
+class Decoded:
+    """A picture, decoded.
 
-    The EXIF orientation is applied, gray and palette pictures become RGB, 16-bit pictures are reduced to 8 bits, an ICC
-    profile is converted to sRGB, and transparency is composed over white. An animation gives its first frame. A picture
-    of more than `COMPUTED_PIXELS` is reduced by a whole factor.
+    Attributes:
+        rgb: float32 RGB [3, H, W] in [0, 1], every value n / 255.
+        decoding: where it comes from, and what was done to it.
+    """
+
+    rgb: Tensor
+    decoding: Decoding
+
+
+def load_rgb(path: str | Path) -> Tensor:
+    """Reads a picture file as float32 RGB [3, H, W] in [0, 1], every value n / 255; see `load`."""
+    return load(path).rgb
+
+
+def load(path: str | Path, frame: Sequence[int] | None = None) -> Decoded:
+    """Reads a file of one of `picture_formats.READ`, or the part of it inside a frame.
+
+    The EXIF orientation is applied, gray and palette pictures become RGB, 16-bit pictures and floats are reduced to 8
+    bits, an ICC profile is converted to sRGB, and transparency is composed over white. An animation gives its first
+    frame. A picture of more than `COMPUTED_PIXELS` is reduced by a whole factor.
+
+    Args:
+        path: the file.
+        frame: left, top, right and bottom in pixels of the upright picture; None: all of it.
 
     Raises:
-        UserError: the file is missing, of another format, truncated, damaged, or has too many pixels.
+        UserError: the file is missing, of another format, truncated or damaged, has too many pixels or numbers of an
+            unknown range, or the frame is not inside it.
     """
     with readable(path) as picture:
-        return from_pil(picture)
+        return decoded(picture, frame)
 
 
 def from_pil(picture: Image.Image) -> Tensor:
-    """Converts a Pillow picture, as `load_rgb` does, to float32 RGB [3, H, W] in [0, 1], every value n / 255.
+    """Converts a Pillow picture to float32 RGB [3, H, W] in [0, 1], every value n / 255; see `decoded`."""
+    return decoded(picture).rgb
+
+
+def decoded(picture: Image.Image, frame: Sequence[int] | None = None) -> Decoded:
+    """Converts a Pillow picture, or the part of it inside a frame, as `load` does.
 
     Raises:
-        ValueError: the picture's mode has no fixed range (32-bit integers or floats).
+        UnfitPictureError: the numbers of the picture have no known range, or the frame is not inside it.
     """
-    if picture.mode in ("I", "F"):
-        raise ValueError(f"pictures of Pillow's mode {picture.mode} have no fixed range; convert it to 8 or 16 bits")
+    file_format, remarks = picture.format, remarks_on_file(picture)
+    gray_range = GrayRange.of(picture)
     picture = ImageOps.exif_transpose(picture)
-    profile = picture.info.get("icc_profile")
-    if picture.mode.startswith("I;16"):
-        picture = _reduce_16_bits(picture)
-    picture = _affordable(picture)
+    size, profile = picture.size, picture.info.get("icc_profile")
+    box = (0, 0, *size) if frame is None else check_frame(frame, size)
+    if frame is not None:
+        picture = picture.crop(box)
+    if gray_range is not None:
+        picture = _eight_bits(picture, gray_range)
+        remarks += gray_range.remarks
+    factor = reduction(picture.size)
+    if factor > 1:
+        picture = _reduced(picture, factor)
+        remarks.append(remark_on_reduction(size, factor))
     alpha = None
     if picture.has_transparency_data:
         with_alpha = picture.convert("RGBA")
         alpha = with_alpha.getchannel("A")
         if picture.mode not in GRAY_MODES:
             picture = with_alpha
-    if picture.mode != "CMYK":
+    if picture.mode not in ("CMYK", "LAB"):
         picture = picture.convert("L" if picture.mode in GRAY_MODES else "RGB")
-    rgb = from_uint8(_channels_first(_to_srgb(picture, profile)))
-    if alpha is None:
-        return rgb
-    opacity = from_uint8(_channels_first(alpha))
-    return quantise(rgb * opacity + (1 - opacity))
+    converted = _by_profile(picture, profile)
+    remarks += remarks_on_colour(picture.mode, profile, converted is not None)
+    rgb = from_uint8(_channels_first(converted or picture.convert("RGB")))
+    if alpha is not None and alpha.getextrema() != (255, 255):
+        remarks.append(TRANSPARENT)
+        opacity = from_uint8(_channels_first(alpha))
+        rgb = quantise(rgb * opacity + (1 - opacity))
+    return Decoded(rgb, Decoding(size, box, factor, file_format, tuple(remarks)))
 
 
-def _affordable(picture: Image.Image) -> Image.Image:
-    """Reduces a picture of more pixels than are computed with, by averaging squares of them."""
-    factor = reduction(picture.size)
-    if factor == 1:
-        return picture
+def _reduced(picture: Image.Image, factor: int) -> Image.Image:
+    """Reduces a picture by a whole factor, by averaging squares of pixels."""
     if picture.has_transparency_data and picture.mode not in ("LA", "RGBA"):
         picture = picture.convert("LA" if picture.mode in GRAY_MODES else "RGBA")
     elif picture.mode in ("1", "P"):
@@ -120,36 +164,44 @@ def _channels_first(picture: Image.Image) -> Tensor:
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
 
 
-def _reduce_16_bits(picture: Image.Image) -> Image.Image:
-    """Converts 16-bit gray to "L", or to "LA" if one value means transparent; 65535 becomes 255."""
-    pixels = np.array(picture).astype(np.uint16)
-    gray = Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
+def _eight_bits(picture: Image.Image, gray_range: GrayRange) -> Image.Image:
+    """Converts gray of 16 or 32 bits to "L", or to "LA" if one value means transparent."""
+    values = np.array(picture)
+    unit = (values.astype(np.float64) - gray_range.black) / (gray_range.white - gray_range.black)
+    gray = Image.fromarray(to_uint8(torch.from_numpy(unit)).numpy())
     transparent = picture.info.get("transparency")
     if transparent is None:
         return gray
-    return Image.merge("LA", (gray, Image.fromarray(np.where(pixels == transparent, 0, 255).astype(np.uint8))))
+    return Image.merge("LA", (gray, Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8))))
 
 
-def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """Converts a picture of mode "L", "RGB" or "CMYK" from its ICC profile to sRGB.
+def _by_profile(picture: Image.Image, profile: bytes | None) -> Image.Image | None:
+    """Converts a picture of mode "L", "RGB", "CMYK" or "LAB" from its ICC profile to sRGB.
 
-    Without a profile, or with one that is damaged or for another mode, the colours are read as sRGB, as browsers do.
+    Returns: None without a profile, or with one that is damaged or for another mode: the colours are then read as sRGB,
+        as browsers do. CIELAB is a space of its own, whatever profile comes with it.
     """
+    if picture.mode == "LAB":
+        return _converted(picture, ImageCms.createProfile("LAB"))
     if not profile:
-        return picture.convert("RGB")
+        return None
     try:
         source = ImageCms.core.profile_frombytes(profile)
         space = source.xcolor_space.strip()
         if space == "RGB":
             picture = picture.convert("RGB")
         if space != {"L": "GRAY"}.get(picture.mode, picture.mode):
-            return picture.convert("RGB")
-        # Little CMS's optimisation for gray has errors of up to ten levels in dark areas.
-        flags = ImageCms.Flags.NOOPTIMIZE if picture.mode == "L" else ImageCms.Flags.NONE
-        converted = ImageCms.profileToProfile(
-            picture, ImageCms.ImageCmsProfile(source), ImageCms.createProfile("sRGB"), outputMode="RGB", flags=flags
-        )
+            return None
+        return _converted(picture, source)
     except (ImageCms.PyCMSError, OSError):
-        return picture.convert("RGB")
+        return None
+
+
+def _converted(picture: Image.Image, source: ImageCms.core.CmsProfile) -> Image.Image:
+    # Little CMS's optimisation for gray has errors of up to ten levels in dark areas.
+    flags = ImageCms.Flags.NOOPTIMIZE if picture.mode == "L" else ImageCms.Flags.NONE
+    converted = ImageCms.profileToProfile(
+        picture, ImageCms.ImageCmsProfile(source), ImageCms.createProfile("sRGB"), outputMode="RGB", flags=flags
+    )
     assert converted is not None  # only the in-place variant returns None
     return converted

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from multimodal_pulse.base.errors import UserError, listed
 from multimodal_pulse.base.files import file_sha256, short
@@ -28,6 +29,7 @@ class Plan:
             without a dry run.
         files: by reference, the fingerprint of its file; of a shard, for its own references only.
         lr_mask: the fingerprint of the file `noise.lr_mask`; None without such a file.
+        hidden: likewise of the file `degradation.mask`, which says what is hidden.
 
     Plans are equal if they have the same references and groups.
     """
@@ -37,6 +39,7 @@ class Plan:
     seconds: float | None = field(default=None, compare=False)
     files: dict[str, Fingerprint] = field(default_factory=dict, compare=False)
     lr_mask: Fingerprint | None = field(default=None, compare=False)
+    hidden: Fingerprint | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, names: Sequence[str], references_per_group: int, seconds: float | None = None) -> "Plan":
@@ -75,7 +78,7 @@ class Plan:
     def _is_intact(self) -> bool:
         """Returns whether the values have the types and ranges of a plan, whoever wrote them."""
         positions = [position for group in self.groups for position in group]
-        files = [*self.files.values(), *([] if self.lr_mask is None else [self.lr_mask])]
+        files = [*self.files.values(), *(mask for mask in (self.lr_mask, self.hidden) if mask is not None)]
         return (
             isinstance(self.references, list)
             and all(isinstance(name, str) for name in self.references)
@@ -174,6 +177,8 @@ def _changed(before: Plan, now: Plan, finished: Collection[str]) -> list[str]:
     ]
     if finished and _replaced(before.lr_mask, now.lr_mask):
         changed.append(f"noise.lr_mask={now.lr_mask and now.lr_mask['path']}")
+    if finished and _replaced(before.hidden, now.hidden):
+        changed.append(f"degradation.mask={now.hidden and now.hidden['path']}")
     return changed
 
 
@@ -187,8 +192,12 @@ def _replaced(before: Fingerprint | None, now: Fingerprint | None) -> bool:
 def write_plan_once(run_dir: str | Path, plan: Plan) -> None:
     """Writes plan.json, unless it exists because the run is resumed and the files are still the same."""
     present = Plan.read(run_dir)
-    if present is None or (present.files, present.lr_mask) != (plan.files, plan.lr_mask):
+    if present is None or _files(present) != _files(plan):
         write_plan(run_dir, plan)
+
+
+def _files(plan: Plan) -> tuple[Any, ...]:
+    return plan.files, plan.lr_mask, plan.hidden
 
 
 def write_plan(run_dir: str | Path, plan: Plan) -> None:

@@ -109,10 +109,12 @@ class ReferenceFolders:
 
     def _entry(self, outcome: Outcome, scores: Scores, remarks: Sequence[str]) -> dict[str, Any]:
         """Returns the content of record.json."""
+        prepared, aligned = outcome.reference.prepared, outcome.reference.aligned
         return {
             "reference": outcome.reference.name,
             "file": self._files.get(outcome.reference.name),
-            "prepared": {"aligned": aligned.as_dict()} if (aligned := outcome.reference.aligned) else None,
+            "prepared": prepared and prepared.as_dict(),
+            "aligned": aligned and aligned.as_dict(),
             "records": [asdict(record) for record in scores.records],
             "diversity": asdict(scores.diversity),
             "mean_image_psnr": scores.mean_image_psnr,

@@ -11,7 +11,7 @@ def promised_db(exact: bool) -> float:
     return EXACT_LR_PSNR_DB if exact else OK_LR_PSNR_DB
 
 
-def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None) -> list[str]:
+def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None, noise_std: float = 0) -> list[str]:
     """Returns whole sentences on one reference; often there are none.
 
     They do not count the samples, so that references of which the same is true have the same sentence.
@@ -21,6 +21,7 @@ def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None) 
         scores: from `metrics.evaluate`.
         exact: whether the samples went through the exact consistency step.
         outside: from `references.base.outside`, that the picture lies outside of what the generator knows, or None.
+        noise_std: the standard deviation of the reference's noise, which samples should not have; 0: it has none.
     """
     found = [] if outside is None else [f"{outside[0].upper()}{outside[1:]}."]
     statuses = {record.status for record in scores.records}
@@ -28,8 +29,13 @@ def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None) 
     if bound is not None and bound < promised_db(exact):
         nearest = " The samples come as near to it as they can." if exact else ""
         found.append(
-            "No picture, downsampled, gives this reference, which has too much contrast: its LR-PSNR is at most"
+            "No picture gives exactly this reference, which has too much contrast or detail: its LR-PSNR is at most"
             f" {bound:.1f} dB.{nearest}"
+        )
+    elif "loose" in statuses and noise_std:
+        found.append(
+            f"Not faithful to every pixel of a reference with noise of standard deviation {noise_std:g}, and not meant"
+            " to be: the samples leave out what consistency=noisy takes for noise."
         )
     elif "loose" in statuses:
         found.append(_why_not_faithful(outcome))
@@ -42,7 +48,7 @@ def _why_not_faithful(outcome: Outcome) -> str:
     """Returns why samples are not faithful, and what helps."""
     if (psnr(outcome.targets.cpu(), outcome.reference.lr.cpu()) < OK_LR_PSNR_DB).any():
         return (
-            "Not faithful, because each sample was fitted to the reference + noise of its own, which is not faithful"
+            "Not faithful, because each sample was fitted to the reference + noise, which is not faithful"
             " itself: a smaller noise.lr_std brings samples nearer to the reference, and consistency=exact"
             " makes them agree with it."
         )

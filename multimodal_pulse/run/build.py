@@ -2,9 +2,11 @@
 
 import inspect
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -16,25 +18,31 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.former_names import translated
+from multimodal_pulse.configuration.overrides import without_interpolations
+from multimodal_pulse.configuration.validation import AUTO
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.references import AlignedFaces, InMemory, PictureFiles, References
+from multimodal_pulse.references.auto_factor import chosen_factor
 from multimodal_pulse.references.base import in_words, outside
-from multimodal_pulse.references.in_memory import Picture
+from multimodal_pulse.references.in_memory import Picture, picture_size
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import ForgivingTracker, NullTracker
+from multimodal_pulse.run.picture_sizes import lr_sides
 from multimodal_pulse.search.outcome import Search
 from multimodal_pulse.search.select import AllSamples, MostDifferent
 from multimodal_pulse.search.stages import Stage
 
 RENDERING_SLOTS = ("generator", "degradation", "latent_space", "consistency")
 RENDERING_TARGETS = {
+    "multimodal_pulse.domains.faces.load_prior",
     "multimodal_pulse.domains.portraits.load_prior",
     "multimodal_pulse.generator.load_file",
     "multimodal_pulse.generator.load_official",
     "multimodal_pulse.generator.untrained",
+    "multimodal_pulse.generator.FlatSphere",
     "multimodal_pulse.generator.Gaussian",
     "multimodal_pulse.generator.Intermediate",
     "multimodal_pulse.generator.Sphere",
@@ -43,8 +51,17 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.Whitened",
     "multimodal_pulse.generator.Z",
     "multimodal_pulse.generator.ZPlus",
+    "multimodal_pulse.degradation.Area",
     "multimodal_pulse.degradation.Bicubic",
+    "multimodal_pulse.degradation.PlainBicubic",
+    "multimodal_pulse.degradation.GaussianBlur",
+    "multimodal_pulse.degradation.Grayscale",
+    "multimodal_pulse.degradation.Inpainting",
+    "multimodal_pulse.degradation.MotionBlur",
+    "multimodal_pulse.degradation.RandomProjection",
+    "multimodal_pulse.degradation.candidate",
     "multimodal_pulse.search.NoConsistency",
+    "multimodal_pulse.search.NoisyConsistency",
     "multimodal_pulse.search.ExactConsistency",
 }
 """The `_target_` of every option of these slots."""
@@ -56,7 +73,10 @@ def factory(node: DictConfig) -> Callable[..., Any]:
     assert isinstance(settings, dict)
     if "as" in settings:  # a Python keyword
         settings["as_"] = settings.pop("as")
-    return instantiate(settings, _partial_=True, _convert_="all")
+    # Hydra would resolve these once more: a path may have "${" in it.
+    literal = {str(key): value for key, value in settings.items() if isinstance(value, str) and "${" in value}
+    others = {str(key): value for key, value in settings.items() if key not in literal}
+    return partial(instantiate(others, _partial_=True, _convert_="all"), **literal)
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:
@@ -76,10 +96,12 @@ class Parts:
     """The objects of a run that take long to build or may refuse the configuration.
 
     Attributes:
+        cfg: the configuration, in which what was left to the program is decided.
         device: the device of the search.
         generator, degradation, references, lr_noise, synthesis_noise: the objects of the slots with these names.
     """
 
+    cfg: DictConfig
     device: torch.device
     generator: Generator
     degradation: Degradation
@@ -100,13 +122,15 @@ def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
     """
     device = torch_device(cfg.trainer, cfg.shard.index)
     generator = build(cfg.generator)
+    cfg, why = with_factor(cfg, generator.resolution, picture)
     degradation = build(cfg.degradation)
     references = build_references(cfg.references, generator, degradation, picture)
+    references.add_notice(why)
     lr_noise = build_lr_noise(cfg.lr_noise, references, generator, degradation)
     synthesis_noise = build(cfg.synthesis_noise)
     # A trial draw: what this generator does not support is refused now, not during the search.
     synthesis_noise.draw(generator, cfg.seed, references.names[0], num_samples=1)
-    return Parts(device, generator, degradation, references, lr_noise, synthesis_noise)
+    return Parts(cfg, device, generator, degradation, references, lr_noise, synthesis_noise)
 
 
 def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
@@ -133,6 +157,28 @@ def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
     return torch.device(accelerator)
 
 
+def with_factor(cfg: DictConfig, resolution: int, picture: Picture | None) -> tuple[DictConfig, str | None]:
+    """Returns the configuration with the factor that suits the pictures in place of `degradation.factor=auto`.
+
+    Args:
+        cfg: the configuration.
+        resolution: the generator's.
+        picture: replaces the file of `references=image`.
+
+    Returns: with it, a sentence that names the factor and the reason; None if the configuration has a number.
+
+    Raises:
+        UserError: a picture cannot be read.
+    """
+    if cfg.degradation.get("factor") != AUTO:
+        return cfg, None
+    given = None if picture is None else picture_size(picture)
+    sides = lr_sides(cfg.references, resolution, given)
+    decided = cfg.copy()
+    decided.degradation.factor, why = chosen_factor(resolution, sides)
+    return decided, why
+
+
 def build_references(
     node: DictConfig, generator: Generator, degradation: Degradation, picture: Picture | None
 ) -> References:
@@ -148,13 +194,14 @@ def build_references(
     if node.get("name") is not None:
         arguments["name"] = str(node.name)  # a picture may be called 2024
     if picture is not None:
-        references: References = InMemory(image=picture, as_=node["as"], **arguments)
+        references: References = InMemory(image=picture, as_=node["as"], frame=node.frame, **arguments)
     else:
         if "path" in node:
             arguments["path"] = str(node.path)  # and so may a folder
         references = build(node, **arguments)
     knows = generator.domain
-    if isinstance(references, PictureFiles) and references.align.wanted(knows):
+    framed = node.get("frame") is not None  # by the user
+    if isinstance(references, PictureFiles) and not framed and references.align.wanted(knows):
         references = AlignedFaces(references, generator.resolution, degradation)
     if knows and (strange := outside(knows, references.domain)):
         references.add_notice(f"{strange}: the samples will look like {in_words(knows)}.")
@@ -212,6 +259,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
 
 def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:
     """Builds the search of the given groups; run it with `trainer_options`."""
+    _import_matplotlib_silently()
     arguments: dict[str, Any] = {
         "references": parts.references,
         "groups": groups,
@@ -234,6 +282,20 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
     if searches_latents(cfg):
         arguments["stages"] = build_stages(cfg, parts.generator)
     return build(cfg.search, **arguments)
+
+
+def _import_matplotlib_silently() -> None:
+    """Imports matplotlib before Lightning and torchmetrics do, which draw nothing here, without its warnings about a
+    home folder in which it cannot keep a cache. Where it is not installed they do without it.
+    """
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with suppress(ImportError):
+            import matplotlib  # noqa: F401
+    finally:
+        logger.setLevel(level)
 
 
 def searches_latents(cfg: DictConfig) -> bool:
@@ -271,6 +333,13 @@ def renderer_loader() -> Callable[[Mapping[str, Any]], Renderer]:
     return lambda settings: load(json.dumps(settings))
 
 
+def _unresolved(node: Any) -> Any:
+    """Writes the strings of a resolved node so that OmegaConf reads them as they are."""
+    if not isinstance(node, Mapping):
+        return node
+    return {key: without_interpolations(value) if isinstance(value, str) else value for key, value in node.items()}
+
+
 def load_renderer(settings: Mapping[str, Any]) -> Renderer:
     """Builds the renderer of a finished reference from the `settings` in its record.json.
 
@@ -285,6 +354,6 @@ def load_renderer(settings: Mapping[str, Any]) -> Renderer:
         known = isinstance(node, Mapping) and node.get("_target_") in RENDERING_TARGETS
         if not known or any(isinstance(value, Mapping | list) for value in settings[slot].values()):
             raise UserError(f"settings.{slot} is none of this program's options: nothing is drawn with it.")
-    cfg = OmegaConf.create(dict(settings))
+    cfg = OmegaConf.create({slot: _unresolved(node) for slot, node in settings.items()})
     space: type[Space] = get_class(cfg.latent_space["_target_"])
     return Renderer(build(cfg.generator), space.redraw, build(cfg.degradation), build(cfg.consistency))

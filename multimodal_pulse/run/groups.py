@@ -15,12 +15,14 @@ from multimodal_pulse.search.group_size import references_per_group
 def plan_run(cfg: DictConfig, parts: Parts, run_dir: Path) -> Plan:
     """Returns the plan that the configuration asks for, with the fingerprints of its files as they are now."""
     plan = _plan_groups(cfg, parts, run_dir)
-    of_reference, mask = parts.references.files, cfg.lr_noise.get("mask")
+    of_reference, masks = parts.references.files, (cfg.lr_noise.get("mask"), cfg.degradation.get("mask"))
+    lr_mask, hidden = (None if mask is None else fingerprint(expanded(mask)) for mask in masks)
     mine = plan.names(cfg.shard.index, cfg.shard.count)
     return replace(
         plan,
         files={name: fingerprint(of_reference[name]) for name in mine if name in of_reference},
-        lr_mask=None if mask is None else fingerprint(expanded(mask)),
+        lr_mask=lr_mask,
+        hidden=hidden,
     )
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from multimodal_pulse.base.files import only_writer
+from multimodal_pulse.base.files import only_writer, refuse_unwritable
 from multimodal_pulse.configuration.compose import Job
+from multimodal_pulse.configuration.generator_choice import said_choice
 from multimodal_pulse.configuration.run_config import as_begun, refuse_another_config, write_config_once
 from multimodal_pulse.configuration.validation import AUTO, without_effect
+from multimodal_pulse.generator.files.weights import NETWORKS
 from multimodal_pulse.metrics import build_lpips, build_realism
 from multimodal_pulse.metrics.lpips import choose_net
 from multimodal_pulse.references.base import outside
@@ -22,6 +24,7 @@ from multimodal_pulse.results.provenance import write_provenance
 from multimodal_pulse.results.records import ReferenceFolders, check_entries, derive, finished
 from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
 from multimodal_pulse.results.tracking.trackers import NullTracker
+from multimodal_pulse.run.blind import with_degradation_found
 from multimodal_pulse.run.build import (
     build_parts,
     build_search,
@@ -53,11 +56,15 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         UserError: something in the configuration, or something it names, cannot be used.
         KeyboardInterrupt, Terminated: the run was stopped; finished references are recorded.
     """
+    refuse_unwritable(job.run_dir)
     cfg = as_begun(job.run_dir, cfg)
     refuse_another_config(job.run_dir, cfg)
     parts = build_parts(cfg, picture)
+    cfg = parts.cfg
+    recorded, parts = with_degradation_found(cfg, parts)
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
     references.add_notice(without_effect(job.choices, job.overrides))
+    references.add_notice(_said_choice(job))
     tracker = build_tracker(cfg, job)
 
     plan, done = plan_run(cfg, parts, job.run_dir), finished(job.run_dir)
@@ -95,7 +102,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
 
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
         folders = ReferenceFolders(
-            folder, rendering_settings(cfg), lpips.state, parts.generator.sha256, realism.state, plan.files
+            folder, rendering_settings(recorded), lpips.state, parts.generator.sha256, realism.state, plan.files
         )
 
         def score_and_write(outcome: Outcome) -> None:
@@ -137,3 +144,12 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         result = report(job.run_dir, cfg.method, plan.references, metrics)
         tracker.log_tables(result.entries, metrics)
     return result
+
+
+def _said_choice(job: Job) -> str | None:
+    """Returns a notice of the generator that was chosen for the references; the report's is named if it is here."""
+    said = said_choice(job.choices, job.overrides)
+    if said is None:
+        return None
+    report_network = "; the report's network is on this machine: generator=ffhq256" * NETWORKS["ffhq256"].path.exists()
+    return f"{said}{report_network}."

@@ -4,7 +4,7 @@ from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.metrics import Lpips, NullLpips, NullRealism, Realism, evaluate
 from multimodal_pulse.references.base import in_words
 from multimodal_pulse.results.pictures.film import film_strip
-from multimodal_pulse.results.pictures.grid import Words, caption, made_exact, pages
+from multimodal_pulse.results.pictures.grid import Words, caption, made_exact, noise_allowed, pages
 from multimodal_pulse.results.pictures.photograph import photographs
 from multimodal_pulse.results.pictures.verdict import Verdict
 from multimodal_pulse.results.records import ReferenceFolders
@@ -35,7 +35,7 @@ def score(
     """
     exact = made_exact(folders.settings)
     scores = evaluate(outcome, degradation, lpips, realism, promised_db(exact))
-    said = remarks(outcome, scores, exact, outside)
+    said = remarks(outcome, scores, exact, outside, noise_allowed(folders.settings))
     domain = in_words(realism.state["domain"] or "")
     words = Words(caption(folders.settings, outcome.steps), said, domain, exact)
     verdicts = [Verdict(record.lr_psnr, record.realistic) for record in scores.records]

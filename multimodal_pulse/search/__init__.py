@@ -3,14 +3,15 @@
 Begin with `LatentOptimization`, whose `training_step` is the whole algorithm on one screen. It is built from a frozen
 generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and these parts:
 
-- `Stage`: a latent space, a number of steps, an optimiser (`ranger21`, `adam`, `sgd`, `gradient_descent`, `lbfgs`)
-  and its schedule (`NoSchedule`, `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`, `Ramp`, `Geometric`);
+- `Stage`: a latent space, a number of steps, an optimiser (`ranger21`, `ranger21_of_batch`, `adam`, `sgd`,
+  `gradient_descent`, `lbfgs`) and its schedule (`NoSchedule`, `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`,
+  `Ramp`, `Geometric`);
 - `Objective`, `MapObjective`, `PosteriorObjective`: the sum of terms to minimise; a `Term` of your own reads an
   `Iterate` (`SquaredLength`, `NormalW` and `Colinearity` are priors of CSGM and BRGM);
 - `Retract`, `LangevinNoise`, `NoAfterStep`: what follows each step of the optimiser;
-- `BestIterate`, `LastIterate`: which iterate of each sample is kept;
+- `BestIterate`, `LowestSum`, `LastIterate`: which iterate of each sample is kept;
 - `MostDifferent`, `AllSamples`: which samples are kept;
-- `ExactConsistency`, `NoConsistency`: what is done to the samples after the search.
+- `ExactConsistency`, `NoisyConsistency`, `NoConsistency`: what is done to the samples after the search.
 
 `BicubicSearch` and `MeanImageSearch` are the baselines; they run like a search but need none.
 """
@@ -19,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from multimodal_pulse.search.after_step import LangevinNoise, NoAfterStep, Retract
 from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
-from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
-from multimodal_pulse.search.keep import BestIterate, LastIterate
+from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency, NoisyConsistency
+from multimodal_pulse.search.keep import BestIterate, LastIterate, LowestSum
 from multimodal_pulse.search.objective import Iterate, MapObjective, Objective, Term
-from multimodal_pulse.search.optimizers import adam, gradient_descent, lbfgs, ranger21, sgd
+from multimodal_pulse.search.optimizers import adam, gradient_descent, lbfgs, ranger21, ranger21_of_batch, sgd
 from multimodal_pulse.search.posterior import PosteriorObjective
 from multimodal_pulse.search.schedules import FixedSchedule, Geometric, Linear1Cycle, Linear1CycleDrop, NoSchedule, Ramp
 from multimodal_pulse.search.select import AllSamples, MostDifferent
@@ -46,12 +47,14 @@ __all__ = [
     "LatentOptimization",
     "Linear1Cycle",
     "Linear1CycleDrop",
+    "LowestSum",
     "MapObjective",
     "MeanImageSearch",
     "MostDifferent",
     "NoAfterStep",
     "NoConsistency",
     "NoSchedule",
+    "NoisyConsistency",
     "NormalW",
     "Objective",
     "PosteriorObjective",
@@ -64,6 +67,7 @@ __all__ = [
     "gradient_descent",
     "lbfgs",
     "ranger21",
+    "ranger21_of_batch",
     "sgd",
 ]
 

@@ -13,7 +13,7 @@ from multimodal_pulse.diversity.synthesis_noise import noise_name
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.sphere import Sphere
 from multimodal_pulse.references.base import Reference
-from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.search.consistency import Consistency
 from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
 
 
@@ -29,7 +29,7 @@ class BicubicSearch:
         references: ReferenceList,
         groups: Sequence[Sequence[int]],
         degradation: Degradation,
-        consistency: NoConsistency | ExactConsistency,
+        consistency: Consistency,
         **of_a_search: Any,
     ):
         self.references, self.groups = references, groups

@@ -1,6 +1,7 @@
 """Consistency: after the search, samples can be changed so that A(sample) equals the reference."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -28,8 +29,10 @@ class ExactConsistency:
     form followed by one clip.
 
     The only remaining error is the rounding of the saved file: about 66 dB of LR-PSNR at factor 2, 78 dB at factor 8.
-    Some references have no original in [0, 1], for example a full-contrast checkerboard, which no bicubic downsampling
-    gives. They are approached for `rounds` rounds, and `lr_psnr_bound` says how near any picture can come.
+    Where A is ill-conditioned, its pseudo-inverse leaves out the smallest singular values, and what they would have to
+    fit, mostly the rounding of the reference, is left. Some references have no original in [0, 1], for example a
+    full-contrast checkerboard, which no bicubic downsampling gives. These are approached for `rounds` rounds, and
+    `lr_psnr_bound` says how near any picture can come.
 
     Args:
         rounds: the maximum number of projections of a sample; each sample stops as soon as its LR mean squared error
@@ -41,9 +44,7 @@ class ExactConsistency:
     TOLERANCE = 1e-10
 
     def __init__(self, rounds: int = 100) -> None:
-        if rounds < 1:
-            raise UserError(f"consistency.rounds={rounds} must be at least 1; consistency=none switches it off.")
-        self.rounds = rounds
+        self.rounds = _at_least_one(rounds)
 
     @torch.no_grad()
     def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
@@ -51,22 +52,95 @@ class ExactConsistency:
 
         No sample depends on the others.
         """
-        current, previous = samples, samples
-        momentum = samples.new_ones(samples.shape[0], 1, 1, 1)
-        for _ in range(self.rounds):
-            error = (lr - degradation(current.clamp(0, 1))).square().mean(dim=(1, 2, 3), keepdim=True)
-            unfinished = error > self.TOLERANCE
-            if not unfinished.any():
-                break
-            next_momentum = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
-            ahead = current + (momentum - 1) / next_momentum * (current - previous)
-            step = degradation.pseudo_inverse(lr - degradation(ahead.clamp(0, 1)))
-            proposal = ahead + step
-            # Moving against the latest step means that the momentum has overshot: restart it.
-            overshot = (step * (proposal - current)).sum(dim=(1, 2, 3), keepdim=True) < 0
-            momentum = torch.where(overshot, torch.ones_like(momentum), next_momentum)
-            current, previous = torch.where(unfinished, proposal, current), current
-        return current.clamp(0, 1)
+
+        def residual(x: Tensor) -> Tensor:
+            return lr - degradation(x.clamp(0, 1))
+
+        return _ascended(samples, residual, degradation.pseudo_inverse, self.rounds).clamp(0, 1)
+
+
+class NoisyConsistency:
+    """Brings each sample as near to a reference with noise as the noise allows, and no nearer.
+
+    The reference is y = A x + n, with Gaussian noise of standard deviation s. A sample x is replaced by the picture in
+    [0, 1] of the highest posterior density when the sample itself is only known up to an error of standard deviation p
+    in each pixel: the minimum of |x' - x|^2 / p^2 + |y - A x'|^2 / s^2. Without bounds it is Tikhonov's closed form
+    x + A^T (A A^T + s^2 / p^2 I)^-1 (y - A x). It is the exact projection for s -> 0, and for s -> infinity the sample.
+
+    With the bounds it has the form clip(x + A^T c), and c is found by the same accelerated dual ascent as in
+    `ExactConsistency`: that of the system [A, s / p] without bounds on the noise.
+
+    Args:
+        noise_std: s, the standard deviation of the noise of the reference, in units of the [0, 1] range.
+        prior_std: p, how far a pixel of a sample may be wrong before its correction, in the same units.
+        rounds: the maximum number of corrections of a sample.
+    Raises:
+        UserError: a standard deviation is not positive, or `rounds` is less than 1.
+    """
+
+    def __init__(self, noise_std: float, prior_std: float = 0.2, rounds: int = 100) -> None:
+        if not 0 < noise_std < math.inf:
+            raise UserError(
+                f"consistency.noise_std={noise_std} must be positive; for a reference without noise choose"
+                " consistency=exact."
+            )
+        if not 0 < prior_std < math.inf:
+            raise UserError(f"consistency.prior_std={prior_std} must be positive.")
+        self.ridge, self.rounds = (noise_std / prior_std) ** 2, _at_least_one(rounds)
+
+    @torch.no_grad()
+    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
+        """Maps samples [K, 3, R, R] and lr [3, h, w] in [0, 1] to [K, 3, R, R] in [0, 1], not rounded to 8 bits.
+
+        No sample depends on the others.
+        """
+
+        def corrected(c: Tensor) -> Tensor:
+            return (samples + degradation.transpose(c)).clamp(0, 1)
+
+        def residual(c: Tensor) -> Tensor:
+            return lr - degradation(corrected(c)) - self.ridge * c
+
+        nothing = torch.zeros_like(lr, dtype=samples.dtype).expand(len(samples), *lr.shape)
+        return corrected(_ascended(nothing, residual, lambda r: degradation.solve(r, self.ridge), self.rounds))
+
+
+def _ascended(
+    start: Tensor, residual: Callable[[Tensor], Tensor], inverse: Callable[[Tensor], Tensor], rounds: int
+) -> Tensor:
+    """Adds `inverse(residual(x))` to x, with Nesterov's momentum, until the residual of each sample is negligible.
+
+    Args:
+        start: x at the beginning, [K, ...] with four axes.
+        residual: what x leaves, [K, c, h, w].
+        inverse: the step that would leave nothing, were there no bounds.
+        rounds: the maximum number of steps.
+    """
+    current, previous = start, start
+    momentum = start.new_ones(start.shape[0], 1, 1, 1)
+    for _ in range(rounds):
+        error = residual(current).square().mean(dim=(1, 2, 3), keepdim=True)
+        unfinished = error > ExactConsistency.TOLERANCE
+        if not unfinished.any():
+            break
+        next_momentum = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
+        ahead = current + (momentum - 1) / next_momentum * (current - previous)
+        step = inverse(residual(ahead))
+        proposal = ahead + step
+        # Moving against the latest step means that the momentum has overshot: restart it.
+        overshot = (step * (proposal - current)).sum(dim=(1, 2, 3), keepdim=True) < 0
+        momentum = torch.where(overshot, torch.ones_like(momentum), next_momentum)
+        current, previous = torch.where(unfinished, proposal, current), current
+    return current
+
+
+def _at_least_one(rounds: int) -> int:
+    if rounds < 1:
+        raise UserError(f"consistency.rounds={rounds} must be at least 1; consistency=none switches it off.")
+    return rounds
+
+
+Consistency = NoConsistency | ExactConsistency | NoisyConsistency
 
 
 @torch.no_grad()

@@ -31,22 +31,23 @@ class BestIterate:
         self.variables = {}
 
     @torch.no_grad()
-    def observe(self, step: int, fidelity: Tensor, variables: Mapping[str, Tensor], images: Tensor) -> None:
+    def observe(self, step: int, terms: Mapping[str, Tensor], variables: Mapping[str, Tensor], images: Tensor) -> None:
         """Records the iterate before the optimiser's step number `step` (from 0).
 
         Args:
-            fidelity: the fidelity of each sample, [B].
+            terms: the unweighted terms of the objective for each sample by name, [B] each; `fidelity` is among them.
             variables: the variables of the search, [B, ...] each.
             images: the generated images, [B, 3, R, R].
         """
-        fidelity = fidelity.detach()
+        fidelity = terms["fidelity"].detach()
+        score = self._score(terms).detach()
         if not self.variables:
             self.variables = {name: value.detach() for name, value in variables.items()}
-            # Infinity, not the first fidelity: a NaN there would never be replaced.
-            self._lowest = torch.full_like(fidelity, torch.inf)
+            # Infinity, not the first score: a NaN there would never be replaced.
+            self._lowest = torch.full_like(score, torch.inf)
             self._step = torch.full_like(fidelity, step, dtype=torch.long)
-        wanted = self._wanted(fidelity)
-        self._lowest = torch.where(wanted, fidelity, self._lowest)
+        wanted = self._wanted(score)
+        self._lowest = torch.where(wanted, score, self._lowest)
         self._step = torch.where(wanted, step, self._step)
         for name, value in variables.items():
             at_sample = wanted.view(-1, *[1] * (value.ndim - 1))
@@ -55,9 +56,13 @@ class BestIterate:
         if step in self.film_steps:
             self._film.append(images.detach().clamp(0, 1).cpu())
 
-    def _wanted(self, fidelity: Tensor) -> Tensor:
+    def _score(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Returns what the kept iterate of each sample has the lowest value of, [B]."""
+        return terms["fidelity"]
+
+    def _wanted(self, score: Tensor) -> Tensor:
         """Returns for which samples this iterate replaces the kept one, bool [B]."""
-        return fidelity < self._lowest
+        return score < self._lowest
 
     @property
     def fidelity_trace(self) -> Tensor:
@@ -78,5 +83,24 @@ class BestIterate:
 class LastIterate(BestIterate):
     """Keeps each sample's last iterate, whatever its fidelity: the draw of a sampler is the end of its chain."""
 
-    def _wanted(self, fidelity: Tensor) -> Tensor:
-        return torch.ones_like(fidelity, dtype=torch.bool)
+    def _wanted(self, score: Tensor) -> Tensor:
+        return torch.ones_like(score, dtype=torch.bool)
+
+
+class LowestSum(BestIterate):
+    """Keeps each sample's iterate with the lowest weighted sum of fidelity and geodesic term.
+
+    The report's own program does so, and takes the fidelity as its objective does: no lower than `eps`.
+
+    Args:
+        steps, film_frames: as for `BestIterate`.
+        l2_weight, geodesic_weight, eps: those of `multimodal_pulse.search.Objective`.
+    """
+
+    def __init__(self, steps: int, film_frames: int, *, l2_weight: float, geodesic_weight: float, eps: float):
+        super().__init__(steps, film_frames)
+        self.l2_weight, self.geodesic_weight, self.eps = l2_weight, geodesic_weight, eps
+
+    def _score(self, terms: Mapping[str, Tensor]) -> Tensor:
+        fidelity = self.l2_weight * terms["fidelity"].clamp(min=self.eps)
+        return fidelity + self.geodesic_weight * terms["geodesic_spread"]

@@ -28,13 +28,14 @@ from multimodal_pulse.diversity.synthesis_noise import (
     NoiseMaps,
     NoSynthesisNoise,
     PulseNoise,
+    SharedSynthesisNoise,
     noise_name,
 )
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.space import Space
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.after_step import AfterStep, Step
-from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency
+from multimodal_pulse.search.consistency import Consistency
 from multimodal_pulse.search.keep import BestIterate
 from multimodal_pulse.search.objective import AnyObjective, Iterate, squared_error
 from multimodal_pulse.search.outcome import Outcome, Recorder, ReferenceList, round_samples
@@ -89,13 +90,13 @@ class LatentOptimization(pl.LightningModule):
         stages: Sequence[Stage],
         latent_resampling: InitialLatents,
         lr_noise: NoLrNoise | GaussianLrNoise | MaskedLrNoise,
-        synthesis_noise: NoSynthesisNoise | GaussianSynthesisNoise | PulseNoise,
+        synthesis_noise: NoSynthesisNoise | GaussianSynthesisNoise | PulseNoise | SharedSynthesisNoise,
         batch_diversity: NoBatchDiversity | BatchDiversity | Repulsion,
         objective: AnyObjective,
         after_step: AfterStep,
         keep: Callable[[int, int], BestIterate],
         select: Selection,
-        consistency: NoConsistency | ExactConsistency,
+        consistency: Consistency,
         num_samples: int,
         seed: int,
         film_frames: int = 0,
@@ -161,7 +162,7 @@ class LatentOptimization(pl.LightningModule):
             iterate = Iterate(variables, self.initial, w_plus, of_references, fidelity, lr_numel, progress)
             coupling = self.batch_diversity(of_references, self.degradation)
             losses, terms = self.objective(iterate, coupling)
-        self.kept.observe(step, fidelity, variables, images)
+        self.kept.observe(step, terms, variables, images)
 
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
@@ -176,7 +177,7 @@ class LatentOptimization(pl.LightningModule):
     @torch.no_grad()
     def on_train_epoch_end(self) -> None:
         """Ends a group: draws the kept iterates again, outside autocast, and hands the outcomes to the recorder."""
-        found, noise_maps = self.kept.variables, self.noise_maps.maps(self.kept.variables)
+        found, noise_maps = self.kept.variables, self.noise_maps.of_saved(self.kept.variables)
         w_plus, images = self.stage.latent_space.synthesise(found, noise_maps)
         latents = found | {"w_plus": w_plus} | {noise_name(layer): maps for layer, maps in enumerate(noise_maps)}
         of_references = list(zip(images.split(self.num_samples), self.group, strict=True))

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from multimodal_pulse.search.joint import Joint
 from multimodal_pulse.search.lbfgs import LBFGS
 
 Problems = Sequence[Sequence[nn.Parameter]]
@@ -28,14 +29,34 @@ def ranger21(problems: Problems, *, num_iterations: int, built_in_schedule: bool
     Weight decay is off, since it is normalised over all Parameters and would couple the samples; the spheres fix the
     norms anyway. Gradient normalisation and clipping act within one Parameter, that is, within one sample.
     """
-    from pytorch_optimizer import Ranger21  # takes half a second
+    return _ranger21(_flat(problems), num_iterations, built_in_schedule, lr, weight_decay=0.0)
 
-    return Ranger21(
-        _flat(problems),
-        num_iterations=num_iterations,
-        lr=lr,
-        weight_decay=0.0,
-        disable_lr_scheduler=not built_in_schedule,
+
+def ranger21_of_batch(
+    problems: Problems,
+    *,
+    num_iterations: int,
+    built_in_schedule: bool,
+    lr: float,
+    weight_decay: float,
+) -> Optimizer:
+    """Makes Ranger21 as the report's own program calls it: one Parameter for all samples of a reference.
+
+    Gradient clipping, centralisation and normalisation then act on all of them together. That program also tells it of
+    a step for each sample, K times as many as there are: the search ends soon after the warm-up. Its schedule is
+    therefore that of `num_iterations` * K steps.
+
+    Args:
+        problems: the Parameters of each problem, one for each sample.
+        num_iterations: the steps of the stage.
+        built_in_schedule: whether warm-up and warm-down are on.
+        lr: the learning rate.
+        weight_decay: the weight decay, relative to the root of the mean variance of the gradients; there 1e-4.
+    """
+    return Joint(
+        problems,
+        lambda common, samples: _ranger21(common, samples * num_iterations, built_in_schedule, lr, weight_decay),
+        lr,
     )
 
 
@@ -66,6 +87,20 @@ def lbfgs(
 ) -> Optimizer:
     """Makes the batched L-BFGS of `multimodal_pulse.search.lbfgs`, whose arguments these are."""
     return LBFGS(problems, lr, first_move, history)
+
+
+def _ranger21(
+    parameters: list[nn.Parameter], num_iterations: int, built_in_schedule: bool, lr: float, weight_decay: float
+) -> Optimizer:
+    from pytorch_optimizer import Ranger21  # takes half a second
+
+    return Ranger21(
+        parameters,
+        num_iterations=num_iterations,
+        lr=lr,
+        weight_decay=weight_decay,
+        disable_lr_scheduler=not built_in_schedule,
+    )
 
 
 def _flat(problems: Problems) -> list[nn.Parameter]:

@@ -76,6 +76,7 @@ def test_numbers_out_of_range_are_refused_by_name(key):
         "optimizer.momentum": ("optimizer=sgd",),
         "optimizer.first_move": ("optimizer=lbfgs",),
         "optimizer.history": ("optimizer=lbfgs",),
+        "optimizer.weight_decay": ("optimizer=ranger21_of_batch",),
         "stages.restarts": ("stages=restarts",),
         "trainer.device": ("trainer=gpu",),
     }
@@ -123,6 +124,9 @@ def test_what_a_search_alone_reads_is_named_where_nothing_is_searched():
     assert without_effect(composed(*given)[1].choices, given) == (
         "search=bicubic makes one picture per reference without a search: num_samples=4, steps=50, film_frames=4,"
         " optimizer.lr=3.0 have no effect."
+    )
+    assert without_effect(composed("method=bicubic")[1].choices, ["steps=3", "steps=4"]) == (
+        "search=bicubic makes one picture per reference without a search: steps=4 has no effect."
     )
     said = without_effect(composed("search=mean_image", "keep=last")[1].choices, ["search=mean_image", "keep=last"])
     assert said is not None and said.endswith("keep=last has no effect.")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize, resize_matrix
+from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.degradation.resize import bicubic_resize, resize_matrix
 
 
 def cubic(x: float) -> float:

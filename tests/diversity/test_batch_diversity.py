@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Bicubic
-from multimodal_pulse.diversity.batch_diversity import BatchDiversity, NoBatchDiversity, Repulsion
+from multimodal_pulse.diversity.batch_diversity import (
+    AveragedBatchDiversity,
+    BatchDiversity,
+    NoBatchDiversity,
+    Repulsion,
+)
 
 
 def equation_1(images: np.ndarray) -> float:
@@ -45,6 +50,17 @@ def test_gradient_is_finite_between_identical_images_and_parts_different_ones():
     images = torch.tensor([0.4, 0.6]).view(1, 2, 1, 1, 1).expand(1, 2, 3, 4, 4).clone().requires_grad_()
     BatchDiversity()(images, None).backward()
     assert (images.grad[0, 0] > 0).all() and (images.grad[0, 1] < 0).all()  # a step downhill moves them apart
+
+
+def test_averaged_counts_each_pair_once_and_divides_by_the_samples():
+    images = torch.rand(2, 4, 3, 256, 256, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = [
+        -sum(torch.dist(of_reference[i], of_reference[j]) for i in range(4) for j in range(i + 1, 4)) / 4
+        for of_reference in images
+    ]
+    found = AveragedBatchDiversity()(images, None)
+    assert found.tolist() == pytest.approx([value.item() for value in expected], rel=1e-9)
+    assert (0.02 * found).tolist() == pytest.approx((0.0025 * BatchDiversity()(images, None)).tolist(), rel=1e-12)
 
 
 def test_off_is_zero_without_a_gradient():
@@ -91,8 +107,6 @@ def test_repulsion_of_no_distance_is_refused():
 
 
 def test_what_is_coupled_is_one_problem():
-    assert (NoBatchDiversity().problems(3, 4), BatchDiversity().problems(3, 4), Repulsion(1.0).problems(3, 4)) == (
-        12,
-        3,
-        3,
-    )
+    assert NoBatchDiversity().problems(3, 4) == 12
+    for coupling in (BatchDiversity(), AveragedBatchDiversity(), Repulsion(1.0)):
+        assert coupling.problems(3, 4) == 3

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from tiny_search import FACTOR, tiny_generator, tiny_statistics
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation import Bicubic
+from multimodal_pulse.degradation import Area, Bicubic, Inpainting
 from multimodal_pulse.diversity.bank import Bank, Estimate, bank, estimate_file, lr_pictures
+from multimodal_pulse.diversity.bank import stored as stored_numbers
 from multimodal_pulse.diversity.conditioned import ConditionedLatents, SpreadConditionedLatents
 from multimodal_pulse.generator.computed_once import Unfinished
 from multimodal_pulse.generator.spaces.gaussian import Gaussian
@@ -96,6 +98,17 @@ def test_the_estimate_is_ridge_regression(stored):
     assert torch.allclose(stored.estimate(stored.lr[7]).double(), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("draws", [30, 47, 48, 49, 70])
+def test_with_fewer_draws_than_lr_pixels_it_is_the_same_regression(draws):
+    """As of a factor of 2, whose LR pictures have more pixels than the bank has draws."""
+    rng = torch.Generator().manual_seed(0)
+    lr, latents = torch.rand(draws, 48, generator=rng), torch.randn(draws, 16, generator=rng)
+    rows = torch.cat([lr - lr.mean(0), torch.eye(48)]).double()
+    targets = torch.cat([latents - latents.mean(0), torch.zeros(48, 16)]).double()
+    expected = torch.linalg.lstsq(rows, targets).solution
+    assert torch.allclose(Estimate.fit(lr, latents).coefficients.double(), expected, atol=1e-5)
+
+
 def test_a_draw_conditioned_on_its_own_picture_is_itself(stored):
     index = torch.tensor([5])
     again = stored.estimate(stored.lr[5]) + stored.residuals(index)[0]
@@ -135,3 +148,33 @@ def test_conditioned_starts_fit_better_than_draws_of_the_prior(stored):
 def test_numbers_out_of_range_are_refused(numbers, message):
     with pytest.raises(UserError, match=message):
         ConditionedLatents(*numbers)
+
+
+def test_operators_of_one_name_do_not_share_a_bank(tmp_path):
+    masks = []
+    for number in range(2):
+        picture = Image.new("L", (16, 16))
+        picture.paste(255, (0, 0, 8, 8) if number else (8, 8, 16, 16))
+        picture.save(tmp_path / f"{number}.png")
+        masks.append(Inpainting(str(tmp_path / f"{number}.png")))
+    first, second = (bank(tiny_generator(), mask, 20) for mask in masks)
+    assert masks[0].name == masks[1].name and not torch.equal(first.lr, second.lr)
+    assert len(list(tmp_path.glob("bank-*"))) == 2
+    kept = ConditionedLatents(draws=20, nearest=5, temperature=1.0)
+    banks = [kept._bank(tiny_generator(), mask).lr for mask in masks]
+    assert torch.equal(banks[0], first.lr) and torch.equal(banks[1], second.lr)
+
+
+@pytest.mark.parametrize(("side", "kept"), [(16, 16), (32, 32), (33, 17), (64, 32), (128, 32), (100, 25)])
+def test_large_pictures_are_stored_smaller(side, kept):
+    pictures = torch.rand(5, 3, side, side, generator=torch.Generator().manual_seed(0))
+    small = stored_numbers(pictures)
+    assert small.shape == (5, 3 * kept * kept) and torch.allclose(small[2], stored_numbers(pictures[2]))
+    if side % kept == 0:
+        assert torch.allclose(small, Area(side // kept)(pictures).flatten(1), atol=1e-6)
+
+
+def test_a_bank_of_another_size_is_drawn_again(stored, tmp_path):
+    [file] = tmp_path.glob("bank-*")
+    save_file({"lr": torch.zeros(DRAWS, 12, dtype=torch.uint8)}, file)
+    assert torch.equal(bank(tiny_generator(), DEGRADATION, DRAWS).lr, stored.lr)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.diversity.lr_noise import GaussianLrNoise, MaskedLrNoise, NoLrNoise, lr_mask
+from multimodal_pulse.diversity.lr_noise import GaussianLrNoise, MaskedLrNoise, NoLrNoise, SharedLrNoise, lr_mask
 
 LR = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -25,6 +25,18 @@ def test_gaussian_noise_has_mean_0_and_the_std_and_differs_per_sample():
 def test_sample_k_does_not_depend_on_how_many_there_are():
     noise = GaussianLrNoise(0.1)
     assert torch.equal(noise.targets(LR, 0, "a", 5)[:2], noise.targets(LR, 0, "a", 2))
+
+
+def test_shared_noise_is_one_clipped_copy_for_all_samples():
+    targets = SharedLrNoise(0.4).targets(LR, 0, "a", 5)
+    assert targets.shape == (5, 3, 32, 32)
+    assert all(torch.equal(target, targets[0]) for target in targets)
+    assert targets.min() == 0 and targets.max() == 1
+    within = (targets[0] > 0) & (targets[0] < 1)
+    assert 0.3 < within.float().mean() < 0.9
+    first = GaussianLrNoise(0.4).targets(LR, 0, "a", 1)[0]
+    assert torch.equal(targets[0][within], first[within])
+    assert not torch.equal(targets, SharedLrNoise(0.4).targets(LR, 1, "a", 5))
 
 
 def test_a_mask_confines_the_noise_bit_for_bit():

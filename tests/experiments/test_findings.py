@@ -16,6 +16,7 @@ from tiny_run import OVERRIDES
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.interface.api import run_overrides
+from multimodal_pulse.metrics.intervals import Estimate
 from multimodal_pulse.references.pixels import load_rgb
 
 NAMES = ("points", "measures", "curves", "verdicts", "plots", "findings", "run_findings")
@@ -125,25 +126,7 @@ def test_runner_does_what_is_missing(scripts, tmp_path, capsys) -> None:
     assert "no point begins with none_such" in capsys.readouterr().err
 
 
-# --- intervals and verdicts --------------------------------------------------------------------------------------
-
-
-def test_interval_is_that_of_the_normal_distribution_where_it_must_be(scripts) -> None:
-    values = np.random.default_rng(3).normal(5, 2, size=400)
-    found = scripts["curves"].estimate(values)
-    half = 1.96 * values.std() / 20
-    assert found.mean == pytest.approx(values.mean())
-    assert found.low == pytest.approx(values.mean() - half, abs=0.02)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.02)
-
-
-def test_interval_covers_the_truth_as_often_as_it_says(scripts) -> None:
-    rng = np.random.default_rng(4)
-    hits = 0
-    for _ in range(100):
-        found = scripts["curves"].estimate(rng.normal(1, 1, size=40))
-        hits += found.low <= 1 <= found.high
-    assert 86 <= hits <= 100  # 95 expected; 86 and fewer have a probability of 2e-4
+# --- verdicts ----------------------------------------------------------------------------------------------------
 
 
 def measured(scripts, path: Path, faithful_reports: bool) -> Path:
@@ -202,7 +185,7 @@ def test_verdicts_follow_the_numbers(scripts, tmp_path, reports: bool) -> None:
 
 
 def test_part_needs_its_whole_interval_on_one_side(scripts) -> None:
-    Part, Estimate = scripts["verdicts"].Part, scripts["curves"].Estimate
+    Part = scripts["verdicts"].Part
     assert Part("", Estimate(2, 1.1, 3), 1, "", above=1).holds
     assert not Part("", Estimate(2, 0.9, 3), 1, "", above=1).holds
     assert Part("", Estimate(2, 1, 3), 1, "", below=3.1).holds

@@ -1,37 +1,43 @@
-"""The README's table: from run directories, real ones of a random 32 x 32 generator and ones written by hand."""
+"""The README's tables: from run directories, real ones of a random 32 x 32 generator and ones written by hand."""
 
 import csv
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from page_pixels import enlarged, places
 from PIL import Image
-from places import CONF
 from scripts import scripts
 from tiny_run import OVERRIDES
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.configuration.compose import compose_config
+from multimodal_pulse.configuration.compose import compose_config, compose_job
+from multimodal_pulse.configuration.validation import check_config
+from multimodal_pulse.metrics.intervals import estimate
 from multimodal_pulse.references.pixels import load_rgb, save_png
 
 TINY = [*OVERRIDES, "references.limit=2", "steps=2"]
 
-
-method_rows, run_methods, table = scripts("methods", "method_rows", "run_methods", "table")
+method_rows, run_methods, runs, columns, claims, table = scripts(
+    "methods", "method_rows", "run_methods", "runs", "columns", "claims", "table"
+)
 [comparison] = scripts("figures", "comparison")
-REAL_ROWS = ("bicubic", "resampling", "resampling_exact")
+ROWS = method_rows.ROWS
+REAL_ROWS = ("bicubic", "resampling", "resampling_exact", "pulse_20")
 
 
 @pytest.fixture(scope="module")
 def real_runs(tmp_path_factory) -> Path:
-    """Some rows at two seeds, made by the driver."""
-    runs = tmp_path_factory.mktemp("methods")
-    run_methods.main(["--runs", str(runs), "--rows", ",".join(REAL_ROWS), *TINY])
-    return runs
+    """Some rows, made by the driver."""
+    folder = tmp_path_factory.mktemp("methods")
+    run_methods.main(["--runs", str(folder), "--rows", ",".join(REAL_ROWS), *TINY])
+    return folder
 
 
 @pytest.fixture
@@ -40,79 +46,101 @@ def copied_runs(real_runs, tmp_path) -> Path:
     return Path(shutil.copytree(real_runs, tmp_path / "runs"))
 
 
-def write_run(
-    runs: Path, row: str, seed: int, psnr: float, lr_psnr: list[float | None], distance: float | None, seconds: float
-) -> None:
-    """A run directory of one reference, as far as the table reads it."""
-    folder = runs / row / f"seed-{seed}"
-    pictures = folder / "references" / "r"
-    pictures.mkdir(parents=True)
-    Image.new("RGB", (16, 16)).save(pictures / "hr.png")
-    records = [
-        {"reference": "r", "sample": k, "lr_psnr": value, "steps": 200, "seconds": seconds / len(lr_psnr)}
-        for k, value in enumerate(lr_psnr)
-    ]
-    known = [value for value in lr_psnr if value is not None]
-    metrics = {
-        "num_references": 1,
-        "psnr": {"mean": psnr},
-        "ssim": {"mean": 0.5},
-        "lpips": {"mean": None},
-        "lr_psnr": {"mean": fmean(known), "min": min(known)},
-        "diversity": {"rms": distance},
-        "seconds": seconds,
-        "lpips_backbone": {"net": None, "weights": "absent"},
+def sample(**values: float | None) -> dict:
+    """The record of a sample, as far as the tables read it."""
+    usual = {
+        "psnr": 20.0,
+        "ssim": 0.5,
+        "lpips": 0.1,
+        "realistic": True,
+        "lr_psnr": 78.0,
+        "lr_psnr_found": 30.0,
+        "steps": 20,
     }
-    (folder / "plan.json").write_text(json.dumps({"references": ["r"]}))
-    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": seed, "num_samples": len(lr_psnr)}))
-    (folder / "metrics.json").write_text(json.dumps(metrics))
-    (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    (folder / "provenance.json").write_text(json.dumps({"device": "cpu", "commit": None}))
-    (pictures / "record.json").write_text(json.dumps({"reference": "r", "weights_sha256": "w", "records": records}))
+    return usual | values
 
 
-def verdicts(runs: Path) -> list[str]:
-    read = table.read_runs(runs)
-    return [claim.verdict(read) for claim in table.CLAIMS]
+def write_run(folder: Path, row: str, seed: int, of_references: Sequence[Sequence[dict]], **shared: float) -> Path:
+    """A finished run directory of references r0, r1, ..., as far as the tables read it, with the given records."""
+    run = folder / row / f"seed-{seed}"
+    names = [f"r{index}" for index in range(len(of_references))]
+    for name, records in zip(names, of_references, strict=True):
+        place = run / "references" / name
+        place.mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(place / "hr.png")
+        Image.new("RGB", (2, 2)).save(place / "lr.png")
+        for number, record in enumerate(records):
+            record["sample"] = number
+            Image.new("RGB", (16, 16)).save(place / f"sr_{number:02d}.png")
+        usual = {"mean_image_psnr": 21.0, "gain": 1.0, "calibration": 1.0, "seconds": 2.0}
+        entry = {
+            **usual,
+            **{key: value for key, value in shared.items() if key in usual},
+            "reference": name,
+            "records": records,
+            "diversity": {"rms": shared.get("rms", 15.0), "lpips_score": shared.get("lpips_score", 13.0)},
+            "weights_sha256": "w",
+            "lpips_backbone": {"net": "alex", "weights": "verified"},
+            "realism_backbone": {"domain": "portraits", "weights": "verified"},
+        }
+        (place / "record.json").write_text(json.dumps(entry))
+    config = {"seed": seed, "num_samples": len(of_references[0]), "degradation": {"factor": 8}}
+    (run / "plan.json").write_text(json.dumps({"references": names}))
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    (run / "provenance.json").write_text(json.dumps({"device": "cpu", "commit": None}))
+    return run
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of the rows of Markdown tables."""
+    return [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if "| `" in line]
+
+
+def verdicts(folder: Path) -> dict[str, str]:
+    """The verdict on every claim about the main rows, by its sentence."""
+    main = runs.main_table(runs.read_runs(folder))
+    return {claim.sentence: claims.verdict(claim, main) for claim in claims.MAIN_CLAIMS}
 
 
 # --- real runs ---------------------------------------------------------------------------------------------------
 
 
-def test_the_table_of_real_runs_has_their_scores(real_runs, tmp_path, capsys):
+def test_the_tables_of_real_runs_have_their_scores(real_runs, tmp_path, capsys):
     table.main(["--runs", str(real_runs), "--out", str(tmp_path)])
     with (tmp_path / "table.csv").open(encoding="utf-8") as lines:
-        rows = {line["row"]: line for line in csv.DictReader(lines)}
-    assert list(rows) == list(REAL_ROWS)  # in the order of the table
-    assert [line["samples"] for line in rows.values()] == ["1", "4", "4"]
-    for row, line in rows.items():
-        of_seeds = []
-        for seed in (0, 1):
-            text = (real_runs / row / f"seed-{seed}" / "records.jsonl").read_text(encoding="utf-8")
-            of_seeds.append([json.loads(record) for record in text.splitlines()])
-        assert {len(records) for records in of_seeds} == {2 * int(line["samples"])}
-        means = [fmean(record["psnr"] for record in records) for records in of_seeds]
-        assert float(line["psnr"]) == pytest.approx(fmean(means), abs=1e-4)
-        assert float(line["psnr_spread"]) == pytest.approx(abs(means[0] - means[1]), abs=1e-4)
-        assert float(line["lr_psnr_worst"]) == min(r["lr_psnr"] for records in of_seeds for r in records)
-        assert float(line["seconds"]) == pytest.approx(fmean(sum(r["seconds"] for r in rs) / 2 for rs in of_seeds))
-        assert line["lpips"] == ""
-        assert (line["distance"] == "") == (line["samples"] == "1")
-    assert float(rows["bicubic"]["psnr_spread"]) == 0 < float(rows["resampling"]["psnr_spread"])
+        found = {(line["table"], line["row"]): line for line in csv.DictReader(lines)}
+    # In the order of the rows; the main rows have all seeds there and the first one here.
+    assert list(found) == [("main", "bicubic"), *(("few", row) for row in REAL_ROWS)]
+    assert [line["seeds"] for line in found.values()] == ["3", "1", "1", "1", "1"]
+    assert [line["samples"] for line in found.values()] == ["1.0", "1.0", "4.0", "4.0", "1.0"]
+    assert [line["passes"] for line in found.values()] == ["0.0", "0.0", "2.0", "2.0", "20.0"]
+    for (_, row), line in found.items():
+        text = (real_runs / row / "seed-0" / "records.jsonl").read_text(encoding="utf-8")
+        records = [json.loads(record) for record in text.splitlines()]
+        for column, key in (("psnr", "psnr"), ("lr_psnr_found", "lr_psnr_found")):
+            assert float(line[column]) == pytest.approx(fmean(record[key] for record in records))
+            assert float(line[f"{column}_low"]) <= float(line[column]) <= float(line[f"{column}_high"])
+        worst = min(record["lr_psnr"] for record in records)
+        assert float(line["lr_psnr_worst"]) == pytest.approx(worst, abs=1e-4)
+        assert line["lpips"] == line["lpips_low"] == ""
+        assert (line["distance"] == "") == (line["mean_image_psnr"] == "") == (line["samples"] == "1.0")
     written = (tmp_path / "table.md").read_text(encoding="utf-8")
-    assert "2 references (test_000000 to test_000001), 32 pixels wide; seeds 0, 1" in written
+    assert "2 references (test_000000 to test_000001), seeds 0, 1, 2." in written
+    assert "2 references (test_000000 to test_000001), seed 0." in written
     said = capsys.readouterr()
     assert said.out == written
-    assert "no runs yet: mean_portrait, untrained_generator, pulse, lr_noise" in said.err
+    assert "no runs yet: combined, explore, faithful, mean_portrait" in said.err
 
 
-def test_the_configuration_agrees_with_what_was_found(real_runs):
-    for path in real_runs.glob("*/seed-*/config.yaml"):
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert json.loads((path.parent / "metrics.json").read_text())["num_samples"] == config["num_samples"], path
+def test_a_sample_found_at_a_start_is_the_start(tmp_path):
+    few = ["latent_resampling.draws=100", "latent_resampling.nearest=10"]
+    run_methods.main(["--runs", str(tmp_path), "--rows", "bank,bank_exact", *TINY, *few])
+    for row in ("bank", "bank_exact"):
+        [run] = runs.read_runs(tmp_path)[row]
+        assert [record["best_step"] for entry in run.entries for record in entry["records"]] == [0] * 8
 
 
-def test_started_again_it_does_only_what_is_missing(copied_runs, monkeypatch, tmp_path):
+def test_started_again_it_does_only_what_is_missing(copied_runs):
     kept = copied_runs / "bicubic" / "seed-0" / "references" / "test_000000" / "record.json"
     before = kept.stat().st_mtime_ns
     shutil.rmtree(copied_runs / "bicubic" / "seed-1" / "references" / "test_000001")
@@ -122,35 +150,39 @@ def test_started_again_it_does_only_what_is_missing(copied_runs, monkeypatch, tm
 
 
 def test_exactness_is_measured_on_the_files(copied_runs):
-    claim = next(claim for claim in table.CLAIMS if claim.rows == ("resampling_exact",))
-    assert claim.verdict(table.read_runs(copied_runs)).startswith("HOLDS")
-    sample = copied_runs / "resampling_exact" / "seed-1" / "references" / "test_000001" / "sr_03.png"
-    save_png((load_rgb(sample) - 0.1).abs(), sample)
-    assert claim.verdict(table.read_runs(copied_runs)).startswith("DOES NOT HOLD")
+    worst = columns.COLUMNS["lr_psnr_worst"]
+    assert worst.cell(runs.read_runs(copied_runs)["resampling_exact"]) > 60
+    changed = copied_runs / "resampling_exact" / "seed-0" / "references" / "test_000001" / "sr_03.png"
+    save_png((load_rgb(changed) - 0.1).abs(), changed)
+    assert worst.cell(runs.read_runs(copied_runs)["resampling_exact"]) < 30
 
 
-def test_unfinished_runs_and_other_weights_and_references_are_refused_by_name(copied_runs):
-    metrics = copied_runs / "bicubic" / "seed-0" / "metrics.json"
-    content = metrics.read_text(encoding="utf-8")
-    metrics.write_text(json.dumps(json.loads(content) | {"num_references": 1}), encoding="utf-8")
-    with pytest.raises(UserError, match="bicubic/seed-0 has 1 of 2 references"):
-        table.read_runs(copied_runs)
-    metrics.unlink()
-    with pytest.raises(UserError, match="metrics.json is missing"):
-        table.read_runs(copied_runs)
-    metrics.write_text(content, encoding="utf-8")
+def test_an_unfinished_run_is_left_out_and_named(copied_runs, tmp_path, capsys):
+    shutil.rmtree(copied_runs / "bicubic" / "seed-1" / "references" / "test_000001")
+    shutil.rmtree(copied_runs / "resampling" / "seed-0" / "references" / "test_000000")
+    table.main(["--runs", str(copied_runs), "--out", str(tmp_path)])
+    said = capsys.readouterr()
+    assert "seeds 0, 2." in said.out
+    assert "`resampling`" not in "".join(line for line in said.out.splitlines() if line.startswith("|"))
+    left_out = "bicubic/seed-1 (1 of 2 references), resampling/seed-0 (1 of 2 references)"
+    assert f"not finished, left out: {left_out}" in said.err
 
-    record = copied_runs / "resampling" / "seed-1" / "references" / "test_000001" / "record.json"
+
+def test_other_weights_references_and_versions_are_refused_by_name(copied_runs):
+    record = copied_runs / "resampling" / "seed-0" / "references" / "test_000001" / "record.json"
     content = record.read_text(encoding="utf-8")
     record.write_text(json.dumps(json.loads(content) | {"weights_sha256": "other"}), encoding="utf-8")
-    with pytest.raises(UserError, match="resampling/seed-1 were made with different generator weights"):
-        table.read_runs(copied_runs)
+    with pytest.raises(UserError, match="resampling/seed-0 were made with different generator weights"):
+        runs.read_runs(copied_runs)
+    record.write_text(content.replace("lr_psnr_found", "lr_psnr_sought"), encoding="utf-8")
+    with pytest.raises(UserError, match="resampling/seed-0 was made by an earlier version"):
+        runs.read_runs(copied_runs)
     record.write_text(content, encoding="utf-8")
 
     original = copied_runs / "resampling" / "seed-0" / "references" / "test_000000" / "hr.png"
     Image.new("RGB", (16, 16)).save(original)
     with pytest.raises(UserError, match="resampling/seed-0 and .* different references"):
-        table.read_runs(copied_runs)
+        runs.read_runs(copied_runs)
 
 
 def test_no_runs_end_with_one_line(tmp_path):
@@ -161,8 +193,8 @@ def test_no_runs_end_with_one_line(tmp_path):
 
 def test_the_figure_shows_the_files(real_runs, tmp_path):
     path = tmp_path / "figure.png"
-    runs = [str(real_runs / row / "seed-0") for row in REAL_ROWS]
-    comparison.main([*runs, "--references", "test_000000,test_000001", "--title", "All", "--out", str(path)])
+    of_rows = [str(real_runs / row / "seed-0") for row in REAL_ROWS]
+    comparison.main([*of_rows, "--references", "test_000000,test_000001", "--title", "All", "--out", str(path)])
     with Image.open(path) as page:
 
         def place(row: str, reference: str, name: str) -> tuple[int, int]:
@@ -188,67 +220,149 @@ def test_the_figure_refuses_what_is_not_there(real_runs):
 # --- runs written by hand ----------------------------------------------------------------------------------------
 
 
-def test_means_and_spreads_over_seeds(tmp_path):
-    for seed, (psnr, worst, seconds) in enumerate([(20.0, 31.0, 4.0), (21.0, 29.0, 8.0), (25.0, 33.0, 6.0)]):
-        write_run(tmp_path, "resampling", seed, psnr, [worst, 40.0], 7.5 + seed, seconds)
-    read = table.read_runs(tmp_path)
-    row = table.markdown(read).splitlines()[2]
-    assert row == (
-        "| `resampling` | 2 | 200 | 22.00 (5.00) | 0.500 (0.000) | - | 35.5 (2.0) | 29.0 (4.0) | 8.5 (2.0) |"
-        " 6.00 (4.00) |"
-    )
-    one = {"resampling": read["resampling"][:1]}
-    assert "| 20.00 | 0.500 | - | 35.5 | 31.0 | 7.5 | 4.00 |" in table.markdown(one)
+def test_samples_and_seeds_of_a_reference_are_averaged_before_the_interval(tmp_path):
+    generator = np.random.default_rng(0)
+    psnr = generator.normal(20, 2, size=(3, 5, 4))  # [seeds, references, samples]
+    for seed in range(3):
+        write_run(tmp_path, "explore", seed, [[sample(psnr=value) for value in row] for row in psnr[seed]])
+    main = runs.main_table(runs.read_runs(tmp_path))
+    found = columns.COLUMNS["psnr"].cell(main["explore"])
+    expected = estimate([fmean(psnr[:, reference].flatten()) for reference in range(5)])
+    assert (found.mean, found.low, found.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    cells = [cell for row in rows_of(table.markdown(main)) for cell in row]
+    assert f"{expected.mean:.2f} ± {(expected.high - expected.low) / 2:.2f}" in cells
 
 
-def test_claims_are_computed_at_every_seed(tmp_path):
-    good = [31.0] * 19 + [29.0]
+def test_what_one_sample_or_reference_does_not_have_is_left_out(tmp_path):
+    write_run(tmp_path, "explore", 0, [[sample(psnr=None), sample(psnr=22.0)], [sample(psnr=None)] * 2])
+    [run] = runs.read_runs(tmp_path)["explore"]
+    assert columns.COLUMNS["psnr"].of_references([run]).tolist() == pytest.approx([22.0, np.nan], nan_ok=True)
+    assert columns.COLUMNS["psnr"].cell([run]).mean == 22
+    assert columns.COLUMNS["psnr"].cell([run, run]).mean == 22
+    assert table.shown(columns.COLUMNS["psnr"].cell([run.first(0)]), 2) == "-"
+
+
+def test_a_failed_sample_was_not_found(tmp_path):
+    found = [sample(lr_psnr=None, lr_psnr_found=None), sample(lr_psnr_found=26.9), sample(lr_psnr_found=27.0), sample()]
+    write_run(tmp_path, "explore", 0, [found, [sample()] * 4])
+    of_row = runs.read_runs(tmp_path)["explore"]
+    assert columns.COLUMNS["not_found"].cell(of_row).mean == 25  # two of four, none of four
+    assert columns.COLUMNS["lr_psnr_found_worst"].cell(of_row) == -np.inf
+
+
+def test_a_larger_run_gives_its_first_portraits_at_its_first_seed_to_the_second_table(tmp_path):
     for seed in (0, 1):
-        write_run(tmp_path, "bicubic", seed, 21.0, [36.0], None, 0.1)
-        write_run(tmp_path, "resampling", seed, 21.5, good, 8.0, 10)
-        write_run(tmp_path, "batch_diversity", seed, 20.0, [24.0, 25.0, 26.0], 9.0, 10)
-        write_run(tmp_path, "synthesis_noise_std_1", seed, 20.0, [20.0, 25.5, 40.0], 3.0, 10)
-    share, gain, ratio, apart, noisy, exact = verdicts(tmp_path)
-    assert share.startswith("HOLDS") and share.endswith("95.0 % (seed 0), 95.0 % (seed 1)")
-    assert gain.startswith("HOLDS") and gain.endswith("+0.50 dB (seed 0), +0.50 dB (seed 1)")
-    assert ratio.startswith("HOLDS") and "3.00 times" in ratio
-    assert apart.startswith("HOLDS") and f"{median([24.0, 25.0, 26.0])} dB" in apart
-    assert noisy.startswith("HOLDS") and "25.5 dB" in noisy
-    assert exact.startswith("NOT MEASURED") and "resampling_exact" in exact
+        run = write_run(tmp_path, "explore", seed, [[sample(psnr=20.0 + index + seed)] for index in range(18)])
+    shutil.rmtree(run / "references" / "r17")
+    read = runs.read_runs(tmp_path)
+    [few] = runs.few_table(read)["explore"]
+    assert (few.seed, [entry["reference"] for entry in few.entries]) == (0, [f"r{index}" for index in range(16)])
+    assert columns.COLUMNS["psnr"].cell([few]).mean == pytest.approx(20 + 7.5)
+    assert [run.seed for run in runs.main_table(read)["explore"]] == [0]  # seed 1 lacks one
+    shutil.rmtree(tmp_path / "explore" / "seed-0" / "references" / "r16")
+    read = runs.read_runs(tmp_path)
+    assert runs.main_table(read) == {} and len(runs.few_table(read)["explore"][0].entries) == 16
 
 
-def test_a_claim_that_one_seed_breaks_does_not_hold(tmp_path):
-    for seed in (0, 1):
-        write_run(tmp_path, "bicubic", seed, 21.0, [36.0], None, 0.1)
-        write_run(tmp_path, "resampling", seed, 21.5 - seed, [31.0] * 18 + [29.0 + 2 * (1 - seed), None], 8.0, 10)
-        write_run(tmp_path, "batch_diversity", seed, 20.0, [None, 25.0 - seed, 26.0], 9.0 - seed, 10)
-        write_run(tmp_path, "synthesis_noise_std_1", seed, 20.0, [24.9, None, 40.0], 3.0, 10)
-    share, gain, ratio, apart, noisy, _ = verdicts(tmp_path)
-    assert share.startswith("DOES NOT HOLD") and share.endswith("95.0 % (seed 0), 90.0 % (seed 1)")
-    assert gain.startswith("DOES NOT HOLD") and gain.endswith("+0.50 dB (seed 0), -0.50 dB (seed 1)")
-    assert ratio.startswith("DOES NOT HOLD") and ratio.endswith("3.00 times (seed 0), 2.67 times (seed 1)")
-    assert apart.startswith("DOES NOT HOLD") and apart.endswith("25.0 dB (seed 0), 24.0 dB (seed 1)")
-    assert noisy.startswith("DOES NOT HOLD") and "24.9 dB" in noisy
+def test_rows_on_other_portraits_are_named(tmp_path):
+    for row, count in (("pulse", 3), ("rls", 3), ("csgm", 2)):
+        write_run(tmp_path, row, 0, [[sample()]] * count)
+    said = table.amounts(runs.few_table(runs.read_runs(tmp_path)))
+    assert said == "3 references (r0 to r2), seed 0; `csgm`: 2 references (r0 to r1), seed 0"
+
+
+def test_no_table_is_wider_than_a_page(tmp_path):
+    write_run(tmp_path, "synthesis_noise_std_1", 0, [[sample(psnr=20.0 + index)] * 4 for index in range(3)])
+    [run] = runs.read_runs(tmp_path).values()
+    [*of_sections] = rows_of(table.markdown({"synthesis_noise_std_1": run}))
+    assert len(of_sections) == len(columns.SECTIONS)
+    assert max(sum(len(cell) + 2 for cell in cells) for cells in of_sections) <= 100
+
+
+def test_aims_are_met_on_one_side_of_their_bounds_and_missed_on_the_other(tmp_path):
+    good = sample(psnr=24.21, ssim=0.636, lpips=0.094, lr_psnr_found=27.0)
+    write_run(tmp_path, "explore", 0, [[dict(good) for _ in range(4)]] * 3, mean_image_psnr=26.01, gain=1.61,
+              lpips_score=12.1, calibration=0.91)  # fmt: skip
+    found = verdicts(tmp_path)
+    of_explore = {sentence: said for sentence, said in found.items() if sentence.startswith("`explore`")}
+    assert len(of_explore) == 12
+    assert all(said.startswith("HOLDS: ") for said in of_explore.values()), of_explore
+    assert found["`explore`: PSNR, dB: at least 24.2"].endswith(": 24.210 (24.210 to 24.210)")
+    assert found["`combined`: realism: at least 0.5"].startswith("NOT MEASURED")
+
+    shutil.rmtree(tmp_path / "explore")
+    bad = sample(psnr=24.1, ssim=0.634, lpips=0.096, lr_psnr_found=26.9, realistic=False, steps=21)
+    run = write_run(tmp_path, "explore", 0, [[dict(bad) for _ in range(4)]] * 3, mean_image_psnr=25.9, gain=1.5,
+                    lpips_score=11.9, calibration=1.11, seconds=3.1)  # fmt: skip
+    save_png(torch.full((3, 16, 16), 0.5), run / "references" / "r1" / "sr_02.png")
+    of_explore = [said for sentence, said in verdicts(tmp_path).items() if sentence.startswith("`explore`")]
+    assert all(said.startswith("DOES NOT HOLD: ") for said in of_explore), of_explore
+
+
+def test_a_comparison_holds_if_its_whole_interval_does(tmp_path):
+    claim = next(claim for claim in claims.MAIN_CLAIMS if claim.rows == ["faithful", "bicubic"])
+    write_run(tmp_path, "bicubic", 0, [[sample(psnr=value)] for value in (20.0, 22.0, 24.0, 26.0)])
+    for gains, expected in (([0.25, 0.5, 0.75, 1.0], "HOLDS"), ([-1.0, 0.5, 0.75, 1.0], "DOES NOT HOLD")):
+        shutil.rmtree(tmp_path / "faithful", ignore_errors=True)
+        psnr = [20 + 2 * index + gain for index, gain in enumerate(gains)]
+        write_run(tmp_path, "faithful", 0, [[sample(psnr=value)] * 4 for value in psnr])
+        said = claims.verdict(claim, runs.main_table(runs.read_runs(tmp_path)))
+        assert said.startswith(f"{expected}: ") and said.endswith(f": {estimate(gains):2}")
+
+
+def test_a_comparison_is_of_the_same_seeds(tmp_path):
+    claim = claims.Comparison("", "faithful", "bicubic", "psnr", np.subtract, above=0)
+    write_run(tmp_path, "bicubic", 0, [[sample(psnr=20.0)]] * 3)
+    for seed, psnr in ((0, 21.0), (1, 10.0)):
+        write_run(tmp_path, "faithful", seed, [[sample(psnr=psnr)]] * 3)
+    assert claim.check(runs.main_table(runs.read_runs(tmp_path))) == (True, "1.00 (1.00 to 1.00)")
 
 
 # --- rows and configuration --------------------------------------------------------------------------------------
 
 
-def test_the_sweep_and_the_driver_put_the_same_runs_in_the_same_place():
-    path = CONF / "experiment" / "methods.yaml"
-    hydra = yaml.safe_load(path.read_text(encoding="utf-8"))["hydra"]
-    assert hydra["sweep"] == {"dir": str(method_rows.RUNS), "subdir": "${method}/seed-${seed}"}
-    assert hydra["sweeper"]["params"]["seed"] == ",".join(map(str, method_rows.SEEDS))
-    swept = hydra["sweeper"]["params"]["method"].split(",")
-    assert {row for row, overrides in method_rows.ROWS.items() if overrides == [f"method={row}"]} == set(swept)
+def composed(row: str):
+    """The checked configuration of a row."""
+    of_row = ROWS[row]
+    overrides = ["experiment=methods", f"references.limit={of_row.limit}", *of_row.overrides]
+    cfg, job = compose_job(overrides, Path("unused"))
+    check_config(cfg, job.choices, job.overrides)
+    return cfg
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_rows_are_test_portraits_with_the_samples_that_they_find(row):
+    cfg = composed(row)
+    assert (cfg.references.limit, cfg.references.split.value) == (ROWS[row].limit, "test")
+    assert cfg.num_samples == (1 if row in ("bicubic", "mean_portrait", "pulse", "pulse_20") else 4)
+
+
+def passes(cfg) -> int:
+    return cfg.steps * cfg.stages.get("restarts", 1) + sum(stage.steps for stage in cfg.stages.before)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.endswith("_20")])
+def test_rows_of_20_passes_are_the_same_search_but_for_the_steps(row):
+    short, whole = composed(row), composed(row.removesuffix("_20"))
+    assert passes(short) == 20 < passes(whole)
+    for cfg in (short, whole):
+        cfg.steps = 1
+        for stage in cfg.stages.before:
+            stage.steps = 1
+    assert short == whole
+
+
+def test_the_first_latent_alone_has_as_many_passes_as_ilo():
+    assert passes(composed("ilo_first_latent")) == passes(composed("ilo"))
+    assert composed("ilo_first_latent").objective == composed("ilo").objective
+
+
+def test_the_main_rows_are_those_of_the_default_method_and_its_rivals():
+    main = [row for row in ROWS if ROWS[row].is_main]
+    assert main == ["bicubic", "combined", "explore", "faithful"]
+    assert {(ROWS[row].limit, ROWS[row].seeds) for row in main} == {(64, (0, 1, 2))}
+    assert compose_config([]).method in main
     assert method_rows.run_dir(method_rows.RUNS, "pulse", 1) == Path("outputs/methods/pulse/seed-1")
-
-
-@pytest.mark.parametrize("row", method_rows.ROWS)
-def test_rows_are_16_test_portraits_with_the_samples_that_they_find(row):
-    cfg = compose_config(["experiment=methods", *method_rows.ROWS[row]])
-    assert (cfg.references.limit, cfg.references.split.value) == (16, "test")
-    assert cfg.num_samples == (1 if row in ("bicubic", "mean_portrait", "pulse") else 4)
 
 
 def test_an_unknown_row_is_refused_with_those_there_are(capsys):

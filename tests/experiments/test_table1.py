@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 from scripts import scripts
 from tiny_run import GENERATOR, overrides
@@ -13,6 +14,9 @@ from multimodal_pulse.configuration.compose import compose_job
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.metrics import lpips as module
 from multimodal_pulse.metrics.lpips import Lpips
+from multimodal_pulse.references.pixels import load_rgb
+from multimodal_pulse.results.pictures.redraw import render_folder
+from multimodal_pulse.run.build import renderer_loader
 
 TINY = ["experiment=table1", *overrides(GENERATOR), "steps=2", "tracking=none"]
 PORTRAITS = [*TINY, "references=portraits", "references.limit=2"]
@@ -33,6 +37,23 @@ def test_the_settings_are_those_of_the_report():
     assert weights == (405, 0.058, 0.02)
     assert (cfg.lr_noise.std, cfg.synthesis_noise.std, cfg.synthesis_noise.resolutions) == (0.108, 0.02, None)
     assert (cfg.metrics.lpips_required, cfg.metrics.lpips_verify) == (True, True)
+
+
+def test_the_program_differs_from_the_report_where_the_readme_says_so():
+    report, _ = compose_job(["experiment=table1", "references.path=there"], "unused")
+    program, job = compose_job(["experiment=table1_program", "references.path=there"], "unused")
+    chosen = {
+        "degradation": "plain_bicubic", "latent_space": "flat_sphere", "lr_noise": "shared",
+        "synthesis_noise": "shared", "batch_diversity": "averaged",
+        "optimizer": "ranger21_of_batch", "keep": "lowest_sum",
+    }  # fmt: skip
+    assert {slot: job.choices[slot] for slot in chosen} == chosen
+    assert (report.objective.eps, program.objective.eps) == (0, 2e-3)
+    keep = program.keep
+    assert (keep.l2_weight, keep.geodesic_weight, keep.eps) == (405, 0.058, 2e-3)
+    assert (program.optimizer.lr, program.optimizer.weight_decay) == (0.4, 1e-4)
+    same = [slot for slot in program if slot not in {*chosen, "objective"}]
+    assert OmegaConf.masked_copy(program, same) == OmegaConf.masked_copy(report, same)
 
 
 def test_other_references_generators_and_methods_are_chosen_on_the_command_line():
@@ -70,6 +91,17 @@ def test_the_table_has_the_report_and_the_run(tmp_path, capsys):
     ours = f"{psnr['mean']:.2f} ± {psnr['std']:.2f} dB | {100 * ssim['mean']:.2f} ± {100 * ssim['std']:.2f} % | - |\n"
     assert f"| `{tmp_path / 'run'}` | {ours}" in said
     assert "over 2 images: all 4 samples of each, averaged first; LPIPS: none." in said
+
+
+def test_the_programs_readings_run_and_their_pictures_are_drawn_again_from_the_records(tmp_path):
+    arguments = ["experiment=table1_program", *PORTRAITS[1:], *WITHOUT_LPIPS]
+    found = run_overrides(arguments, tmp_path / "run")
+    for entry in found.entries:
+        folder = tmp_path / "run" / "references" / entry["reference"]
+        render_folder(folder, renderer_loader(), tmp_path / entry["reference"])
+        for sample in range(4):
+            again, saved = (load_rgb(of / f"sr_{sample:02d}.png") for of in (tmp_path / entry["reference"], folder))
+            assert torch.equal(again, saved)
 
 
 def test_a_run_without_scores_is_one_line(tmp_path):

@@ -7,6 +7,7 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 
 def random_pixels(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -44,6 +45,40 @@ def png(
         + _chunk(b"IDAT", zlib.compress(rows))
         + _chunk(b"IEND", b"")
     )
+
+
+def gray_tiff(values: np.ndarray, bits: int, photometric: int = 1) -> bytes:
+    """A TIFF written by hand (TIFF 6.0) from whole numbers [H, W] of 12 or 16 bits; photometric 0: zero is white."""
+    height, width = values.shape
+    if bits == 12:  # two numbers in three bytes; a row of an even width ends with a byte
+        first, second = values[:, ::2].astype(np.uint32), values[:, 1::2].astype(np.uint32)
+        packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=-1).astype(np.uint8)
+        data = packed.tobytes()
+    else:
+        data = values.astype("<u2").tobytes()
+    entries = {
+        256: width,
+        257: height,
+        258: bits,
+        259: 1,
+        262: photometric,
+        273: 8,
+        277: 1,
+        278: height,
+        279: len(data),
+    }
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+    offset = 8 + len(data)
+    return struct.pack("<2sHI", b"II", 42, offset) + data + struct.pack("<H", len(entries)) + directory + bytes(4)
+
+
+def stated_range(low: float, high: float) -> ImageFileDirectory_v2:
+    """The TIFF tags SMinSampleValue and SMaxSampleValue, as doubles."""
+    tags = ImageFileDirectory_v2()
+    for tag, value in ((340, low), (341, high)):
+        tags.tagtype[tag] = 12
+        tags[tag] = value
+    return tags
 
 
 def _fixed(value: float) -> bytes:

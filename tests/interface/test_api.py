@@ -83,10 +83,17 @@ def test_upsample_refuses_the_run_directory_of_another_picture(tmp_path):
     assert torch.equal(multimodal_pulse.upsample(first, **arguments).lr, (first * 255).round() / 255)
 
 
+def test_upsample_refuses_a_run_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file/run cannot be made, since .*file is a file: choose another one"):
+        multimodal_pulse.upsample(torch.rand(3, 8, 8), run_dir=tmp_path / "file" / "run", **TINY)
+
+
 CALLERS: dict[str, Callable[[], AbstractContextManager]] = {
     "inference_mode": torch.inference_mode,
     "no_grad": torch.no_grad,
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "another default device": lambda: torch.device("meta"),
 }
 
 
@@ -96,7 +103,7 @@ def test_upsample_gives_the_same_wherever_it_is_called(caller, tmp_path):
     arguments = {"num_samples": 2} | TINY
     expected = multimodal_pulse.upsample(pixels, run_dir=tmp_path / "expected", **arguments)
     with caller():
-        inside = torch.rand(3, 8, 8).copy_(pixels)  # itself a tensor of inference mode
+        inside = torch.rand(3, 8, 8, device="cpu").copy_(pixels)  # itself a tensor of inference mode
         found = multimodal_pulse.upsample(inside, run_dir=tmp_path / "found", **arguments)
     assert torch.equal(found.images, expected.images) and not found.images.is_inference()
 
@@ -173,6 +180,6 @@ def test_upsample_makes_no_trial_and_run_overrides_does(tmp_path):
     assert forecast.seconds == read(tmp_path / "run" / "plan.json")["seconds"] > 0
 
 
-def test_upsample_refuses_a_picture_of_another_size(tmp_path):
-    with pytest.raises(UserError, match="8 x 8"):
-        multimodal_pulse.upsample(torch.rand(3, 9, 9), run_dir=tmp_path / "run", **TINY)
+def test_upsample_refuses_a_picture_that_is_too_small(tmp_path):
+    with pytest.raises(UserError, match="the image is 7 x 7 pixels: at least 8 on each side are needed"):
+        multimodal_pulse.upsample(torch.rand(3, 7, 7), run_dir=tmp_path / "run", **TINY)

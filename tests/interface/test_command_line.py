@@ -14,7 +14,7 @@ from light_command import lightly
 from omegaconf import OmegaConf
 from picture_files import encoded, random_pixels
 from PIL import Image
-from places import ROOT
+from places import ROOT, SHARED
 from tiny_run import OVERRIDES, read, run
 
 import multimodal_pulse
@@ -118,6 +118,9 @@ def test_bad_input_ends_with_status_1_and_one_line(arguments, monkeypatch, capsy
         (["generator=file", "generator.path=null"], "generator.path=null: it must have a value."),
         (["trainer=null"], "trainer=null is not an option of trainer: choose one of cpu, gpu, mps."),
         (["-m", "seed=null,1"], "seed=null: it must have a value."),
+        (["experiment=null"], "experiment=null is not an option of experiment: choose one of"),
+        (["+seed=1"], "+seed: nothing can be added to this configuration or taken from it; leave out the sign."),
+        (["Seed=1"], "unknown key Seed. Did you mean seed?"),
     ],
 )
 def test_flags_and_spaces_end_with_status_1_and_one_line(arguments, words, capsys):
@@ -148,8 +151,8 @@ def test_a_wrong_command_is_refused_without_torch(arguments, words, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"not a picture", "a.png is not a PNG, JPEG or WebP picture"),
-        (b"", "a.png is not a PNG, JPEG or WebP picture"),
+        (b"not a picture", "a.png is not a PNG, JPEG, "),
+        (b"", "a.png is not a PNG, JPEG, "),
         (PICTURE[:-40], "a.png cannot be read, it is truncated or damaged"),
     ],
 )
@@ -217,6 +220,43 @@ def test_a_file_is_taken_whatever_its_name(locale, tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=os.environ | locale, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(list(run_dir.glob("references/*/sr_00.png"))) == 1
+
+
+def test_a_home_that_cannot_be_written_is_no_matter(tmp_path):
+    """Not to matplotlib either, which Lightning imports."""
+    home = tmp_path / "home"
+    home.touch()  # a folder without permissions is writable for root
+    command = [
+        sys.executable, "run.py", *OVERRIDES, "method=bicubic", "metrics.lpips_net=alex",
+        "metrics.lpips_download_seconds=0", f"hydra.run.dir={tmp_path / 'run'}",
+    ]  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if name not in ("MPLCONFIGDIR", "XDG_CONFIG_HOME")}
+    done = subprocess.run(command, cwd=ROOT, env=environment | {"HOME": str(home)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "atplotlib" not in done.stderr
+
+
+def test_a_path_with_an_interpolation_in_it_is_a_path(command, tmp_path):
+    """Nowhere from the command line to `render` is it resolved."""
+    folder = tmp_path / "${seed}"
+    folder.mkdir()
+    (folder / "${x}.png").write_bytes(encoded(Image.fromarray(random_pixels(32, 32)), "PNG"))
+    run_dir = tmp_path / "run"
+    network = SHARED / "stylegan2" / "random32.pkl"
+    (folder / "\\${generator}.pkl").symlink_to(network)
+    arguments = (
+        "method=lr_noise", "lr_noise=masked", f"noise.lr_mask={folder / '${x}.png'}", "references=folder",
+        f"references.path={folder}", "generator=file", f"generator.path={folder}/\\${{generator}}.pkl",
+        f"hydra.run.dir={run_dir}", "degradation.factor=2", "num_samples=1", "steps=1",
+    )  # fmt: skip
+    base = ["tracking=none", "metrics.lpips_net=null"]
+    status, _, errors = command(*arguments, base=base)
+    assert status == 0, errors
+    picture = run_dir / "references" / "__x_" / "sr_00.png"
+    before = picture.read_bytes()
+    picture.unlink()
+    assert command(*arguments, base=base)[0] == 0 and picture.read_bytes() == before
+    assert run("render", picture.parent) == 0 and picture.read_bytes() == before
 
 
 def test_a_file_whose_name_is_no_text_is_taken(command, tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from places import CONF, ROOT
 from scripts import scripts
 from tiny_run import OVERRIDES, run, sweep_rows
 
+from multimodal_pulse.base.errors import Terminated
+from multimodal_pulse.interface.messages import STOPPED
 from multimodal_pulse.interface.sweep_jobs import LOST
 
 TINY = [*OVERRIDES, "num_samples=2", "references.limit=5", "trainer.references_per_group=2"]
@@ -54,9 +57,12 @@ def launch(*arguments: str, sweep: Sequence[str] = SHARDS, **environment: str) -
 
 
 def check(done: subprocess.CompletedProcess[str], sweep: Path, whole: Path, capsys) -> None:
-    """The shards lie in the sweep's folder, a second start finds them, and together they are the whole."""
+    """The shards and a common table lie in the sweep's folder, a second start finds them, and together they are the
+    whole.
+    """
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path.name for path in sweep.iterdir()} >= {"shard-0", "shard-1"}
+    assert [(row["folder"], bool(row["psnr"])) for row in sweep_rows(sweep)] == [("shard-0", True), ("shard-1", True)]
     assert run("-m", *TINY, *SHARDS, f"hydra.sweep.dir={sweep}") == 0
     assert capsys.readouterr().err.count("nothing to do") == 2
     assert run("merge", sweep / "shard-0", sweep / "shard-1") == 0
@@ -94,7 +100,15 @@ def test_a_sweep_has_the_same_table_whoever_runs_it(launcher, command, tmp_path)
 
 
 class Forking(BasicLauncher):
-    """Runs each job in a process of its own, as the launchers do that come with an extra; the last one is killed."""
+    """Runs each job in a process of its own, as the launchers do that come with an extra; the last one is killed.
+
+    Args:
+        stopped: raised when all are over, as by a signal while the launcher waits.
+    """
+
+    def __init__(self, stopped: BaseException | None) -> None:
+        super().__init__()
+        self.stopped = stopped
 
     def launch(self, job_overrides, initial_job_idx):
         sys.stdout.flush()
@@ -108,12 +122,15 @@ class Forking(BasicLauncher):
                 finally:
                     os._exit(0)
             os.waitpid(child, 0)
+        if self.stopped:
+            raise self.stopped
         return []
 
 
-def test_a_run_that_its_process_did_not_survive_stands_in_the_table(command, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("stopped", "error"), [(None, LOST), (Terminated(signal.SIGTERM), STOPPED)])
+def test_a_run_that_its_process_did_not_survive_stands_in_the_table(stopped, error, command, tmp_path, monkeypatch):
     def forking(**parts: Any) -> Forking:
-        launcher = Forking()
+        launcher = Forking(stopped)
         launcher.setup(**parts)
         return launcher
 
@@ -126,7 +143,7 @@ def test_a_run_that_its_process_did_not_survive_stands_in_the_table(command, tmp
     rows = sweep_rows(sweep)
     assert [(row["seed"], row["folder"], bool(row["psnr"]), row["error"]) for row in rows] == [
         ("0", "0-bicubic-seed-0", True, ""), ("1", "1-bicubic-seed-1", True, ""),
-        ("2", "2-bicubic-seed-2", False, LOST),
+        ("2", "2-bicubic-seed-2", False, error),
     ]  # fmt: skip
 
 

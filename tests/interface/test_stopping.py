@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: what is finished stays, and the same command does the rest."""
+"""Ctrl-C, SIGTERM and the like: what is finished stays, and the same command does the rest."""
 
 import os
 import signal
@@ -11,7 +11,10 @@ import pytest
 from places import ROOT
 from tiny_run import OVERRIDES, read, sweep_rows
 
-STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+from multimodal_pulse.base.errors import Terminated
+from multimodal_pulse.interface.signals import ENDING, ending_signals_raise
+
+STATUS = {signal.SIGINT: 130} | {number: 128 + number for number in ENDING}
 stops = pytest.mark.parametrize("stop", STATUS, ids=lambda stop: stop.name)
 
 
@@ -71,6 +74,21 @@ def test_sigterm_in_the_middle_of_a_search_is_heard_at_once(tmp_path):
     assert search.returncode == 143
     assert errors.endswith(f"; the same command with hydra.run.dir={run_dir} does the rest.\n")
     assert "Traceback" not in errors and read(run_dir / "metrics.json")["num_references"] == 0
+
+
+@pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
+@pytest.mark.usefixtures("signals_heard")
+def test_a_signal_that_comes_again_does_not_end_the_work_of_the_first(number):
+    """As SIGXCPU does every second."""
+    done = []
+    with pytest.raises(Terminated) as stop, ending_signals_raise():
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            os.kill(os.getpid(), number)
+            done.append("tables")
+    assert done == ["tables"] and stop.value.code == 128 + number
+    assert signal.getsignal(number) is signal.SIG_DFL
 
 
 def test_a_signal_that_is_ignored_stays_ignored(command, tmp_path):

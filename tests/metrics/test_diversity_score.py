@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from places import SHARED
@@ -29,8 +29,16 @@ def score_in_loops(maps: np.ndarray) -> float:
     return 100 * (whole - pieced) / whole if whole > pieced else 0.0
 
 
+SMALLEST = 5e-324
+"""The smallest number above 0: a mean of it and zeros is 0, a sum is not."""
+
+
 @settings(deadline=None, max_examples=40)
 @given(MAPS)
+@example(np.array([[[SMALLEST, 0]], [[0, SMALLEST]]]))
+@example(np.array([[[SMALLEST, 0]], [[0, 10]]]))
+@example(np.array([[[3e-320, 1e-320, 0]], [[1e-320, 1e-320, 9]]]))
+@example(np.array([[[1e300, 0]], [[0, SMALLEST]]]))
 def test_the_score_equals_loops_over_samples_and_pixels(maps: np.ndarray):
     assert float(diversity_score(torch.tensor(maps))) == pytest.approx(score_in_loops(maps), abs=1e-9)
 
@@ -44,6 +52,12 @@ def test_the_score_lies_between_0_and_100_whatever_the_order_and_the_scale(maps,
     shuffled = some[[i for i in order if i < len(some)]]
     assert float(diversity_score(shuffled)) == pytest.approx(float(score), abs=1e-9)
     assert float(diversity_score(4 * shuffled)) == pytest.approx(float(score), abs=1e-9)
+
+
+@pytest.mark.parametrize("unit", [SMALLEST, 1e-310, 1e-200, 1.0, 1e200, 4e307])
+def test_the_score_does_not_depend_on_the_unit_of_the_maps(unit: float):
+    maps = torch.tensor([[[4.0, 1.0]], [[1.0, 4.0]]], dtype=torch.float64)
+    assert float(diversity_score(unit * maps)) == pytest.approx(60)
 
 
 @settings(deadline=None, max_examples=40)

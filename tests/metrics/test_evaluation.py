@@ -6,7 +6,7 @@ import torch
 from pixel_features import PixelFeatures, pixel_distance
 from torch import Tensor
 
-from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.degradation import Area, Bicubic
 from multimodal_pulse.metrics import Diversity, evaluate, evaluation
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
 from multimodal_pulse.metrics.evaluation import status_of
@@ -187,3 +187,9 @@ def test_what_is_possible_is_asked_only_where_a_sample_falls_short(outcome: Outc
     assert evaluate(close, DEGRADATION, ABSENT).lr_psnr_bound is None and not asked
     assert evaluate(close, DEGRADATION, ABSENT, promised_db=90.0).lr_psnr_bound == 20.0 and len(asked) == 1
     assert evaluate(outcome, DEGRADATION, ABSENT).lr_psnr_bound == 20.0 and len(asked) == 2
+
+
+def test_the_measure_of_the_challenges_is_of_bicubic_downsampling_alone(outcome: Outcome) -> None:
+    assert all(record.lr_psnr_ntire is not None for record in evaluate(outcome, DEGRADATION, ABSENT).records)
+    records = evaluate(outcome, Area(4), ABSENT).records
+    assert all(record.lr_psnr_ntire is None and record.lr_psnr is not None for record in records)

@@ -19,7 +19,8 @@ from PIL import Image
 from places import CONF, SHARED
 
 from multimodal_pulse.base.errors import MOST_LISTED, UserError, listed
-from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
+from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.references import CelebAHQ, Reference, celeba_hq
 from multimodal_pulse.references.celeba_release import HEADER, IMAGES, MAPPING, PARTITION_FILE
 from multimodal_pulse.references.picture_files import size_and_format

@@ -1,6 +1,8 @@
 """The sources of references: what is an original, what is a reference, and what is refused."""
 
+import os
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,11 @@ from PIL import Image
 from places import SHARED
 
 from multimodal_pulse.base.errors import UserError
-from multimodal_pulse.degradation.bicubic import Bicubic, bicubic_resize
+from multimodal_pulse.degradation import Bicubic, Grayscale, Inpainting
+from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference, files
 from multimodal_pulse.references.names import MAX_LENGTH, unique_names
-from multimodal_pulse.references.pixels import from_uint8, load_rgb, quantise
+from multimodal_pulse.references.pixels import Decoded, from_uint8, load, quantise
 
 RESOLUTION = 32
 DEGRADATION = Bicubic(4)
@@ -82,18 +85,17 @@ class TestReading:
     @pytest.mark.parametrize(
         ("as_", "height", "width", "accepted"),
         [
-            ("auto", 16, 16, ": an original needs at least 32 x 32, an LR reference exactly 8 x 8; give a picture of"),
-            ("auto", 8, 9, ": an original needs at least 32 x 32, an LR reference exactly 8 x 8; give a picture of"),
-            ("auto", 31, 90, ": an original needs at least 32 x 32, an LR reference exactly 8 x 8; give a picture of"),
-            ("hr", 8, 8, ", but references.as=hr takes originals of at least 32 x 32: give one, or choose"),
-            ("lr", 32, 32, ", but references.as=lr takes references of exactly 8 x 8: give one, or choose"),
+            ("auto", 7, 90, ": at least 8 on each side are needed."),
+            ("lr", 9, 7, ": at least 8 on each side are needed."),
+            ("hr", 8, 8, ", but references.as=hr takes originals of at least 32 x 32: give one, or choose "),
+            ("hr", 31, 90, ", but references.as=hr takes originals of at least 32 x 32: give one, or choose "),
         ],
     )
     def test_other_sizes_are_refused(self, tmp_path: Path, as_: str, height: int, width: int, accepted: str) -> None:
         path, _ = picture_file(tmp_path, height, width)
         with pytest.raises(UserError) as error:
             ImageFile(RESOLUTION, DEGRADATION, path, as_=as_)
-        assert str(error.value).startswith(f"{path} is {width} x {height} pixels{accepted} ")
+        assert str(error.value).startswith(f"{path} is {width} x {height} pixels{accepted}")
 
     def test_without_degradation_as_tells_original_from_reference(self, tmp_path: Path) -> None:
         path, pixels = picture_file(tmp_path, RESOLUTION, RESOLUTION)
@@ -101,6 +103,15 @@ class TestReading:
         assert original.hr is not None and torch.equal(original.hr, original.lr)
         reference = ImageFile(RESOLUTION, Bicubic(1), path, as_="lr")[0]
         assert reference.hr is None and torch.equal(reference.lr, pixels)
+
+    def test_a_reference_becomes_one_that_the_degradation_can_give(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, RESOLUTION, RESOLUTION)
+        gray = ImageFile(RESOLUTION, Grayscale(), path, as_="lr")[0]
+        assert gray.hr is None and torch.equal(gray.lr[0], gray.lr[2])
+        assert (gray.lr[0] - Grayscale()(pixels)[0]).abs().max() <= 0.5 / 255 + 1e-6
+        hidden = ImageFile(RESOLUTION, Inpainting(), path, as_="lr")[0].lr
+        middle = RESOLUTION // 2
+        assert torch.equal(hidden[:, middle, middle], torch.zeros(3)) and torch.equal(hidden[:, 0], pixels[:, 0])
 
     def test_bad_settings_are_refused(self, tmp_path: Path) -> None:
         path, _ = picture_file(tmp_path, 32, 32)
@@ -140,7 +151,7 @@ class TestFolder:
     def test_what_is_not_read_is_named_and_counted(self, tmp_path: Path) -> None:
         picture_file(tmp_path, 32, 32, "good.png")
         for number in range(1, 7):
-            (tmp_path / f"photo{number}.heic").write_bytes(b"\0")
+            (tmp_path / f"photo{number}.svg").write_bytes(b"\0")
         (tmp_path / "broken.png").symlink_to(tmp_path / "gone.png")
         (tmp_path / "broken").symlink_to("nowhere")
         (tmp_path / "album").mkdir()
@@ -149,7 +160,7 @@ class TestFolder:
         assert references.names == ["good"]
         assert references.notices == [
             f"in {tmp_path}, 8 files are left out: broken (a link to nothing), broken.png (a link to nothing),"
-            " photo1.heic and 5 more; 1 folder is not entered (references.recursive=true does)."
+            " photo1.svg and 5 more; 1 folder is not entered (references.recursive=true does)."
         ]
 
     def test_a_link_to_a_picture_is_a_picture(self, tmp_path: Path) -> None:
@@ -197,7 +208,7 @@ class TestFolder:
             Folder(RESOLUTION, DEGRADATION, tmp_path)
         said = str(error.value)
         assert f"{tmp_path / 'b.png'} is not a PNG" in said
-        assert f"{tmp_path / 'c.png'} is 9 x 7 pixels: an original needs" in said
+        assert f"{tmp_path / 'c.png'} is 9 x 7 pixels: at least 8" in said
         assert f"{tmp_path / 'd.png'} has more than 268 million pixels" in said
         assert "a.png" not in said and "\n" not in said
         assert Folder(RESOLUTION, DEGRADATION, tmp_path, limit=1).names == ["a"]
@@ -230,8 +241,13 @@ class TestFolder:
         references.check([0])
         assert references.notices == [
             f"{tmp_path / 'large.png'} has 108 million pixels and is read at 1/2 of its width and height.",
-            f"{tmp_path / 'large.png'} is 6000 x 4500: its middle 4500 x 4500 is used.",
+            f"{tmp_path / 'large.png'} is 12000 x 9000: its middle 9000 x 9000 is used.",
         ]
+
+    def test_a_pipe_is_refused_and_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.png")
+        with pytest.raises(UserError, match="pipe.png is no file but a pipe or a device"):
+            ImageFile(RESOLUTION, DEGRADATION, tmp_path / "pipe.png")
 
     def test_a_check_keeps_no_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(3):
@@ -239,13 +255,13 @@ class TestFolder:
         alive = weakref.WeakSet[torch.Tensor]()
         before: list[int] = []
 
-        def watched(path: Path) -> torch.Tensor:
+        def watched(path: Path, frame: Sequence[int] | None) -> Decoded:
             before.append(len(alive))
-            picture = load_rgb(path)
-            alive.add(picture)
+            picture = load(path, frame)
+            alive.add(picture.rgb)
             return picture
 
-        monkeypatch.setattr(files, "load_rgb", watched)
+        monkeypatch.setattr(files, "load", watched)
         Folder(RESOLUTION, DEGRADATION, tmp_path).check(range(3))
         assert before == [0, 0, 0] and len(alive) == 0
 
@@ -369,14 +385,28 @@ class TestInMemory:
             (torch.rand(32, 32, 3), r"\[32, 32, 3\].*first in a tensor"),
             (np.zeros((3, 32, 32), dtype=np.uint8), "last in an array"),
             (np.zeros(32), r"shape \[32\]"),
+            (np.zeros((0, 0, 3), dtype=np.uint8), "no pixels"),
+            (torch.rand(3, 0, 5), "no pixels"),
             (torch.rand(2, 3, 32, 32), r"\[2, 3, 32, 32\]"),
             (torch.full((3, 32, 32), 200.0), "floats must be in"),
             (torch.full((3, 32, 32), float("nan")), "floats must be in"),
             (np.zeros((32, 32, 3), dtype=np.int64), "int64"),
-            (Image.new("F", (32, 32)), "mode F"),
+            (Image.new("F", (32, 32), 2.0), "the image has 32-bit numbers from 2 to 2 without a stated range"),
             (7, "type int"),
         ],
-        ids=["channels_last", "channels_first", "line", "two", "range", "nan", "integers", "mode", "number"],
+        ids=[
+            "channels_last",
+            "channels_first",
+            "line",
+            "empty_array",
+            "empty_tensor",
+            "two",
+            "range",
+            "nan",
+            "integers",
+            "floats",
+            "number",
+        ],  # fmt: skip
     )
     def test_others_are_refused(self, image: object, message: str) -> None:
         with pytest.raises(UserError, match=message):
@@ -403,6 +433,15 @@ class TestPortraits:
     def test_splits_differ(self) -> None:
         test, validation = (Portraits(RESOLUTION, DEGRADATION, split=split)[0] for split in ("test", "validation"))
         assert (test.lr - validation.lr).abs().max() > 0.1
+
+    def test_a_reference_becomes_one_that_the_degradation_can_give(self, tmp_path: Path) -> None:
+        path, pixels = picture_file(tmp_path, RESOLUTION, RESOLUTION)
+        gray = ImageFile(RESOLUTION, Grayscale(), path, as_="lr")[0]
+        assert gray.hr is None and torch.equal(gray.lr[0], gray.lr[2])
+        assert (gray.lr[0] - Grayscale()(pixels)[0]).abs().max() <= 0.5 / 255 + 1e-6
+        hidden = ImageFile(RESOLUTION, Inpainting(), path, as_="lr")[0].lr
+        middle = RESOLUTION // 2
+        assert torch.equal(hidden[:, middle, middle], torch.zeros(3)) and torch.equal(hidden[:, 0], pixels[:, 0])
 
     def test_bad_settings_are_refused(self) -> None:
         with pytest.raises(UserError, match="references.split=train must be one of validation, test"):

@@ -30,13 +30,13 @@ def test_every_face_gets_its_samples_in_the_photograph(command, group, tmp_path)
         folder = run_dir / "references" / name
         entry = read(folder / "record.json")
         assert entry["file"]["path"] == str(group)
-        assert entry["prepared"]["aligned"]["corners"][0] == pytest.approx(corner, abs=0.002)
+        assert entry["aligned"]["corners"][0] == pytest.approx(corner, abs=0.002)
         first, second = (load_rgb(folder / f"photo_{k:02d}.png") for k in range(2))
         assert first.shape == second.shape == (3, 80, 120)  # 32 pixels of a sample on 20 or 24 of the photograph
         changed = (first - second).abs().amax(dim=0) > 0
         assert changed.any()
         ys, xs = changed.nonzero().T
-        inner = (torch.tensor(entry["prepared"]["aligned"]["corners"]) * 2).round()
+        inner = (torch.tensor(entry["aligned"]["corners"]) * 2).round()
         assert inner[:, 0].min() - 1 <= xs.min() and xs.max() <= inner[:, 0].max() + 1
         assert inner[:, 1].min() - 1 <= ys.min() and ys.max() <= inner[:, 1].max() + 1
         reduced = torch.nn.functional.avg_pool2d(first[None], 2)[0]
@@ -48,5 +48,5 @@ def test_a_generator_of_anything_takes_pictures_as_they_are(command, group, tmp_
     status, _, errors = command("references=image", f"references.path={group}", f"hydra.run.dir={run_dir}")
     assert status == 0, errors
     folder = run_dir / "references" / "group"
-    assert read(folder / "record.json")["prepared"] is None
+    assert read(folder / "record.json")["aligned"] is None
     assert not list(folder.glob("photo_*.png"))

@@ -27,7 +27,7 @@ def folder(tmp_path, photos, monkeypatch) -> Path:
         (["trainer=gpu"], ["trainer=gpu", "trainer=cpu"]),
         (["references=image", "references.path=nowhere.png"], ["nowhere.png"]),
         (["references=image", "references.path=broken.png"], ["broken.png"]),
-        (["references=image", "references.path=tiny.png"], ["tiny.png", "32 x 32", "8 x 8"]),
+        (["references=image", "references.path=tiny.png"], ["tiny.png is 7 x 7 pixels", "at least 8 on each side"]),
         (["references=folder", "references.path=nowhere"], ["nowhere"]),
         (["degradation.factor=5"], ["degradation.factor=5", "32"]),
         (["method=masked_lr_noise", "noise.lr_mask=tiny.png"], ["noise.lr_mask", "7 x 7", "8 x 8", "32 x 32"]),

@@ -4,14 +4,15 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from operators import ILL_CONDITIONED, OPERATORS, dense, original_shape
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.references.pixels import quantise
-from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency, lr_psnr_bound
+from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency, NoisyConsistency, lr_psnr_bound
 
 
 def smooth_noise(*shape: int, cell: int, contrast: float, seed: int) -> Tensor:
@@ -139,3 +140,77 @@ def test_no_picture_exceeds_the_bound_of_an_impossible_reference(factor: int, wi
     assert best <= bound < best + 1.5
     if (factor, width) == (8, 1):
         assert bound == pytest.approx(11.0, abs=0.1)
+
+
+# --- references with noise ---------------------------------------------------------------------------------------
+
+
+def operator_cases() -> st.SearchStrategy[tuple[str, int, float]]:
+    return st.tuples(st.sampled_from(sorted(OPERATORS)), st.integers(1, 4), st.floats(0, 1))
+
+
+@settings(deadline=None, max_examples=40)
+@given(case=operator_cases(), noise_std=st.floats(0.005, 0.5), seed=st.integers(0, 2**31))
+def test_within_the_bounds_it_is_tikhonovs_closed_form(
+    case: tuple[str, int, float], noise_std: float, seed: int
+) -> None:
+    name, factor, strength = case
+    degradation = OPERATORS[name](factor, strength)
+    shape = original_shape(degradation, 4, 4)
+    samples = (0.4 + 0.2 * smooth_noise(2, *shape, cell=1, contrast=1.0, seed=seed)).double()
+    lr = degradation(0.4 + 0.2 * smooth_noise(*shape, cell=1, contrast=1.0, seed=seed + 1).double()) + 0.01
+    matrix, ridge = dense(degradation, shape), (noise_std / 0.2) ** 2
+    gram = matrix @ matrix.T + ridge * torch.eye(len(matrix), dtype=torch.float64)
+    misfit = (lr - degradation(samples)).flatten(1)
+    expected = samples + (torch.linalg.solve(gram, misfit.T).T @ matrix).view_as(samples)
+    assume(expected.min() > 0 and expected.max() < 1)
+    assert torch.allclose(NoisyConsistency(noise_std)(samples, lr, degradation), expected, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=20)
+@given(name=st.sampled_from(sorted(set(OPERATORS) - set(ILL_CONDITIONED))), seed=st.integers(0, 99))
+def test_without_noise_it_is_the_exact_projection_and_with_much_the_sample(name: str, seed: int) -> None:
+    degradation = OPERATORS[name](4, 0.5)
+    shape = original_shape(degradation, 8, 8)
+    samples = smooth_noise(2, *shape, cell=1, contrast=2.0, seed=seed).double()
+    lr = degradation(smooth_noise(*shape, cell=1, contrast=1.5, seed=seed + 1).double())
+    projected = ExactConsistency(rounds=2000)(samples, lr, degradation)
+    assert torch.allclose(NoisyConsistency(1e-5, rounds=2000)(samples, lr, degradation), projected, atol=2e-3)
+    assert torch.allclose(NoisyConsistency(1e5)(samples, lr, degradation), samples, atol=1e-5)
+
+
+def test_the_more_noise_the_less_is_corrected() -> None:
+    degradation = Bicubic(4)
+    lr = degradation(smooth_noise(3, 32, 32, cell=8, contrast=1.0, seed=0))
+    samples = smooth_noise(1, 3, 32, 32, cell=4, contrast=1.0, seed=1)
+    left = [
+        (degradation(NoisyConsistency(std)(samples, lr, degradation)) - lr).norm() for std in (0.003, 0.02, 0.1, 0.5)
+    ]
+    assert left == sorted(left) and left[0] < left[3] / 10
+
+
+def test_it_never_fits_the_noise_as_the_projection_does() -> None:
+    """A sample that is the truth stays nearer to the truth, and a wrong one comes nearer to it."""
+    degradation, noise_std = Bicubic(4), 0.1
+    truth = smooth_noise(3, 64, 64, cell=8, contrast=0.6, seed=0)
+    noise = noise_std * torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(1))
+    lr = quantise(degradation(truth) + noise)
+    noisy = NoisyConsistency(noise_std, prior_std=0.1)(truth[None], lr, degradation)[0]
+    exact = ExactConsistency()(truth[None], lr, degradation)[0]
+    assert (noisy - truth).norm() < 0.2 * (exact - truth).norm()
+    wrong = (truth + 0.2).clamp(0, 1)
+    assert (NoisyConsistency(noise_std)(wrong[None], lr, degradation)[0] - truth).norm() < (wrong - truth).norm()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"noise_std": 0.0}, "noise_std=0.0 must be positive; .*consistency=exact"),
+        ({"noise_std": math.nan}, "noise_std=nan"),
+        ({"noise_std": 0.1, "prior_std": 0.0}, "prior_std=0.0"),
+        ({"noise_std": 0.1, "rounds": 0}, "rounds=0"),
+    ],
+)
+def test_impossible_noise_is_refused(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        NoisyConsistency(**arguments)

@@ -1,18 +1,25 @@
+from functools import partial
+
+import numpy as np
 import torch
 
-from multimodal_pulse.search.keep import BestIterate
+from multimodal_pulse.search.keep import BestIterate, LowestSum
 
 
-def observed(fidelities: torch.Tensor, film_frames: int = 0) -> BestIterate:
-    """fidelities [steps, B]; the variables and images of step s have the value s."""
+def observed(
+    fidelities: torch.Tensor, film_frames: int = 0, keep=BestIterate, spreads: torch.Tensor | None = None
+) -> BestIterate:
+    """fidelities and geodesic terms [steps, B]; the variables and images of step s have the value s."""
     steps, batch = fidelities.shape
-    best = BestIterate(steps, film_frames)
+    spreads = torch.zeros_like(fidelities) if spreads is None else spreads
+    best = keep(steps, film_frames)
     for step in range(steps):
         variables = {
             "latent": torch.full((batch, 2, 3), float(step)),
             "noise.0": torch.full((batch, 1, 4, 4), float(step)),
         }
-        best.observe(step, fidelities[step], variables, torch.full((batch, 3, 4, 4), step / 10))
+        terms = {"fidelity": fidelities[step], "geodesic_spread": spreads[step]}
+        best.observe(step, terms, variables, torch.full((batch, 3, 4, 4), step / 10))
     return best
 
 
@@ -25,6 +32,18 @@ def test_each_sample_keeps_its_own_lowest_iterate():
     assert torch.equal(best.variables["latent"], expected[:, None, None].expand(5, 2, 3).float())
     assert torch.equal(best.variables["noise.0"], expected[:, None, None, None].expand(5, 1, 4, 4).float())
     assert torch.equal(best.fidelity_trace, fidelities)
+
+
+def test_the_lowest_sum_may_be_another_iterate_than_the_lowest_fidelity():
+    rng = torch.Generator().manual_seed(0)
+    fidelities, spreads = 0.01 * torch.rand(30, 8, generator=rng), 10 * torch.rand(30, 8, generator=rng)
+    keep = partial(LowestSum, l2_weight=405.0, geodesic_weight=0.058, eps=2e-3)
+    best = observed(fidelities, keep=keep, spreads=spreads)
+    sums = 405 * np.maximum(fidelities.numpy(), 2e-3) + 0.058 * spreads.numpy()
+    assert best.step.tolist() == sums.argmin(axis=0).tolist()
+    assert best.step.tolist() != fidelities.argmin(dim=0).tolist()
+    assert torch.equal(best.fidelity_trace, fidelities)
+    assert torch.equal(best.variables["latent"][:, 0, 0].long(), best.step)
 
 
 def test_the_first_of_equals_is_kept():

@@ -1,4 +1,4 @@
-"""The trained generator of the built-in domain, made by `experiments/portraits_prior`."""
+"""The trained generator of the built-in domain, made by `experiments/prior_training`."""
 
 from pathlib import Path
 

@@ -61,12 +61,19 @@ def caption(settings: Mapping[str, Any], steps: int) -> str:
         words.append("1 step" if steps == 1 else f"{steps} steps")
     if made_exact(settings):
         words.append("exact consistency")
+    if noise := noise_allowed(settings):
+        words.append(f"consistency up to noise of {noise:g}")
     return ", ".join(words)
 
 
 def made_exact(settings: Mapping[str, Any]) -> bool:
     """Returns whether samples with these settings of record.json went through the exact consistency step."""
     return settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY
+
+
+def noise_allowed(settings: Mapping[str, Any]) -> float:
+    """Returns the standard deviation of the reference's noise that samples with these settings keep; 0: none."""
+    return float(settings.get("consistency", {}).get("noise_std", 0))
 
 
 def pages(
@@ -104,7 +111,7 @@ def grid(
 
     It begins with what was given (the original, if there is one, the reference, and the mask, if there is one), and
     the mean and the spread of the samples. Then each sample has its verdict below it, and in small the sample
-    downsampled, which should look like the reference, and with LR noise the picture that it was fitted to. If there
+    degraded, which should look like the reference, and with LR noise the picture that it was fitted to. If there
     are few tiles they stand in one row, else the samples stand in rows of their own.
 
     Args:
@@ -128,7 +135,7 @@ def grid(
     if len(pictures) > 1:
         first += [_mean_tile(reference, pictures, degradation), spread_tile(pictures)]
 
-    downsampled = degradation(samples)
+    degraded = degradation(samples)
     in_one_row = len(first) + len(samples) <= _ONE_ROW
     # As many in a row as make the page about square, where the small tiles make a sample higher than wide.
     bands = math.ceil(len(samples) / max(_ONE_ROW, math.ceil(math.sqrt(1.7 * len(samples)))))
@@ -149,7 +156,7 @@ def grid(
     for column, tile in enumerate(first):
         page.put(tile, column, row=0)
     for k, sample in enumerate(samples):
-        small = [Tile("downsampled", downsampled[k]), *([Tile("fitted to", targets[k])] if noisy else [])]
+        small = [Tile("degraded", degraded[k]), *([Tile("fitted to", targets[k])] if noisy else [])]
         tile = Tile(f"Sample {k}", sample, verdicts[k].lines(words.domain), small=small)
         page.put(tile, start_column + k % in_a_row, start_row + k // in_a_row)
     return page.image

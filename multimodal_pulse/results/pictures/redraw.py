@@ -80,7 +80,10 @@ def render_folder(
     output = folder if output is None else Path(output)
     entry = _read_entry(folder)
     if not (folder / "latents.safetensors").is_file():
-        raise UserError(f"{folder} has no latents.safetensors: its method draws without a generator; see its sr_*.png.")
+        raise UserError(
+            f"{folder} has no latents.safetensors: its method draws without a generator, or the file was removed; see"
+            " its sr_*.png."
+        )
     reference = Reference(entry["reference"], load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png"))
     mask = load_if_there(folder / "mask.png")
 

@@ -1,5 +1,6 @@
-"""Draws pictures again that were deleted from the folders of finished references."""
+"""Draws pictures again that were deleted from the folders of finished references, or cut off."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,17 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import PARTIAL, move_into_place, short
 from multimodal_pulse.results.pictures.redraw import Renderer, render_folder
 
+GIVEN = ("lr.png", "hr.png")
+"""Pictures that are drawn from nothing else in the folder."""
+END_OF_PNG = bytes.fromhex("0000000049454e44ae426082")
+"""The empty chunk IEND, with its length and its checksum (the PNG specification, section 11.2.5)."""
+
 
 def restore_pictures(
     run_dir: Path, entries: Iterable[Mapping[str, Any]], load: Callable[[Mapping[str, Any]], Renderer]
 ) -> None:
-    """Draws missing pictures of finished references again, and says so on stderr; the others stay as they are.
+    """Draws pictures that are missing or cut off in the folders of finished references again, and says so on
+    stderr; the others stay as they are.
 
     What cannot be drawn again is named.
 
@@ -26,24 +33,37 @@ def restore_pictures(
     drawn = 0
     for entry in entries:
         folder = run_dir / "references" / entry["reference"]
-        missing = [name for name in _expected(entry["records"]) if not (folder / name).exists()]
-        if not missing:
-            continue
-        try:
-            with TemporaryDirectory(prefix=PARTIAL, dir=run_dir) as output:
-                found = [path for path in render_folder(folder, load, output) if path.name in missing]
-                for path in found:
-                    move_into_place(path, folder / path.name)
-            drawn += len(found)
-        except UserError as error:
+        missing = [name for name in _expected(entry["records"]) if not _is_whole(folder / name)]
+        found: list[Path] = []
+        reason = ""
+        if any(name not in GIVEN for name in missing):
+            try:
+                with TemporaryDirectory(prefix=PARTIAL, dir=run_dir) as output:
+                    found = [path for path in render_folder(folder, load, output) if path.name in missing]
+                    for path in found:
+                        move_into_place(path, folder / path.name)
+            except UserError as error:
+                reason = f" ({error})"
+        drawn += len(found)
+        if lost := [name for name in missing if name not in {path.name for path in found}]:
             print(
-                f"note: {short(folder)} lacks {', '.join(missing)}, and it cannot be drawn again ({error}) Without its"
-                " folder, the same command searches the reference again.",
+                f"note: {short(folder)} lacks {', '.join(lost)}, which cannot be drawn again{reason}; without its"
+                " folder the same command searches the reference again.",
                 file=sys.stderr,
             )
     if drawn:
         pictures = "1 picture" if drawn == 1 else f"{drawn} pictures"
-        print(f"note: {pictures} of finished references had been deleted: drawn again", file=sys.stderr)
+        print(f"note: {pictures} of finished references had been deleted or cut off: drawn again", file=sys.stderr)
+
+
+def _is_whole(picture: Path) -> bool:
+    """Returns whether a PNG is there to its end, which a full disk or a broken copy cuts off; reads only the end."""
+    try:
+        with picture.open("rb") as file:
+            file.seek(-len(END_OF_PNG), os.SEEK_END)
+            return file.read() == END_OF_PNG
+    except OSError:  # missing, a link to nothing, or shorter than that
+        return False
 
 
 def _expected(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -51,4 +71,5 @@ def _expected(records: Sequence[Mapping[str, Any]]) -> list[str]:
     of_sample = [name for k in range(len(records)) for name in (f"sr_{k:02d}.png", f"sr_{k:02d}_lr.png")]
     intact = sum(record["status"] != "failed" for record in records)
     of_set = ["mean.png", "spread.png"] if intact > 1 else []
-    return ["lr.png", "grid.png", *of_set, *of_sample]
+    original = ["hr.png"] if any(record["psnr"] is not None for record in records) else []
+    return ["lr.png", *original, "grid.png", *of_set, *of_sample]

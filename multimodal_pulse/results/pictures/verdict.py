@@ -13,7 +13,7 @@ _FAITHFUL: dict[str, tuple[str, Ink]] = {
     "failed": ("failed", BAD),
 }
 FAITHFUL_LEGEND = (
-    f"Faithful: the picture, downsampled, agrees with the reference (the number is the LR-PSNR, at least"
+    f"Faithful: the picture, degraded in the same way, agrees with the reference (the number is the LR-PSNR, at least"
     f" {OK_LR_PSNR_DB:.0f} dB); this does not say how it looks."
 )
 

@@ -3,6 +3,7 @@
 import netrc
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -35,8 +36,8 @@ class WandbTracker(NullTracker):
 
     The W&B run belongs to this job: it does not take over or end another one in the process, and it leaves the W&B
     settings of the process unchanged. Its data and cache are in wandb/ as well, so that the home folder need not be
-    writable; WANDB_DATA_DIR and WANDB_CACHE_DIR move them. WANDB_MODE=disabled disables it. It is open from the
-    beginning of the block to `close`. It has
+    writable; WANDB_DATA_DIR and WANDB_CACHE_DIR move them to others that are. WANDB_MODE=disabled disables it. It is
+    open from the beginning of the block to `close`. It has
 
     - curves: `<name>/<label>` over `step`, so that the groups of a run overlap in a plot;
     - galleries: `grid/<reference>`, `mean/<reference>`, `spread/<reference>` and `samples/<reference>`, a list
@@ -95,10 +96,12 @@ class WandbTracker(NullTracker):
         self._say_mode()
         with ExitStack() as opening:
             own = {"WANDB_DATA_DIR": str(folder / "data"), "WANDB_CACHE_DIR": str(folder / "cache")}
-            opening.enter_context(_environment(own))
+            usable = {name for name in own if _is_writable(os.environ.get(name))}
+            opening.enter_context(_environment({name: own[name] for name in own.keys() - usable}))
             quiet = {} if self._mode == "online" else {"WANDB_ERROR_REPORTING": "false"}
             try:
-                with _environment(quiet, replacing=True):  # W&B's own process reads it when it starts
+                # W&B's own process reads these when it starts, and refuses a WANDB_MODE that it does not know.
+                with _environment(quiet | {"WANDB_MODE": self._mode}):
                     self.run = wandb.init(
                         project=self._project,
                         dir=self.run_dir,
@@ -243,13 +246,23 @@ def _disabled_outside() -> bool:
     return os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1")
 
 
+def _is_writable(folder: str | None) -> bool:
+    """Returns whether files can be made in a folder, which is made if it is missing; False for None."""
+    if not folder:
+        return False
+    try:
+        os.makedirs(folder, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
-def _environment(values: Mapping[str, str], replacing: bool = False) -> Iterator[None]:
-    """Sets environment variables within the block; without `replacing`, those that are not set already."""
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables within the block."""
     before = {name: os.environ.get(name) for name in values}
-    for name, value in values.items():
-        if replacing or before[name] is None:
-            os.environ[name] = value
+    os.environ |= values
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from places import ROOT
 from multimodal_pulse.base.files import file_sha256
 from multimodal_pulse.domains.portraits.prior import WEIGHTS, load_prior
 
-EVALUATION = ROOT / "experiments" / "portraits_prior" / "evaluation.json"
+EVALUATION = ROOT / "experiments" / "prior_training" / "portraits" / "evaluation.json"
 
 
 def test_the_prior_is_a_small_generator_of_128_pixels():

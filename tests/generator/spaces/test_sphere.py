@@ -4,6 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from multimodal_pulse.generator import untrained
+from multimodal_pulse.generator.spaces.flat_sphere import FlatSphere
 from multimodal_pulse.generator.spaces.sphere import Sphere
 from multimodal_pulse.generator.statistics import WStatistics
 from multimodal_pulse.search.after_step import Retract, Step
@@ -24,6 +26,20 @@ def test_gaussianised_w_comes_back():
     latent = (torch.nn.functional.leaky_relu(w, 5.0) - STATISTICS.mean) / STATISTICS.std
     assert torch.allclose(SPACE.to_w_plus(latent), w, atol=1e-5)
     assert torch.allclose(SPACE.begin_from({}, w)["latent"], latent)
+
+
+def test_the_flat_sphere_has_a_slope_of_0025_and_clips_its_pictures():
+    network = untrained(16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=128, channel_max=8)
+    statistics = WStatistics(torch.linspace(-1, 1, 8), torch.linspace(0.5, 2, 8))
+    space = FlatSphere(network, statistics)
+    latent = 3 * torch.randn(4, network.num_ws, 8, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.LeakyReLU(negative_slope=0.025)(latent * statistics.std + statistics.mean)
+    assert torch.equal(space.to_w_plus(latent), expected)
+    assert torch.allclose(space.from_w_plus(expected), latent, atol=1e-4)
+    w_plus, images = space.synthesise({"latent": latent}, network.constant_noise())
+    drawn = network.synthesis(expected)
+    assert drawn.min() < 0 and drawn.max() > 1
+    assert torch.equal(w_plus, expected) and torch.equal(images, drawn.clamp(0, 1))
 
 
 def test_the_centre_maps_to_the_mean():

@@ -25,15 +25,29 @@ def folder(whole, tmp_path) -> Path:
     return shutil.copytree(whole, tmp_path / "run") / "references" / "test_000000"
 
 
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def linked_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, cut, emptied, linked_to_nothing])
 @pytest.mark.parametrize("deleted", [["sr_01.png"], ["grid.png", "sr_00.png", "sr_00_lr.png"]])
-def test_deleted_pictures_are_drawn_again_by_the_same_command(deleted, folder, command, whole):
+def test_deleted_pictures_are_drawn_again_by_the_same_command(deleted, spoil, folder, command, whole):
     for name in deleted:
-        (folder / name).unlink()
-    kept = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+        spoil(folder / name)
+    kept = {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name not in deleted}
     status, _, errors = command(*SEARCH, f"hydra.run.dir={folder.parents[1]}", base=())
     assert status == 0
     pictures = "1 picture" if len(deleted) == 1 else f"{len(deleted)} pictures"
-    assert f"note: {pictures} of finished references had been deleted: drawn again\n" in errors
+    assert f"note: {pictures} of finished references had been deleted or cut off: drawn again\n" in errors
     assert contents(folder) == contents(whole / "references" / "test_000000")
     assert {name: (folder / name).stat().st_mtime_ns for name in kept} == kept
 
@@ -44,9 +58,17 @@ def test_pictures_that_cannot_be_drawn_again_are_named(command, tmp_path):
     folder = tmp_path / "run" / "references" / "test_000000"
     (folder / "sr_00.png").unlink()
     status, _, errors = command(*arguments)
-    assert status == 0 and f"note: {folder} lacks sr_00.png, and it cannot be drawn again (" in errors
+    assert status == 0 and f"note: {folder} lacks sr_00.png, which cannot be drawn again (" in errors
     shutil.rmtree(folder)
     assert command(*arguments)[0] == 0 and (folder / "sr_00.png").exists()
+
+
+@pytest.mark.parametrize("name", ["lr.png", "hr.png"])
+def test_a_given_picture_that_was_deleted_is_named(name, folder, command):
+    (folder / name).unlink()
+    status, _, errors = command(*SEARCH, f"hydra.run.dir={folder.parents[1]}", base=())
+    assert status == 0 and f"note: {folder} lacks {name}, which cannot be drawn again" in errors
+    assert "drawn again\n" not in errors
 
 
 def damaged_latents(folder: Path, **changes: torch.Tensor) -> None:
@@ -61,10 +83,6 @@ def edited_record(folder: Path, **changes: object) -> None:
 def edited_setting(folder: Path, slot: str, **changes: object) -> None:
     settings = read(folder / "record.json")["settings"]
     edited_record(folder, settings=settings | {slot: settings[slot] | changes})
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,22 @@ def test_a_mode_of_the_environment_that_has_no_effect_is_named(
     assert os.environ["WANDB_MODE"] == "online"
 
 
+def test_what_the_environment_says_and_cannot_be_used_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """W&B refuses a mode that it does not know, and fails in the end where its data cannot be written."""
+    forget_wandb_settings(monkeypatch, tmp_path)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("WANDB_MODE", "nonsense")
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "file" / "data"))
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "elsewhere"))
+    track(ForgivingTracker(WandbTracker(tmp_path / "run")))
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert read_run(next((tmp_path / "run").rglob("*.wandb")))["summary"]["psnr.mean"] == 20.0
+    assert os.environ["WANDB_MODE"] == "nonsense" and os.environ["WANDB_DATA_DIR"] == str(tmp_path / "file" / "data")
+    assert (tmp_path / "elsewhere").is_dir()
+
+
 def test_online_says_what_it_waits_for_before_it_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
