@@ -26,10 +26,8 @@ from multimodal_pulse.domains.faces.aligner import WEIGHTS
 from multimodal_pulse.domains.faces.networks import MARGIN, STRIDE, UNIT, VIEW, Aligner, Detector, Refiner, places
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared"
 sys.path.append(str(ROOT / "experiments" / "prior_training"))
 from photographs import Photographs  # noqa: E402
-from projected import frozen_features  # noqa: E402
 
 BATCH, RATE, DECAY = 32, 3e-3, 1e-4  # RATE falls to 0 along half a cosine
 WIDE = 96  # side of a scene of the detector in pixels
@@ -104,9 +102,7 @@ TASKS = {"detector": DetectorTask, "refiner": RefinerTask}
 def train(name: str, folder: Path, steps: int) -> None:
     """Trains one network to `steps` steps; what a continuation needs is in `<folder>/<name>.pt`."""
     torch.manual_seed(SEED)
-    backbone = frozen_features("squeezenet1_1", SHARED / "lpips")[:9]
-    photographs = Photographs(SHARED / "photographs", 128, backbone)
-    task = TASKS[name](Portraits(photographs.pixels[photographs.trained_on]))
+    task = TASKS[name](Portraits(Photographs(128).trained_on()))
     network, file = task.network, folder / f"{name}.pt"
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
     begun, seconds = 0, 0.0
