@@ -25,10 +25,8 @@ from tqdm import tqdm
 from multimodal_pulse.domains.faces import Frame, find_faces
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared"
 sys.path.append(str(ROOT / "experiments" / "prior_training"))
 from photographs import Photographs  # noqa: E402
-from projected import frozen_features  # noqa: E402
 
 COUNT = 30
 SIZES = (16, 24, 32, 48, 96)  # sides of frames in pixels
@@ -41,9 +39,7 @@ Finder = Callable[[Tensor], list[Frame]]
 
 def kept_out() -> Portraits:
     """The portraits of people that no training has seen."""
-    backbone = frozen_features("squeezenet1_1", SHARED / "lpips")[:9]
-    photographs = Photographs(SHARED / "photographs", 128, backbone)
-    return Portraits(photographs.pixels[photographs.kept_out])
+    return Portraits(Photographs(128).held)
 
 
 def errors(found: Sequence[Frame], true: Frame) -> tuple[float, float, float] | None:

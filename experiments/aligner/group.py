@@ -1,10 +1,10 @@
 """A group picture of three people, each searched and pasted back: is there a seam at the border of the frame?
 
-    python experiments/aligner/group.py generator=file generator.path=... generator.domain=photographs/faces
+    python experiments/aligner/group.py
 
 The words go to the program. Prints the mean and the 99 % quantile of the steps between neighbouring pixels across
-squares about each face, in grey levels: the border of the frame, before and after, and squares inside it. Leaves the
-picture and the run in `outputs/aligner`.
+squares about each face, in grey levels: the border of the frame, before and after, and squares inside it; and how
+well the samples in the photograph match the reference, the worst. Leaves the picture and the run in `outputs/aligner`.
 """
 
 import argparse
@@ -13,14 +13,16 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from collages import photographed, with_face
+from collages import with_face
 from evaluate import SEED, errors, kept_out
 from scenes import uniform
 from torch import Tensor
 from torchvision.utils import save_image
 
-from multimodal_pulse.domains.faces import Frame
+from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.domains.faces import Frame, cut_out
 from multimodal_pulse.interface.api import run_overrides
+from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.references.pixels import load_rgb, quantise
 from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.results.pictures.photograph import enlarged
@@ -28,6 +30,7 @@ from multimodal_pulse.results.pictures.photograph import enlarged
 HEIGHT, WIDTH = 200, 320
 FRAMES = [Frame(60, 90, 84, -18), Frame(160, 118, 60, 8), Frame(255, 85, 96, 27)]
 PEOPLE = (30, 100, 250)  # numbers of kept-out portraits
+RESOLUTION = 128  # of the generator
 INSIDE = (0.35, 0.5, 0.65, 0.8, 0.9)  # squares inside the frame, in its side
 
 
@@ -64,12 +67,16 @@ def main() -> None:
     for frame, which in zip(FRAMES, PEOPLE, strict=True):
         picture = with_face(portraits, which, picture, frame, rng)
     file, run_dir = args.folder / "group.png", args.folder / "group"
-    save_image(quantise(photographed(picture, rng)), file)
+    save_image(quantise(picture), file)
     given = ["references=image", f"references.path={file}", "references.align=ffhq", "tracking=none"]
     report = run_overrides([*given, *args.words], run_dir)
 
-    print("| face | centre, side (%), roll (degrees) off | border before | border |", *(f"{at} |" for at in INSIDE))
-    print("|---" * (4 + len(INSIDE)) + "|")
+    print(
+        "| face | centre, side (%), roll (degrees) off | border before | border |",
+        *(f"{at} |" for at in INSIDE),
+        "dB |",
+    )
+    print("|---" * (5 + len(INSIDE)) + "|")
     for entry in report.entries:
         folder = run_dir / "references" / entry["reference"]
         aligned = read_json(folder / "record.json")["aligned"]
@@ -79,6 +86,11 @@ def main() -> None:
         factor = pages[0].shape[2] // WIDTH
         cells = [shown([enlarged(load_rgb(file), factor)], frame.scaled(factor), 1.0)]
         cells += [shown(pages, frame.scaled(factor), at) for at in (1.0, *INSIDE)]
+        lr = load_rgb(folder / "lr.png")
+        seen = torch.stack([cut_out(page, frame.scaled(factor), RESOLUTION) for page in pages])
+        cells.append(
+            f"{lr_psnr(seen, lr.expand(len(pages), -1, -1, -1), Bicubic(RESOLUTION // lr.shape[-1])).min():.1f}"
+        )
         off = next((found for true in FRAMES if (found := errors([frame], true))), None)
         how_far = "no face" if off is None else ", ".join(f"{value:.1f}" for value in off)
         print("| " + " | ".join([entry["reference"], how_far, *cells]) + " |")

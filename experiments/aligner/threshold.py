@@ -9,7 +9,7 @@ import math
 
 import torch
 from collages import background, collage, photographed
-from evaluate import LARGEST, SHARED, SMALLEST, Photographs, errors, frozen_features
+from evaluate import LARGEST, SMALLEST, Photographs, errors
 from scenes import Portraits, uniform
 from tqdm import tqdm
 
@@ -22,8 +22,7 @@ SCORES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 
 def trained_on() -> Portraits:
     """The portraits that the aligner was trained on."""
-    photographs = Photographs(SHARED / "photographs", 128, frozen_features("squeezenet1_1", SHARED / "lpips")[:9])
-    return Portraits(photographs.pixels[photographs.trained_on])
+    return Portraits(Photographs(128).trained_on())
 
 
 def main() -> None:

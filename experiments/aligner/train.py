@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from scenes import Portraits, close_scenes, wide_scenes
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -25,14 +26,13 @@ from multimodal_pulse.domains.faces.aligner import WEIGHTS
 from multimodal_pulse.domains.faces.networks import MARGIN, STRIDE, UNIT, VIEW, Aligner, Detector, Refiner, places
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared"
 sys.path.append(str(ROOT / "experiments" / "prior_training"))
 from photographs import Photographs  # noqa: E402
-from projected import frozen_features  # noqa: E402
 
 BATCH, RATE, DECAY = 32, 3e-3, 1e-4  # RATE falls to 0 along half a cosine
 WIDE = 96  # side of a scene of the detector in pixels
 NEAR, IGNORED = 0.15, 0.4  # a place within 0.15 sides of a centre is positive, one within 0.4 neither
+STEPS = {"detector": 2200, "refiner": 5000}
 SAVE_EVERY = 60  # seconds
 SEED = 0
 
@@ -102,9 +102,7 @@ TASKS = {"detector": DetectorTask, "refiner": RefinerTask}
 def train(name: str, folder: Path, steps: int) -> None:
     """Trains one network to `steps` steps; what a continuation needs is in `<folder>/<name>.pt`."""
     torch.manual_seed(SEED)
-    backbone = frozen_features("squeezenet1_1", SHARED / "lpips")[:9]
-    photographs = Photographs(SHARED / "photographs", 128, backbone)
-    task = TASKS[name](Portraits(photographs.pixels[photographs.trained_on]))
+    task = TASKS[name](Portraits(Photographs(128).trained_on()))
     network, file = task.network, folder / f"{name}.pt"
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
     begun, seconds = 0, 0.0
@@ -138,8 +136,6 @@ def train(name: str, folder: Path, steps: int) -> None:
 
 def pack(folder: Path, file: Path) -> None:
     """Writes both networks, in float16, as the file of the package."""
-    from safetensors.torch import save_file
-
     aligner = Aligner()
     for name in TASKS:
         state = torch.load(folder / f"{name}.pt", weights_only=True)
@@ -154,11 +150,11 @@ def main() -> None:
     parser.add_argument("--network", choices=sorted(TASKS))
     parser.add_argument("--pack", action="store_true", help="write the file of the package from both networks")
     parser.add_argument("--folder", type=Path, default=Path("outputs/aligner"), help="what is kept between runs")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, help="default: 2200 for the detector, 5000 for the refiner")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     if args.network:
-        train(args.network, args.folder, args.steps)
+        train(args.network, args.folder, args.steps or STEPS[args.network])
     if args.pack:
         pack(args.folder, WEIGHTS)
 

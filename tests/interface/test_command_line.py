@@ -302,6 +302,7 @@ def test_help_shows_the_values_of_the_default_configuration():
         if knob not in (
             "references.path",
             "references.as",
+            "references.align",
             "references.name",
             "references.recursive",
             "generator.path",

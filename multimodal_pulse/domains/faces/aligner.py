@@ -25,7 +25,9 @@ ENLARGED = 2.0  # the most by which a small picture is enlarged for the detector
 LARGEST = 1.4  # side of the largest frame that is looked for, in shorter sides of the picture
 CANDIDATE = 0.25  # score of the detector from which a frame is refined
 MOST_CANDIDATES = 200
-SAME = 0.4  # two frames whose centres are nearer than this part of the larger side are of one face
+ALIKE, ALIKE_SCALE = 0.15, 1.2  # of candidates whose centres and sides are as near as this, one is refined
+SAME = 0.4  # two refined frames whose centres are nearer than this part of the larger side are of one face
+LEAST = 13.0  # side in pixels below which no frame counts: letters look like faces there
 ROUNDS = 3  # of refinement
 SURE = 0.85  # score from which a face counts, the geometric mean of both networks' (experiments/aligner/threshold.py)
 _LEVEL = math.sqrt(0.5)  # each size of the pyramid in the one before it
@@ -46,21 +48,32 @@ def find_faces(picture: Tensor) -> list[Frame]:
         picture: [3, H, W] in [0, 1], on the CPU; at least 8 x 8 pixels.
     """
     with torch.inference_mode():
-        candidates = distinct(_candidates(picture))
+        candidates = distinct(_candidates(picture), ALIKE, ALIKE_SCALE)
         refined = distinct(_refined(picture, candidates[:MOST_CANDIDATES]))
     height, width = picture.shape[-2:]
-    found = [f for f in refined if f.score >= SURE and 0 <= f.x <= width and 0 <= f.y <= height]
+    sure = [frame for frame in refined if frame.score >= SURE and frame.side >= LEAST]
+    found = [frame for frame in sure if 0 <= frame.x <= width and 0 <= frame.y <= height]
     return sorted(found, key=lambda frame: (frame.x, frame.y))
 
 
-def distinct(frames: Sequence[Frame]) -> list[Frame]:
-    """Keeps of frames of one face the one with the highest score; the highest scores come first."""
+def distinct(frames: Sequence[Frame], same: float = SAME, scale: float = math.inf) -> list[Frame]:
+    """Keeps of frames of one face the one with the highest score; the highest scores come first.
+
+    Args:
+        frames: any frames.
+        same: frames of one face have centres nearer than this part of the larger side,
+        scale: and the larger one is at most so many times as large as the other.
+    """
     kept: list[Frame] = []
     for frame in sorted(frames, key=lambda frame: -frame.score):
-        near = (math.dist((frame.x, frame.y), (k.x, k.y)) < SAME * max(frame.side, k.side) for k in kept)
-        if not any(near):
+        if not any(_is_same(frame, other, same, scale) for other in kept):
             kept.append(frame)
     return kept
+
+
+def _is_same(a: Frame, b: Frame, same: float, scale: float) -> bool:
+    larger, smaller = max(a.side, b.side), min(a.side, b.side)
+    return math.dist((a.x, a.y), (b.x, b.y)) < same * larger and larger <= scale * smaller
 
 
 def _candidates(picture: Tensor) -> list[Frame]:
