@@ -110,7 +110,7 @@ def checkpoints(folder: Path) -> Iterator[tuple[str, Path]]:
         if (path := SHARED / f"random{size}.pkl").is_file():
             yield f"official pickle, {size} pixels", path
     large = folder / "random256.safetensors"
-    save_generator(untrained(**FFHQ256), large)
+    save_generator(untrained(**FFHQ256).network, large)
     yield "256 pixels, the official size", large
 
 

@@ -168,6 +168,11 @@ FEW_CLAIMS: tuple[Claim, ...] = (
                        row, other, "lpips", np.subtract, below=0),
         )
     ),
+    *(
+        Comparison(f"the {name} of `explore` minus that with eq. (1) at the same distance: {side} 0",
+                   "explore", "explore_pairwise", name.lower(), np.subtract, **{side: 0})
+        for name, side in (("PSNR", "above"), ("LPIPS", "below"), ("realism", "above"))
+    ),
     Comparison("the PSNR of `resampling` minus that of `bicubic`, dB: above 0",
                "resampling", "bicubic", "psnr", np.subtract, above=0),
     Comparison("the distance under `batch_diversity` / that under `synthesis_noise` with std 1: above 3",

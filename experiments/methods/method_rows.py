@@ -45,6 +45,8 @@ ROWS: Mapping[str, Row] = {
     "faithful": _main("faithful"),
     "mean_portrait": _few("method=bicubic", "search=mean_image"),
     "untrained_generator": _few("method=resampling", "generator=untrained", "objective=portraits"),
+    # Equation (1) in place of the repulsion, with the weight that gave the same distance on 8 validation portraits.
+    "explore_pairwise": _few("method=explore", "batch_diversity=pairwise", "objective.diversity_weight=16"),
     # The iterate that is kept is the one before the first step: the start itself.
     "bank": _few("method=explore", "batch_diversity=none", "consistency=none", "steps=1"),
     "bank_exact": _few("method=explore", "batch_diversity=none", "steps=1"),
