@@ -12,7 +12,7 @@ from multimodal_pulse.base.errors import UserError, listed
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.metrics.manifold import NEIGHBOURS
-from multimodal_pulse.references.pairing import reduced
+from multimodal_pulse.references.pairing import resized
 from multimodal_pulse.references.picture_files import MOST_NAMED, contents
 from multimodal_pulse.references.pixels import load_rgb, to_uint8
 
@@ -82,6 +82,6 @@ def _squares(files: list[Path], resolution: int) -> tuple[dict[str, Tensor], lis
             left_out.append(f"{file} is {width} x {height}")
             continue
         top, left = (height - side) // 2, (width - side) // 2
-        square = to_uint8(reduced(picture[:, top : top + side, left : left + side], resolution))
+        square = to_uint8(resized(picture[:, top : top + side, left : left + side], resolution, resolution))
         squares[hashlib.sha256(square.numpy().tobytes()).hexdigest()] = square
     return squares, left_out

@@ -44,7 +44,10 @@ PICTURE = encoded(Image.fromarray(random_pixels(64, 64)), "PNG")
         ("references.path=x", ["references.path belongs to ", "references=image: add one of them."]),
         ("references.subset=[3]", ["references.subset belongs to references=celeba_hq: add it."]),
         ("generator.path=x", ["generator.path belongs to generator=file: add it."]),
-        ("lr_noise=gauss", ["lr_noise=gauss is not an option of lr_noise: choose one of gaussian, masked, none."]),
+        (
+            "lr_noise=gauss",
+            ["lr_noise=gauss is not an option of lr_noise: choose one of gaussian, masked, none, shared."],
+        ),
         ("references=some/folder", ["references=some/folder is not", "references=folder references.path=<folder>"]),
         ("generator=/data/net.pkl", ["generator=/data/net.pkl is not", "generator=file generator.path=<file>"]),
         ("method=a/b", ["method=a/b is not an option of method: choose one of batch_diversity, bicubic, "]),

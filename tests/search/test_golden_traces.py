@@ -74,6 +74,7 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
     statistics = tiny_statistics(generator)
     statistics = WStatistics(statistics.mean, statistics.std * (1 + perturbation))
     parts = Parts(
+        cfg=cfg,
         device=torch.device("cpu"),
         generator=generator,
         degradation=Bicubic(4),
