@@ -46,7 +46,7 @@ PICTURE = encoded(Image.fromarray(random_pixels(64, 64)), "PNG")
         ("generator.path=x", ["generator.path belongs to generator=file: add it."]),
         (
             "lr_noise=gauss",
-            ["lr_noise=gauss is not an option of lr_noise: choose one of gaussian, masked, none, shared."],
+            ["lr_noise=gauss is not an option of lr_noise: choose one of gaussian, masked, none, shared"],
         ),
         ("references=some/folder", ["references=some/folder is not", "references=folder references.path=<folder>"]),
         ("generator=/data/net.pkl", ["generator=/data/net.pkl is not", "generator=file generator.path=<file>"]),
