@@ -8,20 +8,17 @@ pixels has the size of the official one, with random weights of its own.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from method_rows import HERE
+from processes import ROOT, Cost, run
 
-from multimodal_pulse.base.files import CACHE_VARIABLE, write_atomic
+from multimodal_pulse.base.files import write_atomic
 from multimodal_pulse.generator import save_generator, untrained
 
-ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "stylegan2"
 FFHQ256 = {
     "resolution": 256,
@@ -39,67 +36,56 @@ COMMON = [
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What one run of the program took, and what it found.
+class Measured:
+    """One run of the program.
 
     Attributes:
-        seconds: processor time, user and system.
-        megabytes: the largest resident memory.
+        cost: what it took.
         lr_psnr_found: of its samples, before the consistency step, in dB.
         lr_psnr: of the saved files, in dB.
     """
 
-    seconds: float
-    megabytes: float
+    cost: Cost
     lr_psnr_found: list[float]
     lr_psnr: list[float]
 
 
-def run(folder: Path, cache: Path, *overrides: str) -> Cost:
-    """Runs the program in a process of its own, on one thread.
-
-    Raises:
-        CalledProcessError: it failed.
-    """
-    command = [sys.executable, "run.py", *COMMON, *overrides, f"hydra.run.dir={folder}"]
-    environment = os.environ | {CACHE_VARIABLE: str(cache), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise subprocess.CalledProcessError(status, command)
-    records = [json.loads(line) for line in (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()]
-    return Cost(
-        seconds=used.ru_utime + used.ru_stime,
-        megabytes=used.ru_maxrss / 1024,
-        lr_psnr_found=[record["lr_psnr_found"] for record in records],
-        lr_psnr=[record["lr_psnr"] for record in records],
-    )
+def measured(run_dir: Path, cache: Path, *overrides: str) -> Measured:
+    """Runs the program and reads what it found."""
+    cost = run(run_dir, [*COMMON, *overrides], cache)
+    lines = (run_dir / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    return Measured(cost, *([record[key] for record in records] for key in ("lr_psnr_found", "lr_psnr")))
 
 
-def measure(checkpoint: Path, folder: Path) -> tuple[Cost, Cost, Cost]:
+def measure(checkpoint: Path, folder: Path) -> tuple[Measured, Measured, Measured]:
     """Measures three runs: the starts without a bank, the starts with the bank that the first has made, a search."""
     cache, generator = folder / "cache", f"generator.path={checkpoint}"
     starts = [generator, "steps=1", "batch_diversity=none"]
     return (
-        run(folder / "bank", cache, *starts),
-        run(folder / "starts", cache, *starts),
-        run(folder / "search", cache, generator),
+        measured(folder / "bank", cache, *starts),
+        measured(folder / "starts", cache, *starts),
+        measured(folder / "search", cache, generator),
     )
 
 
-def table(measured: dict[str, tuple[Cost, Cost, Cost]]) -> str:
+def table(of_checkpoints: dict[str, tuple[Measured, Measured, Measured]]) -> str:
     """Formats the costs of each checkpoint, by its name."""
     titles = [
         "checkpoint", "bank and statistics, s", "starting, starts and scores, s", "20 passes of 2 samples, s",
         "memory, MB", "LR-PSNR of the starts, dB", "found, dB", "saved files, dB",
     ]  # fmt: skip
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)]]
-    for name, (bank, starts, search) in measured.items():
+    for name, of_checkpoint in of_checkpoints.items():
+        _, starts, search = of_checkpoint
+        bank_seconds, start_seconds, search_seconds = (each.cost.seconds for each in of_checkpoint)
+        seconds = (bank_seconds - start_seconds, start_seconds, search_seconds - start_seconds)
+        decibels = (starts.lr_psnr_found, search.lr_psnr_found, search.lr_psnr)
         lines.append([
-            name, f"{bank.seconds - starts.seconds:.1f}", f"{starts.seconds:.1f}",
-            f"{search.seconds - starts.seconds:.1f}", f"{max(bank.megabytes, search.megabytes):.0f}",
-            *(", ".join(f"{value:.1f}" for value in found)
-              for found in (starts.lr_psnr_found, search.lr_psnr_found, search.lr_psnr)),
+            name,
+            *(f"{value:.1f}" for value in seconds),
+            f"{max(each.cost.megabytes for each in of_checkpoint):.0f}",
+            *(", ".join(f"{value:.1f}" for value in of_samples) for of_samples in decibels),
         ])  # fmt: skip
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -119,9 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=HERE / "checkpoints.md")
     args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
-        of_checkpoints = checkpoints(Path(scratch))
-        measured = {name: measure(path, Path(scratch) / path.stem) for name, path in of_checkpoints}
-    write_atomic(args.out, table(measured))
+        there = checkpoints(Path(scratch))
+        of_checkpoints = {name: measure(path, Path(scratch) / path.stem) for name, path in there}
+    write_atomic(args.out, table(of_checkpoints))
     print(args.out.read_text(encoding="utf-8"), end="")
 
 

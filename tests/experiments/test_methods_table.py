@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -24,8 +25,9 @@ from multimodal_pulse.references.pixels import load_rgb, save_png
 
 TINY = [*OVERRIDES, "references.limit=2", "steps=2"]
 
-method_rows, run_methods, runs, columns, claims, table = scripts(
-    "methods", "method_rows", "run_methods", "runs", "columns", "claims", "table"
+method_rows, run_methods, runs, columns, claims, table, processes, processor_time, checkpoints = scripts(
+    "methods",
+    *("method_rows", "run_methods", "runs", "columns", "claims", "table", "processes", "processor_time", "checkpoints"),
 )
 [comparison] = scripts("figures", "comparison")
 ROWS = method_rows.ROWS
@@ -99,7 +101,8 @@ def rows_of(text: str) -> list[list[str]]:
 def verdicts(folder: Path) -> dict[str, str]:
     """The verdict on every claim about the main rows, by its sentence."""
     main = runs.main_table(runs.read_runs(folder))
-    return {claim.sentence: claims.verdict(claim, main) for claim in claims.MAIN_CLAIMS}
+    of_runs = [claim for claim in claims.MAIN_CLAIMS if not isinstance(claim, claims.TimeAim)]
+    return {claim.sentence: claims.verdict(claim, main) for claim in of_runs}
 
 
 # --- real runs ---------------------------------------------------------------------------------------------------
@@ -285,7 +288,7 @@ def test_aims_are_met_on_one_side_of_their_bounds_and_missed_on_the_other(tmp_pa
               lpips_score=12.1, calibration=0.91)  # fmt: skip
     found = verdicts(tmp_path)
     of_explore = {sentence: said for sentence, said in found.items() if sentence.startswith("`explore`")}
-    assert len(of_explore) == 12
+    assert len(of_explore) == 11
     assert all(said.startswith("HOLDS: ") for said in of_explore.values()), of_explore
     assert found["`explore`: PSNR, dB: at least 24.2"].endswith(": 24.210 (24.210 to 24.210)")
     assert found["`combined`: realism: at least 0.5"].startswith("NOT MEASURED")
@@ -293,10 +296,49 @@ def test_aims_are_met_on_one_side_of_their_bounds_and_missed_on_the_other(tmp_pa
     shutil.rmtree(tmp_path / "explore")
     bad = sample(psnr=24.1, ssim=0.634, lpips=0.096, lr_psnr_found=26.9, realistic=False, steps=21)
     run = write_run(tmp_path, "explore", 0, [[dict(bad) for _ in range(4)]] * 3, mean_image_psnr=25.9, gain=1.5,
-                    lpips_score=11.9, calibration=1.11, seconds=3.1)  # fmt: skip
+                    lpips_score=11.9, calibration=1.11)  # fmt: skip
     save_png(torch.full((3, 16, 16), 0.5), run / "references" / "r1" / "sr_02.png")
     of_explore = [said for sentence, said in verdicts(tmp_path).items() if sentence.startswith("`explore`")]
     assert all(said.startswith("DOES NOT HOLD: ") for said in of_explore), of_explore
+
+
+def test_the_processor_time_is_that_of_more_references_minus_that_of_fewer(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def run(run_dir, overrides):
+        [limit] = [int(each.partition("=")[2]) for each in overrides if each.startswith("references.limit=")]
+        asked.append((limit, [each for each in overrides if each.startswith("method=")]))
+        return processes.Cost(seconds=6 + 2.5 * limit, megabytes=900)
+
+    monkeypatch.setattr(processor_time, "run", run)
+    processor_time.main(["--rows", "explore", "--out", str(tmp_path / "time.csv")])
+    assert asked == [(4, ["method=explore"]), (12, ["method=explore"])]
+    assert processor_time.read(tmp_path / "time.csv") == {"explore": 2.5}
+    for most, holds in ((2.5, True), (2.4, False)):
+        assert claims.TimeAim("explore", most, tmp_path / "time.csv").check({}) == (holds, "2.50")
+
+
+def test_a_process_is_measured_and_its_failure_is_an_error(tmp_path):
+    cost = processes.run(tmp_path / "run", ["method=bicubic", *OVERRIDES])
+    assert (tmp_path / "run" / "metrics.json").is_file()
+    assert cost.seconds > 0 and cost.megabytes > 50
+    with pytest.raises(subprocess.CalledProcessError):
+        processes.run(tmp_path / "other", ["method=bicubics"])
+
+
+def test_the_costs_of_a_checkpoint_are_those_of_its_runs(monkeypatch, tmp_path):
+    def run(run_dir, overrides, cache):
+        assert f"generator.path={tmp_path / 'a.pkl'}" in overrides and cache == tmp_path / "cache"
+        run_dir.mkdir()
+        found = {"bank": 10.0, "starts": 10.0, "search": 30.0}[run_dir.name]
+        (run_dir / "records.jsonl").write_text(2 * (json.dumps({"lr_psnr_found": found, "lr_psnr": 78.0}) + "\n"))
+        seconds, megabytes = {"bank": (9.0, 700), "starts": (6.0, 600), "search": (7.5, 800)}[run_dir.name]
+        return processes.Cost(seconds, megabytes)
+
+    monkeypatch.setattr(checkpoints, "run", run)
+    written = checkpoints.table({"`a`": checkpoints.measure(tmp_path / "a.pkl", tmp_path)})
+    [cells] = [line for line in written.splitlines() if "`a`" in line]
+    assert cells == "| `a` | 3.0 | 6.0 | 1.5 | 800 | 10.0, 10.0 | 30.0, 30.0 | 78.0, 78.0 |"
 
 
 def test_a_comparison_holds_if_its_whole_interval_does(tmp_path):
