@@ -21,6 +21,8 @@ from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.statistics import w_statistics
 
 _CHUNK = 50
+_PIXELS_AT_ONCE = _CHUNK * 128**2
+"""The pixels of all pictures that are made at once: 50 pictures of 256 x 256 would need 5 GB."""
 _NOISE_SEED, _Z_SEED = 1, 10**9
 MOST_SIDE = 32
 """The most pixels of a side of a stored LR picture."""
@@ -164,9 +166,11 @@ def lr_pictures(
     for first in range(begin, draws, _CHUNK):
         rng = torch.Generator().manual_seed(_NOISE_SEED + first)
         noise = [torch.randn(_CHUNK, 1, r, r, generator=rng).to(like) for r in generator.noise_resolutions]
-        images = generator.synthesis(generator.mapping(_z(generator, first).to(like)), noise).clamp(0, 1)
-        lr = degradation(images).clamp(0, 1)
-        pictures.append((stored(lr) * 255).round().byte().cpu())
+        w_plus = generator.mapping(_z(generator, first).to(like))
+        for part in torch.arange(_CHUNK).split(max(1, _PIXELS_AT_ONCE // generator.resolution**2)):
+            images = generator.synthesis(w_plus[part], [maps[part] for maps in noise]).clamp(0, 1)
+            lr = degradation(images).clamp(0, 1)
+            pictures.append((stored(lr) * 255).round().byte().cpu())
         bar.update(min(_CHUNK, draws - first))
         if unfinished is not None:
             unfinished.keep(lambda: torch.cat(pictures))

@@ -54,6 +54,19 @@ def test_a_larger_bank_begins_with_the_smaller_one():
     assert torch.equal(lr_pictures(generator, DEGRADATION, 70)[:30], lr_pictures(generator, DEGRADATION, 30))
 
 
+def test_large_pictures_are_made_a_few_at_a_time(monkeypatch):
+    generator = tiny_generator()
+    whole, sizes = lr_pictures(generator, DEGRADATION, 60), []
+    synthesis = generator.synthesis
+    monkeypatch.setattr(
+        generator, "synthesis", lambda w_plus, maps: sizes.append(len(w_plus)) or synthesis(w_plus, maps)
+    )
+    monkeypatch.setattr("multimodal_pulse.diversity.bank._PIXELS_AT_ONCE", 20 * generator.resolution**2 + 1)
+    parts = lr_pictures(generator, DEGRADATION, 60)
+    assert sizes == 2 * [20, 20, 10]
+    assert (parts.int() - whole.int()).abs().max() <= 1  # the order of additions may differ
+
+
 def test_a_damaged_file_is_drawn_again(stored, tmp_path):
     [file] = tmp_path.glob("bank-*")
     file.write_bytes(b"nothing")
