@@ -40,6 +40,8 @@ TITLES = {
 }
 
 REPORT, EXPLORE = "the report's method", "explore"
+COLORS = {REPORT: "tab:blue", EXPLORE: "tab:orange"}
+"""The colours of these lines in every plot; other lines take the next one of Matplotlib's."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Row:
 KNOBS: dict[int, Sequence[Row]] = {
     1: [
         Row(
-            "steps (explore: without repulsion and projection)",
-            [(REPORT, "resampling", SEARCH_STEPS), (EXPLORE, "explore_starts", EXPLORE_STEPS)],
+            "steps",
+            [(REPORT, "resampling", SEARCH_STEPS), ("explore, its starts alone", "explore_starts", EXPLORE_STEPS)],
             ("distance", "lr_distance", "lr_psnr", "realism"),
         )
     ],
@@ -186,7 +188,8 @@ def _knobs(figure: Figure, curves: Curves, rows: Sequence[Row]) -> None:
 
 def _line(axes: Axes, estimates: Sequence[Estimate], where: Sequence[int], label: str) -> None:
     """Draws a curve with its intervals as a band; values are evenly spaced, since they may include 0."""
-    (line,) = axes.plot(where, [shown.mean for shown in estimates], marker="o", markersize=4, label=label)
+    means = [shown.mean for shown in estimates]
+    (line,) = axes.plot(where, means, marker="o", markersize=4, label=label, color=COLORS.get(label))
     low, high = [shown.low for shown in estimates], [shown.high for shown in estimates]
     axes.fill_between(where, low, high, alpha=0.2, color=line.get_color(), linewidth=0)
 
