@@ -39,8 +39,8 @@ TITLES = {
     "outside": "distance outside, grey levels",
 }
 
-REPORT, EXPLORE = "the report's method", "explore"
-COLORS = {REPORT: "tab:blue", EXPLORE: "tab:orange"}
+REPORT, EXPLORE, EXPLORE_STARTS = "the report's method", "explore", "explore, its starts alone"
+COLORS = {REPORT: "tab:blue", EXPLORE: "tab:orange", EXPLORE_STARTS: "tab:orange"}
 """The colours of these lines in every plot; other lines take the next one of Matplotlib's."""
 
 
@@ -69,7 +69,7 @@ KNOBS: dict[int, Sequence[Row]] = {
     1: [
         Row(
             "steps",
-            [(REPORT, "resampling", SEARCH_STEPS), ("explore, its starts alone", "explore_starts", EXPLORE_STEPS)],
+            [(REPORT, "resampling", SEARCH_STEPS), (EXPLORE_STARTS, "explore_starts", EXPLORE_STEPS)],
             ("distance", "lr_distance", "lr_psnr", "realism"),
         )
     ],

@@ -46,6 +46,7 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.Gaussian",
     "multimodal_pulse.generator.Intermediate",
     "multimodal_pulse.generator.Sphere",
+    "multimodal_pulse.generator.Variational",
     "multimodal_pulse.generator.W",
     "multimodal_pulse.generator.WPlus",
     "multimodal_pulse.generator.Whitened",

@@ -10,6 +10,7 @@ METHODS = {
     "csgm": ([], {"latent": (2, 4)}, 6),
     "ilo": ([], {"latent": (2, 8, 4), "deviation.4": (2, 8, 4, 4), "deviation.16": (2, 8, 16, 16)}, 128),
     "brgm": ([], {"latent": (2, 8, 4)}, 3),
+    "brgm_variational": ([], {"latent": (2, 8, 4), "log_std": (2, 8, 4), "eps": (2, 8, 4)}, 3),
     "langevin": (FEW_DRAWS, {"latent": (2, 8, 4)}, 3),
     "rls": ([], {"latent": (2, 8, 4)}, 3),
 }
