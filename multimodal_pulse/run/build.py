@@ -357,4 +357,4 @@ def load_renderer(settings: Mapping[str, Any]) -> Renderer:
             raise UserError(f"settings.{slot} is none of this program's options: nothing is drawn with it.")
     cfg = OmegaConf.create({slot: _unresolved(node) for slot, node in settings.items()})
     space: type[Space] = get_class(cfg.latent_space["_target_"])
-    return Renderer(build(cfg.generator), space.redraw, build(cfg.degradation), build(cfg.consistency))
+    return Renderer(build(cfg.generator), space, build(cfg.degradation), build(cfg.consistency))

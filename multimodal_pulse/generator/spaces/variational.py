@@ -56,3 +56,13 @@ class Variational(WPlus):
         """Maps the present draw to w_plus and images; see `Space`."""
         drawn = variables["latent"] + variables["log_std"].exp() * variables[EPS].detach()
         return super().synthesise({"latent": drawn}, noise_maps)
+
+    @staticmethod
+    def draw(
+        generator: Generator, latents: Mapping[str, Tensor], number: int, rng: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Draws from the K fitted distributions in turn, each with the noise maps with which it was fitted."""
+        of_turn = number % len(latents["latent"])
+        one = {name: value[[of_turn]] if len(value) > 1 else value for name, value in latents.items()}
+        one[EPS] = torch.randn(one["latent"].shape, generator=rng)
+        return one | {"w_plus": WPlus(generator).to_w_plus(one["latent"] + one["log_std"].exp() * one[EPS])}
