@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from measures import OF_SAMPLES
+from measures import OF_SAMPLES, refuse_mixed
+from points import SAME_AS
 
 Values = np.ndarray
 """The values of a measure or effect, [portraits], each a mean over samples and seeds."""
@@ -18,12 +19,14 @@ class Curves:
     Args:
         path: measures.csv.
     Raises:
+        UserError: the points were made with different generators.
         ValueError: points have different portraits.
     """
 
     def __init__(self, path: Path) -> None:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
+        refuse_mixed(rows)
         self.portraits = sorted({row["reference"] for row in rows})
         self.seeds = sorted({row["seed"] for row in rows})
         of_point: defaultdict[str, dict[tuple[str, str], Mapping[str, str]]] = defaultdict(dict)
@@ -45,7 +48,7 @@ class Curves:
 
     def _table(self, point: str, measure: str) -> Values:
         """Returns one measure, [portraits, seeds]."""
-        rows = self._rows[point]
+        rows = self._rows[SAME_AS.get(point, point)]
         return np.array([[float(rows[p, s][measure] or "nan") for s in self.seeds] for p in self.portraits])
 
     @property

@@ -39,7 +39,7 @@ GRAIN_FREQUENCY = 0.25
 FROM_RECORDS = ("psnr", "lpips", "lr_psnr", "lr_psnr_worst", "faithful", "distance", "seconds")
 FROM_PICTURES = ("lr_distance", "grain", "inside", "outside", "realism")
 OF_SAMPLES = tuple(f"lr_psnr_{sample}" for sample in range(NUM_SAMPLES))
-COLUMNS = ("point", "seed", "reference", *FROM_RECORDS, *FROM_PICTURES, *OF_SAMPLES)
+COLUMNS = ("point", "seed", "reference", "weights_sha256", *FROM_RECORDS, *FROM_PICTURES, *OF_SAMPLES)
 
 Realism = Callable[[Tensor], float]
 """A function from samples [K, 3, R, R] to the share of them that lies where real portraits lie."""
@@ -90,9 +90,14 @@ def _grain(difference: Tensor) -> float:
 
 
 def of_record(entry: Mapping) -> dict[str, float]:
-    """Reads measures from a record.json: means over samples, the worst LR-PSNR, and the share of faithful samples."""
+    """Reads measures from a record.json: means over samples, the worst LR-PSNR, and the share of faithful samples.
+
+    LR-PSNR is that of what was found, before the consistency step of `explore`, which brings every sample above 75 dB
+    and so hides what a search does to it; the methods of the report have no such step.
+    """
     records = entry["records"]
-    lr_psnr = [-math.inf if record["lr_psnr"] is None else record["lr_psnr"] for record in records]
+    found = [record["lr_psnr_found"] for record in records]
+    lr_psnr = [-math.inf if value is None else value for value in found]
     means = {name: fmean(_number(record[name]) for record in records) for name in ("psnr", "lpips")}
     return {
         **means,
@@ -126,10 +131,27 @@ def measure(folder: Path, is_real: Realism) -> Iterator[dict[str, float | str]]:
         samples = torch.stack([load_rgb(pictures / f"sr_{sample:02d}.png") for sample in range(NUM_SAMPLES)])
         yield {
             "reference": entry["reference"],
+            "weights_sha256": entry["weights_sha256"] or "",
             **of_record(entry),
             **of_pictures(samples, inside, outside),
             "realism": is_real(samples),
         }
+
+
+def refuse_mixed(rows: Sequence[Mapping]) -> None:
+    """Checks that all lines of measures.csv were made with one generator.
+
+    Raises:
+        UserError: they were not, or do not say with which.
+    """
+    if any("weights_sha256" not in row for row in rows):
+        raise UserError("measures.csv was made by an earlier version: measures.py makes it again from the runs.")
+    points = {row["weights_sha256"]: row["point"] for row in rows}
+    if len(points) > 1:
+        one, other, *_ = points.values()
+        raise UserError(
+            f"{one} and {other} have different generator weights: remove the older runs and run them again."
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -137,19 +159,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
     parser.add_argument("--out", type=Path, default=MEASURES)
     args = parser.parse_args(arguments)
+    try:
+        is_real = realism(resolution=128)
+        rows = [
+            {"point": point, "seed": seed} | {key: _short(value) for key, value in values.items()}
+            for point in tqdm(POINTS, desc="points")
+            for seed in SEEDS
+            for values in measure(run_dir(args.runs, point, seed), is_real)
+        ]
+        refuse_mixed(rows)
+    except UserError as error:
+        sys.exit(f"measures: {error}")
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    try:
-        is_real = realism(resolution=128)
-        for point in tqdm(POINTS, desc="points"):
-            for seed in SEEDS:
-                for values in measure(run_dir(args.runs, point, seed), is_real):
-                    writer.writerow(
-                        {"point": point, "seed": seed} | {key: _short(value) for key, value in values.items()}
-                    )
-    except UserError as error:
-        sys.exit(f"measures: {error}")
+    writer.writerows(rows)
     write_atomic(args.out, text.getvalue())
     print(args.out)
 

@@ -28,6 +28,13 @@ SYNTHESIS_STDS = (0.02, 0.1, 0.5, 1, 4)
 DIVERSITY_WEIGHTS = (0, 0.001, 0.002, 0.004, 0.01, 0.02)
 COMBINED_LR_STDS = (0, 0.05, 0.108)
 COMBINED_WEIGHTS = (0, 0.004)
+EXPLORE_STEPS = (5, 10, 20, 40)
+REPULSION_DISTANCES = (0, 10, 20, 30, 40)
+COMBINED_DISTANCES = (0, 20)
+"""In grey levels; 0 stands for no repulsion, 20 is the default."""
+
+EXPLORE = "explore"
+"""The names of its points begin so: --points explore runs them alone, --except explore the others."""
 
 
 def _curve(method: str, knob: str, values: Sequence[float], others: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -35,7 +42,15 @@ def _curve(method: str, knob: str, values: Sequence[float], others: Sequence[str
     return {f"{method}/{value:g}": [f"method={method}", *others, f"{knob}={value:g}"] for value in values}
 
 
+def _explore(name: str, knob: str, values: Sequence[float], others: Sequence[str]) -> dict[str, list[str]]:
+    """Makes a point for each value of a knob of `explore`, called explore_<name>/<value>."""
+    return {f"{EXPLORE}_{name}/{value:g}": ["method=explore", *others, f"{knob}={value:g}"] for value in values}
+
+
 _SHORT = [f"steps={STEPS}"]
+_ALONE = ["batch_diversity=none"]
+"""The mechanisms are measured without the repulsion, so that a difference is theirs; the combination has both."""
+_DISTANCE = "batch_diversity.distance"
 POINTS: Mapping[str, list[str]] = {
     **_curve("resampling", "steps", SEARCH_STEPS),
     **_curve("lr_noise", "noise.lr_std", LR_STDS, _SHORT),
@@ -49,8 +64,31 @@ POINTS: Mapping[str, list[str]] = {
         for std in COMBINED_LR_STDS
         for weight in COMBINED_WEIGHTS
     },
+    # Without the exact projection, after which the LR images of any two samples are the same.
+    **_explore("starts", "steps", EXPLORE_STEPS, [*_ALONE, "consistency=none"]),
+    **_explore("lr_noise", "noise.lr_std", LR_STDS, [*_ALONE, "lr_noise=gaussian"]),
+    **_explore("masked_lr_noise", "noise.lr_std", MASKED_LR_STDS, [*_ALONE, "lr_noise=masked"]),
+    **_explore("synthesis_noise", "noise.synthesis_std", [std for std in SYNTHESIS_STDS if std != 1],
+               [*_ALONE, "synthesis_noise=gaussian"]),
+    **_explore("repulsion", _DISTANCE, REPULSION_DISTANCES[1:], []),
+    **{
+        f"explore_combined/{std:g}-{distance:g}": [
+            "method=explore", "lr_noise=gaussian", f"noise.lr_std={std:g}", f"{_DISTANCE}={distance:g}",
+        ]
+        for std in COMBINED_LR_STDS[1:]
+        for distance in COMBINED_DISTANCES[1:]
+    },
 }  # fmt: skip
 """The overrides of each point, by its name."""
+
+_PLAIN = "explore_lr_noise/0"
+SAME_AS: Mapping[str, str] = {
+    "explore_synthesis_noise/1": _PLAIN,
+    "explore_repulsion/0": _PLAIN,
+    **{f"explore_combined/{std:g}-0": f"explore_lr_noise/{std:g}" for std in COMBINED_LR_STDS},
+    **{f"explore_combined/0-{distance:g}": f"explore_repulsion/{distance:g}" for distance in COMBINED_DISTANCES[1:]},
+}
+"""Points of `explore` that are the same search as another one, which is run once."""
 
 
 def run_dir(runs: Path, point: str, seed: int) -> Path:

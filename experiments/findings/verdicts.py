@@ -78,18 +78,18 @@ class Finding:
 def findings(curves: Curves) -> list[Finding]:
     """Returns all seven findings, in order."""
     return [
-        _initial_latents(curves),
-        _poor_optima(curves),
-        _lr_noise(curves),
+        initial_latents(curves, f"resampling/{SEARCH_STEPS[-1]}"),
+        poor_optima(curves, "resampling", *SEARCH_STEPS[-2:]),
+        lr_noise(curves, "lr_noise"),
         _mask(curves),
         _synthesis_noise(curves),
         _batch_diversity(curves),
-        _combination(curves),
+        combination(curves, "combined", (COMBINED_LR_STDS[-1], COMBINED_WEIGHTS[-1]), "weight {:g}"),
     ]
 
 
-def _initial_latents(curves: Curves) -> Finding:
-    point = f"resampling/{SEARCH_STEPS[-1]}"
+def initial_latents(curves: Curves, point: str) -> Finding:
+    """Returns finding 1 of the search of one point."""
     ratio = curves(point, "distance") / curves(point, "lr_distance")
     return Finding(
         1,
@@ -102,18 +102,18 @@ def _initial_latents(curves: Curves) -> Finding:
     )
 
 
-def below_best(curves: Curves, steps: int) -> np.ndarray:
+def below_best(curves: Curves, point: str) -> np.ndarray:
     """Returns by how many dB each initial latent ends below the best of its portrait, [portraits, latents]."""
-    lr_psnr = curves.lr_psnr_of_latents(f"resampling/{steps}")
+    lr_psnr = curves.lr_psnr_of_latents(point)
     return lr_psnr.max(axis=1, keepdims=True) - lr_psnr
 
 
-def _poor_optima(curves: Curves) -> Finding:
-    half, whole = SEARCH_STEPS[-2:]
-    stuck = (below_best(curves, whole) >= STUCK_DB).mean(axis=1)
+def poor_optima(curves: Curves, method: str, half: int, whole: int) -> Finding:
+    """Returns finding 2 of a method whose knob is the steps, from the points at `half` and `whole` of them."""
+    at_half, at_whole = (below_best(curves, f"{method}/{steps}") for steps in (half, whole))
+    stuck = (at_whole >= STUCK_DB).mean(axis=1)
     # Two searches from the same latents: if the start decides, the same ones end low in both.
-    pairs = zip(below_best(curves, half), below_best(curves, whole), strict=True)
-    correlation = np.array([np.corrcoef(at_half, at_whole)[0, 1] for at_half, at_whole in pairs])
+    correlation = np.array([np.corrcoef(*pair)[0, 1] for pair in zip(at_half, at_whole, strict=True)])
     return Finding(
         2,
         "Some initial latents get stuck in poor local optima",
@@ -130,9 +130,11 @@ def _poor_optima(curves: Curves) -> Finding:
     )
 
 
-def _lr_noise(curves: Curves) -> Finding:
+def lr_noise(curves: Curves, method: str) -> Finding:
+    """Returns finding 3 of a method whose knob is the std of the LR noise."""
+
     def change(measure: str, start: str = "0.02", end: str = "0.2") -> Estimate:
-        return estimate(curves(f"lr_noise/{end}", measure) - curves(f"lr_noise/{start}", measure))
+        return estimate(curves(f"{method}/{end}", measure) - curves(f"{method}/{start}", measure))
 
     return Finding(
         3,
@@ -140,7 +142,7 @@ def _lr_noise(curves: Curves) -> Finding:
         [
             Part("distance, std 0.02 to 0.2", change("distance"), 1, " grey levels", above=0),
             Part("LR-PSNR, std 0.02 to 0.2", change("lr_psnr"), 1, " dB", below=0),
-            Part("LR-PSNR at std 0.4", estimate(curves("lr_noise/0.4", "lr_psnr")), 1, " dB", below=OK_LR_PSNR_DB),
+            Part("LR-PSNR at std 0.4", estimate(curves(f"{method}/0.4", "lr_psnr")), 1, " dB", below=OK_LR_PSNR_DB),
             Part("PSNR, std 0.02 to 0.4", change("psnr", end="0.4"), 1, " dB", below=0),
         ],
     )
@@ -194,21 +196,28 @@ def _batch_diversity(curves: Curves) -> Finding:
     )
 
 
-def _combination(curves: Curves) -> Finding:
-    def faithful(std: float, weight: float) -> np.ndarray:
-        return curves(f"combined/{std:g}-{weight:g}", "faithful")
+def combination(curves: Curves, method: str, values: tuple[float, float], other: str) -> Finding:
+    """Returns finding 7 of a method with two knobs.
 
-    std, weight = COMBINED_LR_STDS[-1], COMBINED_WEIGHTS[-1]
-    noise_alone, loss_alone, both = faithful(std, 0), faithful(0, weight), faithful(std, weight)
+    Args:
+        curves: the measures of all points.
+        method: its points are <method>/<std>-<value of the other knob>; 0 switches a knob off.
+        values: the values of both knobs that are combined.
+        other: a format for the value of the other knob, in words.
+    """
+    std, value = values
+    noise_alone, other_alone, both = (
+        curves(f"{method}/{point}", "faithful") for point in (f"{std:g}-0", f"0-{value:g}", f"{std:g}-{value:g}")
+    )
     return Finding(
         7,
         "The combination needs the knobs tuned together",
         [
             Part(f"faithful with LR noise of {std:g} alone, share", estimate(noise_alone), 2, "", above=0.5),
-            Part(f"faithful with weight {weight:g} alone, share", estimate(loss_alone), 2, "", above=0.5),
+            Part(f"faithful with {other.format(value)} alone, share", estimate(other_alone), 2, "", above=0.5),
             Part(
                 "faithful with both, less than with the worse alone, share",
-                estimate(both - np.minimum(noise_alone, loss_alone)),
+                estimate(both - np.minimum(noise_alone, other_alone)),
                 2,
                 "",
                 below=0,

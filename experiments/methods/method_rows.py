@@ -63,6 +63,7 @@ ROWS: Mapping[str, Row] = {
     "ilo": _few("method=ilo"),
     "ilo_first_latent": _few("method=ilo", "stages=none", "latent_space=sphere", "steps=150"),
     "brgm": _few("method=brgm"),
+    "brgm_variational": _few("method=brgm_variational"),
     "langevin": _few("method=langevin"),
     "rls": _few("method=rls"),
     "pulse_20": _few("method=pulse", "steps=20"),
@@ -75,6 +76,7 @@ ROWS: Mapping[str, Row] = {
     ),
     "ilo_first_latent_20": _few("method=ilo", "stages=none", "latent_space=sphere", "steps=20"),
     "brgm_20": _few("method=brgm", "steps=20"),
+    "brgm_variational_20": _few("method=brgm_variational", "steps=20"),
     "langevin_20": _few("method=langevin", "steps=20"),
     "rls_20": _few("method=rls", "steps=20"),
 }

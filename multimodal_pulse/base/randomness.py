@@ -18,7 +18,7 @@ def stream(seed: int, reference: str, sample: int, purpose: str) -> torch.Genera
         seed: the seed of the run; 0 is a seed like any other.
         reference: the name of the reference.
         sample: the index of the sample, from 0.
-        purpose: "latent", "lr_noise", "synthesis_noise" or "after_step".
+        purpose: "latent", "lr_noise", "synthesis_noise", "after_step" or "draw".
 
     Returns:
         A new CPU generator at the start of its stream.

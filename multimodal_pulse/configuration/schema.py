@@ -115,6 +115,11 @@ class Intermediate(Option):
 
 
 @dataclass
+class Variational(Option):
+    std: float = MISSING
+
+
+@dataclass
 class Conditioned(Option):
     draws: int = MISSING
     nearest: int = MISSING
@@ -353,6 +358,7 @@ SCHEMAS: dict[str, type] = {
     "generator/file": GeneratorFile,
     "generator/official": OfficialGenerator,
     "latent_space/intermediate": Intermediate,
+    "latent_space/variational": Variational,
     "lr_noise/gaussian": GaussianLrNoise,
     "lr_noise/masked": MaskedLrNoise,
     "synthesis_noise/gaussian": GaussianSynthesisNoise,

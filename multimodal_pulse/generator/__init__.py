@@ -7,8 +7,8 @@ cannot be used raises `CheckpointError`.
 
 A `Space` maps the latents that a search moves to the generator's input w_plus. `Sphere` is PULSE's, `FlatSphere`
 that of the report's own program, `Gaussian` and `Whitened` are W+ with a normal prior, `W`, `WPlus`, `Z` and `ZPlus`
-the network's own latents, and `Intermediate` has features of an inner layer too. `StyleGAN2` is the trainable network
-and `Architecture` its sizes.
+the network's own latents, `Intermediate` has features of an inner layer too, and `Variational` normal distributions
+over W+. `StyleGAN2` is the trainable network and `Architecture` its sizes.
 """
 
 from importlib import import_module
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from multimodal_pulse.generator.spaces.intermediate import Intermediate as Intermediate
     from multimodal_pulse.generator.spaces.space import Space as Space
     from multimodal_pulse.generator.spaces.sphere import Sphere as Sphere
+    from multimodal_pulse.generator.spaces.variational import Variational as Variational
     from multimodal_pulse.generator.spaces.w import W as W
     from multimodal_pulse.generator.spaces.w import WPlus as WPlus
     from multimodal_pulse.generator.spaces.whitened import Whitened as Whitened
@@ -46,6 +47,7 @@ _HOMES = {
     "Space": "spaces.space",
     "Sphere": "spaces.sphere",
     "StyleGAN2": "stylegan2",
+    "Variational": "spaces.variational",
     "W": "spaces.w",
     "WPlus": "spaces.w",
     "Whitened": "spaces.whitened",

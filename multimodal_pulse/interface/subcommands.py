@@ -42,6 +42,15 @@ it lay, with the same sha256.
   multimodal-pulse render outputs/.../<run>                  all references of a run directory
 """
 
+DRAW_HELP = """\
+Draw further samples of a finished search that has fitted distributions (method=brgm_variational) and print their
+paths: draws/draw_0000.png, ... in the folder of the reference. Each costs one forward pass and no search; the same
+command draws the same samples.
+
+  multimodal-pulse draw outputs/.../references/<name> --count 100      of one reference
+  multimodal-pulse draw outputs/.../<run>                              16 of every reference of a run directory
+"""
+
 MERGE_HELP = """\
 Make one run directory, with its table, of the shards of one evaluation. It is what one process would have left; only
 curves stay with the shards. Files are hard links, or copies where the file system has none; no shard is changed.
@@ -95,6 +104,9 @@ def _parser() -> _Parser:
     command.add_argument("--force", action="store_true", help="replace the target if it exists")
     command = add(render, RENDER_HELP)
     command.add_argument("folder", type=expanded, help="a run directory, or the folder of one reference in it")
+    command = add(draw, DRAW_HELP)
+    command.add_argument("folder", type=expanded, help="a run directory, or the folder of one reference in it")
+    command.add_argument("--count", type=int, default=16, help="samples of each reference; default: 16")
     command = add(merge, MERGE_HELP)
     command.add_argument("folders", type=expanded, nargs="+", metavar="shard", help="the run directory of a shard")
     command.add_argument("--out", type=expanded, help="the run directory to make; default: `merged` beside the shards")
@@ -159,6 +171,18 @@ def render(folder: Path) -> None:
             show(path)
 
 
+def draw(folder: Path, count: int) -> None:
+    """Draws further samples of a reference, or of all in a run directory, from the distributions that were fitted."""
+    say_loading("PyTorch and the generator of the run")
+    from multimodal_pulse.results.pictures.redraw import draw_folder, reference_folders
+    from multimodal_pulse.run.build import renderer_loader
+
+    load = renderer_loader()
+    for reference in reference_folders(folder):
+        for path in draw_folder(reference, load, count):
+            show(path)
+
+
 def merge(folders: Sequence[Path], out: Path | None) -> None:
     """Makes one run directory of those of an evaluation's shards."""
     from multimodal_pulse.results.merge import merge
@@ -172,5 +196,5 @@ def merge(folders: Sequence[Path], out: Path | None) -> None:
         )
 
 
-COMMANDS = ("weights", "convert", "render", "merge")
+COMMANDS = ("weights", "convert", "render", "draw", "merge")
 """What the first argument may be, besides Hydra's own."""

@@ -46,6 +46,7 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.Gaussian",
     "multimodal_pulse.generator.Intermediate",
     "multimodal_pulse.generator.Sphere",
+    "multimodal_pulse.generator.Variational",
     "multimodal_pulse.generator.W",
     "multimodal_pulse.generator.WPlus",
     "multimodal_pulse.generator.Whitened",
@@ -356,4 +357,4 @@ def load_renderer(settings: Mapping[str, Any]) -> Renderer:
             raise UserError(f"settings.{slot} is none of this program's options: nothing is drawn with it.")
     cfg = OmegaConf.create({slot: _unresolved(node) for slot, node in settings.items()})
     space: type[Space] = get_class(cfg.latent_space["_target_"])
-    return Renderer(build(cfg.generator), space.redraw, build(cfg.degradation), build(cfg.consistency))
+    return Renderer(build(cfg.generator), space, build(cfg.degradation), build(cfg.consistency))

@@ -7,8 +7,8 @@ generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and the
   `gradient_descent`, `lbfgs`) and its schedule (`NoSchedule`, `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`,
   `Ramp`, `Geometric`);
 - `Objective`, `MapObjective`, `PosteriorObjective`: the sum of terms to minimise; a `Term` of your own reads an
-  `Iterate` (`SquaredLength`, `NormalW` and `Colinearity` are priors of CSGM and BRGM);
-- `Retract`, `LangevinNoise`, `NoAfterStep`: what follows each step of the optimiser;
+  `Iterate` (`SquaredLength`, `NormalW`, `NormalDivergence` and `Colinearity` are priors of CSGM and BRGM);
+- `Retract`, `LangevinNoise`, `NewDraw`, `NoAfterStep`: what follows each step of the optimiser;
 - `BestIterate`, `LowestSum`, `LastIterate`: which iterate of each sample is kept;
 - `MostDifferent`, `AllSamples`: which samples are kept;
 - `ExactConsistency`, `NoisyConsistency`, `NoConsistency`: what is done to the samples after the search.
@@ -18,7 +18,7 @@ generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and the
 
 from typing import TYPE_CHECKING, Any
 
-from multimodal_pulse.search.after_step import LangevinNoise, NoAfterStep, Retract
+from multimodal_pulse.search.after_step import LangevinNoise, NewDraw, NoAfterStep, Retract
 from multimodal_pulse.search.baselines import BicubicSearch, MeanImageSearch
 from multimodal_pulse.search.consistency import ExactConsistency, NoConsistency, NoisyConsistency
 from multimodal_pulse.search.keep import BestIterate, LastIterate, LowestSum
@@ -28,7 +28,7 @@ from multimodal_pulse.search.posterior import PosteriorObjective
 from multimodal_pulse.search.schedules import FixedSchedule, Geometric, Linear1Cycle, Linear1CycleDrop, NoSchedule, Ramp
 from multimodal_pulse.search.select import AllSamples, MostDifferent
 from multimodal_pulse.search.stages import Stage
-from multimodal_pulse.search.terms import Colinearity, NormalW, SquaredLength
+from multimodal_pulse.search.terms import Colinearity, NormalDivergence, NormalW, SquaredLength
 
 if TYPE_CHECKING:
     from multimodal_pulse.search.latent_optimization import LatentOptimization
@@ -51,10 +51,12 @@ __all__ = [
     "MapObjective",
     "MeanImageSearch",
     "MostDifferent",
+    "NewDraw",
     "NoAfterStep",
     "NoConsistency",
     "NoSchedule",
     "NoisyConsistency",
+    "NormalDivergence",
     "NormalW",
     "Objective",
     "PosteriorObjective",

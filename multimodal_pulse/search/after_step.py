@@ -1,4 +1,4 @@
-"""What follows each step of the optimiser: the return to the latent space, a sampler's noise, or nothing."""
+"""What follows each step of the optimiser: the return to the latent space, noise, a new draw, or nothing."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 
 from multimodal_pulse.generator.spaces.space import Space
+from multimodal_pulse.generator.spaces.variational import EPS
 from multimodal_pulse.search.variables import Variable
 
 
@@ -59,6 +60,20 @@ class LangevinNoise:
             for parameter, rng in zip(variable.parameters, step.streams, strict=True):
                 noise = torch.randn(parameter.shape, generator=rng).to(parameter)
                 parameter.add_(noise, alpha=math.sqrt(2 * step.learning_rate))
+
+
+class NewDraw:
+    """Draws the numbers of `Variational` anew, so that each pass sees another draw of the fitted distribution.
+
+    With a stage in another space, which has no such numbers, it changes nothing.
+    """
+
+    @torch.no_grad()
+    def __call__(self, step: Step) -> None:
+        """Takes each sample's numbers from its own stream."""
+        if EPS in step.variables:
+            for parameter, rng in zip(step.variables[EPS].parameters, step.streams, strict=True):
+                parameter.copy_(torch.randn(parameter.shape, generator=rng))
 
 
 class NoAfterStep:

@@ -44,6 +44,7 @@ METHODS = {
     "csgm": ("csgm", "independent", "none", "unit", "none", "adam_slow", "fixed"),
     "ilo": ("ilo", "independent", "none", "pulse", "none", "adam_slow", "long_ramp"),
     "brgm": ("brgm", "near_mean", "none", "unit", "none", "adam_slow", "ramp"),
+    "brgm_variational": ("brgm", "near_mean", "none", "unit", "none", "adam_slow", "ramp"),
     "langevin": ("langevin", "conditioned_narrow", "none", "unit", "none", "langevin", "geometric"),
     "rls": ("rls", "independent", "none", "unit", "none", "lbfgs", "none"),
 }

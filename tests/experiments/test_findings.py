@@ -19,7 +19,7 @@ from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.metrics.intervals import Estimate
 from multimodal_pulse.references.pixels import load_rgb
 
-NAMES = ("points", "measures", "curves", "verdicts", "plots", "findings", "run_findings")
+NAMES = ("points", "measures", "curves", "verdicts", "explore_verdicts", "plots", "findings", "run_findings")
 TINY = [*OVERRIDES, "references.limit=2", "steps=2"]
 
 
@@ -41,6 +41,26 @@ def test_points_compose_and_lie_in_places_of_their_own(scripts, tmp_path) -> Non
         cfg, job = compose_job([*points.COMMON, *overrides], tmp_path)
         check_config(cfg, job.choices, job.overrides)
         assert (cfg.references.limit, cfg.num_samples, cfg.references.split) == (16, points.NUM_SAMPLES, "test")
+
+
+def test_points_of_explore_are_its_own_options_and_cost_less_than_a_quarter(scripts, tmp_path) -> None:
+    from multimodal_pulse.configuration.compose import compose_job
+
+    points = scripts["points"]
+    steps = {True: 0, False: 0}
+    for name, overrides in points.POINTS.items():
+        cfg, job = compose_job([*points.COMMON, *overrides], tmp_path)
+        of_explore = name.startswith(points.EXPLORE)
+        steps[of_explore] += cfg.steps
+        assert (job.choices["method"] == "explore") == of_explore
+        assert job.choices["consistency"] == ("exact" if of_explore and "starts" not in name else "none")
+    assert steps[True] < steps[False] / 4
+
+
+def test_a_point_that_is_the_same_as_another_is_not_run(scripts) -> None:
+    points = scripts["points"]
+    assert not set(points.SAME_AS) & set(points.POINTS)
+    assert set(points.SAME_AS.values()) <= set(points.POINTS)
 
 
 # --- measures ----------------------------------------------------------------------------------------------------
@@ -97,13 +117,26 @@ def test_measures_of_real_runs(scripts, tmp_path) -> None:
     rows = list(measures.measure(run_dir, is_real=lambda samples: 0.25))
     assert [row["reference"] for row in rows] == ["test_000000", "test_000001"]
     assert np.mean([row["distance"] for row in rows]) == pytest.approx(report.metrics["diversity"]["rms"])
-    assert np.mean([row["lr_psnr"] for row in rows]) == pytest.approx(report.metrics["lr_psnr"]["mean"])
-    assert min(row["lr_psnr_worst"] for row in rows) == pytest.approx(report.metrics["lr_psnr"]["min"])
+    assert np.mean([row["lr_psnr"] for row in rows]) == pytest.approx(report.metrics["lr_psnr_found"]["mean"])
+    assert min(row["lr_psnr_worst"] for row in rows) == pytest.approx(report.metrics["lr_psnr_found"]["min"])
+    assert {row["weights_sha256"] for row in rows} == {
+        json.loads((run_dir / "provenance.json").read_text())["weights_sha256"] or ""
+    }
     assert math.isnan(rows[0]["lpips"])
     assert {"point", "seed", *rows[0]} == set(measures.COLUMNS)
     Image.new("RGB", (32, 32)).save(run_dir / "references" / "test_000001" / "sr_00.png")
     changed = list(measures.measure(run_dir, is_real=lambda samples: 0.25))
     assert changed[1]["lr_distance"] > rows[1]["lr_distance"]  # of the files, not of the records
+
+
+def test_measures_of_explore_are_of_what_was_found_before_the_projection(scripts, tmp_path) -> None:
+    points = scripts["points"]
+    overrides = [*points.COMMON, *points.POINTS["explore_repulsion/20"], *TINY, "latent_resampling.draws=32",
+                 "latent_resampling.nearest=8"]  # fmt: skip
+    report = run_overrides(overrides, tmp_path)
+    rows = list(scripts["measures"].measure(tmp_path, is_real=lambda samples: 0.25))
+    assert np.mean([row["lr_psnr"] for row in rows]) == pytest.approx(report.metrics["lr_psnr_found"]["mean"])
+    assert np.mean([row["lr_psnr"] for row in rows]) < report.metrics["lr_psnr"]["min"]
 
 
 def test_unfinished_run_is_refused(scripts, tmp_path) -> None:
@@ -121,9 +154,10 @@ def test_runner_does_what_is_missing(scripts, tmp_path, capsys) -> None:
     before = (load_rgb(picture), picture.stat().st_mtime_ns)
     scripts["run_findings"].main(["--points", "masked_lr_noise/0.05", "--seeds", "3", "--runs", str(tmp_path), *TINY])
     assert picture.stat().st_mtime_ns == before[1]
-    with pytest.raises(SystemExit):
-        scripts["run_findings"].main(["--points", "none_such"])
-    assert "no point begins with none_such" in capsys.readouterr().err
+    for chosen in (["--points", "none_such"], ["--points", "explore", "--except", "explore"]):
+        with pytest.raises(SystemExit):
+            scripts["run_findings"].main(chosen)
+        assert f"no point begins with {chosen[1]}" in capsys.readouterr().err
 
 
 # --- verdicts ----------------------------------------------------------------------------------------------------
@@ -137,31 +171,37 @@ def measured(scripts, path: Path, faithful_reports: bool) -> Path:
         writer = csv.DictWriter(file, measures.COLUMNS)
         writer.writeheader()
         for point in points.POINTS:
-            method, _, value = point.partition("/")
-            knob = sum(float(part) for part in value.split("-")) if method != "resampling" else 0.0
-            if not faithful_reports:
-                knob = 0.0
+            name, _, value = point.partition("/")
+            of_explore, base = name.startswith("explore"), name.removeprefix("explore_")
+            method = {"starts": "resampling", "repulsion": "batch_diversity"}.get(base, base)
+            # A repulsion of 20 grey levels counts as a weight of 0.01.
+            knobs = [float(part) / (2000 if of_explore and float(part) >= 10 else 1) for part in value.split("-")]
+            knob = sum(knobs) if method != "resampling" and faithful_reports else 0.0
+            both = method == "combined" and value.startswith("0.108") and not value.endswith("-0")
             for seed in points.SEEDS:
                 for portrait in range(16):
                     jitter = rng.normal(0, 0.01)
                     lr_psnr = 34 - 30 * knob - (500 * knob if method == "batch_diversity" else 0) + jitter
                     row = {
+                        "weights_sha256": "f00",
                         "psnr": 24 - 10 * knob + jitter,
                         "lpips": 0.1 + 0.1 * knob + 0.01 * jitter,
                         "lr_psnr": lr_psnr,
                         "lr_psnr_worst": lr_psnr - 1,
-                        "faithful": 0.95 if value != "0.108-0.004" or not faithful_reports else 0.1 + jitter,
+                        "faithful": 0.1 + jitter if both and faithful_reports else 0.95,
                         "distance": 10 + 100 * knob * (30 if method == "batch_diversity" else 1) + jitter,
                         "seconds": 1,
                         "lr_distance": 3 if faithful_reports else 9 + jitter,
                         "grain": 0.5 + jitter if method == "synthesis_noise" and faithful_reports else 0.3 + jitter,
-                        "inside": 20 + jitter,
+                        "inside": (25 if method == "masked_lr_noise" and faithful_reports else 20) + jitter,
                         "outside": (5 if method == "masked_lr_noise" and faithful_reports else 20) + jitter,
                         "realism": (0.9 if faithful_reports else 0.4) - 0.1 * knob + 0.1 * jitter,
                         **{name: 34 + jitter for name in measures.OF_SAMPLES},
                     }
-                    if method == "synthesis_noise":
+                    if name == "synthesis_noise":
                         row["distance"] = 2 if faithful_reports else 11
+                    if name == "explore_synthesis_noise":
+                        row |= {"distance": 10, "grain": 0.1 if faithful_reports else 0.3 + jitter}
                     if method == "resampling":
                         ends = [34, 33, 32, 25 if faithful_reports and portrait % 2 else 31]
                         noise = rng.normal(0, 0.1 if faithful_reports else 5, size=4)
@@ -177,11 +217,12 @@ def measured(scripts, path: Path, faithful_reports: bool) -> Path:
 @pytest.mark.parametrize("reports", [True, False])
 def test_verdicts_follow_the_numbers(scripts, tmp_path, reports: bool) -> None:
     curves = scripts["curves"].Curves(measured(scripts, tmp_path / "measures.csv", reports))
-    verdicts = {finding.number: finding.verdict for finding in scripts["verdicts"].findings(curves)}
-    if reports:
-        assert verdicts == {number: "holds" for number in range(1, 8)}
-    else:
-        assert set(verdicts.values()) <= {"does not hold", "holds in part"}
+    for found in (scripts["verdicts"].findings(curves), scripts["explore_verdicts"].explore_findings(curves)):
+        verdicts = {finding.number: finding.verdict for finding in found}
+        if reports:
+            assert verdicts == {number: "holds" for number in range(1, 8)}
+        else:
+            assert set(verdicts.values()) <= {"does not hold", "holds in part"}
 
 
 def test_part_needs_its_whole_interval_on_one_side(scripts) -> None:
@@ -201,6 +242,17 @@ def test_points_with_other_portraits_are_refused(scripts, tmp_path) -> None:
         scripts["curves"].Curves(path)
 
 
+def test_different_generators_are_refused(scripts, tmp_path) -> None:
+    path = measured(scripts, tmp_path / "measures.csv", True)
+    text = path.read_text()
+    path.write_text(text.replace("f00", "ba5", 1))
+    with pytest.raises(UserError, match="resampling/10 and .* have different generator weights"):
+        scripts["curves"].Curves(path)
+    path.write_text(text.replace("weights_sha256", "else", 1))
+    with pytest.raises(SystemExit, match="earlier version"):
+        scripts["findings"].main(["--measures", str(path), "--out", str(tmp_path)])
+
+
 def test_everything_is_drawn_and_written(scripts, tmp_path, capsys) -> None:
     path = measured(scripts, tmp_path / "measures.csv", True)
     scripts["findings"].main(["--measures", str(path), "--out", str(tmp_path)])
@@ -210,5 +262,5 @@ def test_everything_is_drawn_and_written(scripts, tmp_path, capsys) -> None:
         with (tmp_path / f"finding{number}.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert rows and all(float(row["low"]) <= float(row["mean"]) <= float(row["high"]) for row in rows)
-    assert (tmp_path / "verdicts.md").read_text().count("**holds**") == 7
-    assert capsys.readouterr().out.count(": holds") == 7
+    assert (tmp_path / "verdicts.md").read_text().count("**holds**") == 14
+    assert capsys.readouterr().out.count(": holds") == 14

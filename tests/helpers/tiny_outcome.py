@@ -85,4 +85,4 @@ def write(run_dir: Path, found: Outcome, weights_sha256: str | None = "abc") -> 
 
 
 def renderer(settings: object) -> Renderer:
-    return Renderer(TinyGenerator(), Space.redraw, DEGRADATION, NoConsistency())
+    return Renderer(TinyGenerator(), Space, DEGRADATION, NoConsistency())

@@ -98,6 +98,8 @@ def test_what_is_no_network_is_not_recorded_and_a_good_file_can_take_its_place(f
             "unrecognized arguments: --froce; multimodal-pulse convert --help",
         ),
         (["render"], "are required: folder"),
+        (["draw"], "are required: folder"),
+        (["draw", "nowhere"], "nowhere is not the folder of a finished reference"),
         (["merge"], "are required: shard"),
         (["convert", "a.pkl", "b.pt"], "b.pt must end in .safetensors"),
         (["convert", "a.pkl", "nowhere/b.safetensors"], "nowhere is not a folder"),

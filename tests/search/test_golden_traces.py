@@ -39,6 +39,7 @@ METHODS = [
     "csgm",
     "ilo",
     "brgm",
+    "brgm_variational",
     "langevin",
     "rls",
 ]

@@ -71,6 +71,23 @@ class Space(nn.Module):
         return moved
 
     @staticmethod
+    def draw(
+        generator: Generator, latents: Mapping[str, Tensor], number: int, rng: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Returns the latents of one further sample, from those of a finished search.
+
+        Args:
+            generator: the frozen generator.
+            latents: the tensors of `latents.safetensors`.
+            number: the number of the sample, from 0.
+            rng: its random stream.
+
+        Raises:
+            UserError: a search in this space fits no distribution.
+        """
+        raise UserError("it has no distribution to draw from: method=brgm_variational fits one.")
+
+    @staticmethod
     def redraw(generator: Generator, latents: Mapping[str, Tensor], noise_maps: Sequence[Tensor] | None) -> Tensor:
         """Draws the images [K, 3, R, R] of a finished search again, from the tensors in its `latents.safetensors`."""
         return generator.synthesis(latents["w_plus"], noise_maps)

@@ -1,7 +1,7 @@
-"""Draws the pictures of a finished reference again from its latents."""
+"""Draws the pictures of a finished reference again from its latents, and further samples from its distributions."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import atomic_file, short
-from multimodal_pulse.generator import Generator
+from multimodal_pulse.base.randomness import stream
+from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.references.base import Reference, in_words
 from multimodal_pulse.references.pixels import load_rgb, save_png
@@ -33,15 +34,19 @@ class Renderer:
 
     Attributes:
         generator: the generator of the search.
-        redraw: the latent space's function from (generator, latents, noise maps) to images [K, 3, R, R].
+        space: the class of the latent space, which knows how to draw a finished search again.
         degradation: A.
         consistency: the function from (images [K, 3, R, R], lr [3, h, w], degradation) to images in [0, 1].
     """
 
     generator: Generator
-    redraw: Callable[[Generator, Mapping[str, Tensor], Sequence[Tensor] | None], Tensor]
+    space: type[Space]
     degradation: Callable[[Tensor], Tensor]
     consistency: Callable[[Tensor, Tensor, Any], Tensor]
+
+    def images(self, latents: Mapping[str, Tensor]) -> Tensor:
+        """Draws the images [K, 3, R, R] of the latents of a finished search, before the consistency step."""
+        return self.space.redraw(self.generator, latents, _noise_maps(latents))
 
 
 def reference_folders(folder: str | Path) -> list[Path]:
@@ -78,26 +83,11 @@ def render_folder(
     """
     folder = Path(folder)
     output = folder if output is None else Path(output)
-    entry = _read_entry(folder)
-    if not (folder / "latents.safetensors").is_file():
-        raise UserError(
-            f"{folder} has no latents.safetensors: its method draws without a generator, or the file was removed; see"
-            " its sr_*.png."
-        )
+    entry, renderer, latents = _opened(folder, load)
     reference = Reference(entry["reference"], load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png"))
     mask = load_if_there(folder / "mask.png")
-
-    with _said_to_be_of(folder / "record.json"):
-        renderer = load(entry["settings"])
-    if entry["weights_sha256"] not in (None, renderer.generator.sha256):
-        raise UserError(
-            f"{folder} was made by a generator with the sha256 {entry['weights_sha256']}, not by this one"
-            f" ({renderer.generator.sha256}); give the weights of the run."
-        )
     with _said_to_be_of(folder / "latents.safetensors"):
-        # A search in double precision saves doubles, but the loaded generator has single precision.
-        latents = {name: tensor.float() for name, tensor in load_file(folder / "latents.safetensors").items()}
-        images = renderer.redraw(renderer.generator, latents, _noise_maps(latents))
+        images = renderer.images(latents)
         if len(images) != len(entry["records"]):
             raise ValueError(f"it has {len(images)} samples, record.json {len(entry['records'])}")
     with _said_to_be_of(folder / "lr.png"):
@@ -140,6 +130,63 @@ def render_folder(
         with atomic_file(output / name) as partial:
             page.save(partial)
     return [output / name for name in (*pictures, *drawn)]
+
+
+@torch.no_grad()
+def draw_folder(folder: Path, load: Callable[[Mapping[str, Any]], Renderer], count: int) -> Iterator[Path]:
+    """Draws further samples from the distributions that a search has fitted: draws/draw_0000.png, ...
+
+    A draw costs one forward pass and depends on the seed of the run, the reference's name and its number alone.
+
+    Args:
+        folder: the folder of a finished reference.
+        load: as for `render_folder`.
+        count: the number of draws.
+
+    Yields: the written files.
+
+    Raises:
+        UserError: as for `render_folder`, or the search has fitted no distribution.
+    """
+    entry, renderer, latents = _opened(folder, load)
+    lr, settings = load_rgb(folder / "lr.png"), entry["settings"]
+    (folder / "draws").mkdir(exist_ok=True)
+    for number in range(count):
+        with _said_to_be_of(folder / "latents.safetensors"):
+            rng = stream(settings.get("seed", 0), entry["reference"], number, "draw")
+            images = renderer.images(renderer.space.draw(renderer.generator, latents, number, rng))
+            samples, _ = round_samples(renderer.consistency(images, lr, renderer.degradation), renderer.degradation)
+        decibels = lr_psnr(samples, lr, renderer.degradation).item()
+        path = folder / "draws" / f"draw_{number:04d}.png"
+        texts = sample_texts(entry["reference"], number, decibels, settings)
+        save_png(samples[0], path, texts[f"sr_{number:02d}.png"])
+        yield path
+
+
+def _opened(
+    folder: Path, load: Callable[[Mapping[str, Any]], Renderer]
+) -> tuple[dict[str, Any], Renderer, dict[str, Tensor]]:
+    """Returns the record of a finished reference, what draws it, and its latents."""
+    entry = _read_entry(folder)
+    if not (folder / "latents.safetensors").is_file():
+        raise UserError(
+            f"{folder} has no latents.safetensors: its method draws without a generator, or the file was removed; see"
+            " its sr_*.png."
+        )
+    with _said_to_be_of(folder / "record.json"):
+        renderer = load(entry["settings"])
+    if entry["weights_sha256"] not in (None, renderer.generator.sha256):
+        raise UserError(
+            f"{folder} was made by a generator with the sha256 {entry['weights_sha256']}, not by this one"
+            f" ({renderer.generator.sha256}); give the weights of the run."
+        )
+    with _said_to_be_of(folder / "latents.safetensors"):
+        # A search in double precision saves doubles, but the loaded generator has single precision.
+        return (
+            entry,
+            renderer,
+            {name: value.float() for name, value in load_file(folder / "latents.safetensors").items()},
+        )
 
 
 def _read_entry(folder: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def assert_rendered_again(folder: Path, consistency) -> None:
     again = [name for name in again if name in before]  # with one sample left there is no mean
     for name in again:
         (folder / name).unlink()
-    written = render_folder(folder, lambda settings: Renderer(TinyGenerator(), Space.redraw, DEGRADATION, consistency))
+    written = render_folder(folder, lambda settings: Renderer(TinyGenerator(), Space, DEGRADATION, consistency))
     assert sorted(path.name for path in written) == again
     for name, pixels in before.items():
         assert torch.equal(load_rgb(folder / name), pixels), name
