@@ -176,9 +176,15 @@ class PosteriorObjective(MapObjective):
     start_sigma: float | None = MISSING
 
 
+class Metric(StrEnum):
+    pixels = "pixels"
+    features = "features"
+
+
 @dataclass
 class Repulsion(Option):
-    distance: float = MISSING
+    metric: Metric = MISSING
+    distance: float | None = MISSING
 
 
 @dataclass

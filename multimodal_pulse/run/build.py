@@ -1,5 +1,6 @@
 """Builds the objects of a run from the nodes of its configuration; the objects keep no configuration."""
 
+import copy
 import inspect
 import json
 import logging
@@ -21,8 +22,11 @@ from multimodal_pulse.configuration.former_names import translated
 from multimodal_pulse.configuration.overrides import without_interpolations
 from multimodal_pulse.configuration.validation import AUTO
 from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.diversity.batch_diversity import FeatureDistance, Metric, PixelDistance
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
+from multimodal_pulse.metrics.deep_features import FeatureNetwork
+from multimodal_pulse.metrics.lpips import SMALLEST, NullLpips, backbone_file, load_lpips
 from multimodal_pulse.references import AlignedFaces, InMemory, PictureFiles, References
 from multimodal_pulse.references.auto_factor import chosen_factor
 from multimodal_pulse.references.base import in_words, outside
@@ -235,6 +239,37 @@ def _mask(path: str | None, references: References) -> Tensor:
     return own
 
 
+def build_batch_diversity(cfg: DictConfig, resolution: int) -> Any:
+    """Builds the batch diversity of a run, with its metric, if it has one, as an object.
+
+    Args:
+        cfg: the configuration.
+        resolution: the generator's.
+
+    Raises:
+        UserError: the metric needs a network that is not at hand, or one that needs larger pictures.
+    """
+    node = cfg.batch_diversity
+    if "metric" not in node:
+        return build(node)
+    metrics: dict[str, Callable[[], Metric]] = {
+        "pixels": PixelDistance,
+        "features": lambda: FeatureDistance(_squeezenet(resolution, cfg.metrics.lpips_download_seconds)),
+    }
+    return build(node, metric=metrics[node.metric]())
+
+
+def _squeezenet(resolution: int, download_seconds: float) -> FeatureNetwork:
+    """Returns SqueezeNet with LPIPS's weights, a copy of its own, since a search may move it to another precision."""
+    asked = "batch_diversity.metric=features"
+    if resolution < SMALLEST["squeeze"]:
+        raise UserError(f"{asked} needs pictures of {SMALLEST['squeeze']} pixels a side, and these have {resolution}.")
+    lpips = load_lpips("squeeze", backbone_file("squeeze"), download_seconds)
+    if isinstance(lpips, NullLpips):
+        raise UserError(f"{asked} needs SqueezeNet: {lpips.reason}; batch_diversity.metric=pixels does without.")
+    return copy.deepcopy(lpips.network)
+
+
 def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
     """Builds the stages of `cfg.stages.before`, in order, and the last stage, which the slots describe.
 
@@ -268,7 +303,7 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
         "latent_resampling": build(cfg.latent_resampling),
         "lr_noise": parts.lr_noise,
         "synthesis_noise": parts.synthesis_noise,
-        "batch_diversity": build(cfg.batch_diversity),
+        "batch_diversity": build_batch_diversity(cfg, parts.generator.resolution),
         "objective": build(cfg.objective),
         "after_step": build(cfg.after_step),
         "keep": factory(cfg.keep),
