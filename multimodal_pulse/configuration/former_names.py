@@ -34,6 +34,7 @@ _ONCE_FIXED: dict[str, Any] = {
     "after_step": {"_target_": "multimodal_pulse.search.Retract"},
     "keep": {"_target_": "multimodal_pulse.search.BestIterate"},
     "select": None,
+    "target_lr_psnr": None,
 }
 """Slots and knobs that earlier versions did not have, with what these versions did."""
 

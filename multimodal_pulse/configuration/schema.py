@@ -318,6 +318,7 @@ class Config:
     num_samples: int = MISSING
     select: int | None = MISSING
     steps: int = MISSING
+    target_lr_psnr: float | None = MISSING
     seed: int = MISSING
     film_frames: int = MISSING
     dry_run: bool = MISSING

@@ -78,8 +78,9 @@ WITHOUT_SEARCH = ("bicubic", "mean_image")
 """Options of the slot `search` that make one picture per reference without searching."""
 
 OF_A_SEARCH = (
-    "num_samples", "select", "steps", "film_frames", "noise", "latent_space", "latent_resampling", "lr_noise",
-    "synthesis_noise", "batch_diversity", "objective", "optimizer", "schedule", "stages", "after_step", "keep",
+    "num_samples", "select", "steps", "target_lr_psnr", "film_frames", "noise", "latent_space", "latent_resampling",
+    "lr_noise", "synthesis_noise", "batch_diversity", "objective", "optimizer", "schedule", "stages", "after_step",
+    "keep",
 )  # fmt: skip
 """Knobs and slots that only a search reads. The seed is not among them: whoever sweeps methods sweeps it for all."""
 

@@ -35,6 +35,7 @@ from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import ForgivingTracker, NullTracker
 from multimodal_pulse.run.picture_sizes import lr_sides
+from multimodal_pulse.search.active import Active, ActiveUntil
 from multimodal_pulse.search.outcome import Search
 from multimodal_pulse.search.select import AllSamples, MostDifferent
 from multimodal_pulse.search.stages import Stage
@@ -295,6 +296,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
 def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:
     """Builds the search of the given groups; run it with `trainer_options`."""
     _import_matplotlib_silently()
+    target = cfg.target_lr_psnr
     arguments: dict[str, Any] = {
         "references": parts.references,
         "groups": groups,
@@ -312,6 +314,7 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
         "num_samples": cfg.num_samples,
         "seed": cfg.seed,
         "film_frames": cfg.film_frames,
+        "active": Active if target is None else partial(ActiveUntil, target_lr_psnr=target),
     }
     # Only for a search that has stages: building them may take a million draws of the mapping network.
     if searches_latents(cfg):
