@@ -99,7 +99,7 @@ class FeatureDistance:
             positions. Its weights are constant; it follows the pictures to their device, and to float64.
     """
 
-    distance = 14.0
+    distance = 40.0
 
     def __init__(self, network: nn.Module):
         self.network = network
