@@ -48,6 +48,7 @@ LOWEST = {
     "num_samples": 1,
     "select": 1,
     "steps": 1,
+    "target_lr_psnr": 1,
     "stages.restarts": 1,
     "film_frames": 0,
     "shard.index": 0,

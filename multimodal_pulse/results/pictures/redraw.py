@@ -151,7 +151,7 @@ def _read_entry(folder: Path) -> dict[str, Any]:
     try:
         values = (entry["reference"], entry["settings"], max(record["steps"] for record in entry["records"]))
         intact = [type(value) for value in values] == [str, dict, int] and "weights_sha256" in entry
-    except (KeyError, IndexError, TypeError):
+    except (KeyError, ValueError, TypeError):
         intact = False
     if not intact:
         raise UserError(f"{path} is damaged, or not this program's.")
