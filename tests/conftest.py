@@ -1,14 +1,20 @@
 import errno
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import tiny_run
 import torch
+from places import SHARED
 
 from multimodal_pulse.generator import save_generator, untrained
 from multimodal_pulse.references.pixels import save_png
+
+LPIPS_FILES = SHARED / "lpips"
 
 
 def pytest_addoption(parser):
@@ -75,3 +81,15 @@ def closed(tmp_path, monkeypatch) -> Path:
     (tmp_path / "closed").mkdir()
     monkeypatch.setattr(os, "stat", guarded)
     return tmp_path / "closed"
+
+
+@pytest.fixture(scope="session")
+def torch_home() -> Iterator[Path]:
+    """A TORCH_HOME that holds the AlexNet and SqueezeNet backbones; not among pytest's kept folders, for its 240 MB."""
+    if not (LPIPS_FILES / "hub_cache.py").is_file():
+        pytest.skip(f"the real LPIPS backbones are not at {LPIPS_FILES}")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+        command = [sys.executable, str(LPIPS_FILES / "hub_cache.py"), folder]
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+        yield Path(folder)

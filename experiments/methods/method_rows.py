@@ -47,6 +47,8 @@ ROWS: Mapping[str, Row] = {
     "untrained_generator": _few("method=resampling", "generator=untrained", "objective=portraits"),
     # Equation (1) in place of the repulsion, with the weight that gave the same distance on 8 validation portraits.
     "explore_pairwise": _few("method=explore", "batch_diversity=pairwise", "objective.diversity_weight=16"),
+    # The repulsion in deep features, from a distance that gave the same one in pixels on 8 validation portraits.
+    "explore_features": _few("method=explore", "batch_diversity.metric=features"),
     # The iterate that is kept is the one before the first step: the start itself.
     "bank": _few("method=explore", "batch_diversity=none", "consistency=none", "steps=1"),
     "bank_exact": _few("method=explore", "batch_diversity=none", "steps=1"),

@@ -17,6 +17,9 @@ class _Lines(tqdm):
         """Returns the function with which tqdm prints."""
         return lambda text: print(text, file=file, flush=True)
 
+    def moveto(self, n: int) -> None:
+        """Stays where it is: a bar inside another has lines of its own, and a file knows no cursor."""
+
     def close(self) -> None:
         """Prints the final state, once."""
         if not self.disable:

@@ -34,10 +34,12 @@ _ONCE_FIXED: dict[str, Any] = {
     "after_step": {"_target_": "multimodal_pulse.search.Retract"},
     "keep": {"_target_": "multimodal_pulse.search.BestIterate"},
     "select": None,
+    "target_lr_psnr": None,
 }
 """Slots and knobs that earlier versions did not have, with what these versions did."""
 
 _ONCE_WITHOUT: dict[str, dict[str, dict[str, Any]]] = {
+    "batch_diversity": {"multimodal_pulse.diversity.Repulsion": {"metric": "pixels"}},
     "generator": {"multimodal_pulse.generator.load_file": {"domain": "photographs"}},
     "references": {
         "multimodal_pulse.references.Folder": {"recursive": False, "frame": None},

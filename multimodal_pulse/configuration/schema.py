@@ -181,9 +181,15 @@ class PosteriorObjective(MapObjective):
     start_sigma: float | None = MISSING
 
 
+class Metric(StrEnum):
+    pixels = "pixels"
+    features = "features"
+
+
 @dataclass
 class Repulsion(Option):
-    distance: float = MISSING
+    metric: Metric = MISSING
+    distance: float | None = MISSING
 
 
 @dataclass
@@ -317,6 +323,7 @@ class Config:
     num_samples: int = MISSING
     select: int | None = MISSING
     steps: int = MISSING
+    target_lr_psnr: float | None = MISSING
     seed: int = MISSING
     film_frames: int = MISSING
     dry_run: bool = MISSING

@@ -48,6 +48,7 @@ LOWEST = {
     "num_samples": 1,
     "select": 1,
     "steps": 1,
+    "target_lr_psnr": 1,
     "stages.restarts": 1,
     "film_frames": 0,
     "shard.index": 0,
@@ -78,8 +79,9 @@ WITHOUT_SEARCH = ("bicubic", "mean_image")
 """Options of the slot `search` that make one picture per reference without searching."""
 
 OF_A_SEARCH = (
-    "num_samples", "select", "steps", "film_frames", "noise", "latent_space", "latent_resampling", "lr_noise",
-    "synthesis_noise", "batch_diversity", "objective", "optimizer", "schedule", "stages", "after_step", "keep",
+    "num_samples", "select", "steps", "target_lr_psnr", "film_frames", "noise", "latent_space", "latent_resampling",
+    "lr_noise", "synthesis_noise", "batch_diversity", "objective", "optimizer", "schedule", "stages", "after_step",
+    "keep",
 )  # fmt: skip
 """Knobs and slots that only a search reads. The seed is not among them: whoever sweeps methods sweeps it for all."""
 

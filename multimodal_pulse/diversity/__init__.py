@@ -3,7 +3,8 @@
 - latent resampling: `IndependentLatents`; null object `SharedLatent`;
 - LR noise: `GaussianLrNoise`, `MaskedLrNoise`, `SharedLrNoise`; null object `NoLrNoise`;
 - synthesis noise: `GaussianSynthesisNoise`, `PulseNoise`, `SharedSynthesisNoise`; null object `NoSynthesisNoise`;
-- batch diversity: `BatchDiversity`, `AveragedBatchDiversity`, `Repulsion`; null object `NoBatchDiversity`.
+- batch diversity: `BatchDiversity`, `AveragedBatchDiversity`, `Repulsion` (by a
+  `PixelDistance` or a `FeatureDistance`); null object `NoBatchDiversity`.
 
 The mechanisms are independent of each other. A search takes one object of each kind and calls them all the same way; a
 null object switches its mechanism off. The first three are called once per reference, before the search (`draw`,
@@ -13,7 +14,9 @@ null object switches its mechanism off. The first three are called once per refe
 from multimodal_pulse.diversity.batch_diversity import (
     AveragedBatchDiversity,
     BatchDiversity,
+    FeatureDistance,
     NoBatchDiversity,
+    PixelDistance,
     Repulsion,
 )
 from multimodal_pulse.diversity.conditioned import ConditionedLatents, SpreadConditionedLatents
@@ -30,6 +33,7 @@ __all__ = [
     "AveragedBatchDiversity",
     "BatchDiversity",
     "ConditionedLatents",
+    "FeatureDistance",
     "GaussianLrNoise",
     "GaussianSynthesisNoise",
     "IndependentLatents",
@@ -38,6 +42,7 @@ __all__ = [
     "NoBatchDiversity",
     "NoLrNoise",
     "NoSynthesisNoise",
+    "PixelDistance",
     "PulseNoise",
     "Repulsion",
     "SharedLatent",

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Degradation
@@ -59,25 +60,87 @@ class AveragedBatchDiversity(BatchDiversity):
         return super().__call__(images, degradation) / (2 * images.shape[1])
 
 
-class Repulsion:
-    """Keeps the samples of a reference apart, up to a distance and no further, in what the degradation cannot see.
+class Metric(Protocol):
+    """How far two samples are apart.
 
-    The term is the sum over all ordered pairs of relu(d0 - d_ij)^2. d_ij is the RMS difference, in grey levels of 256,
-    of (I - A+ A) x_i and (I - A+ A) x_j: the parts of the samples that leave the LR picture as it is, so that moving
-    them apart costs no fidelity. Unlike equation (1) it is bounded, and vanishes where all pairs are d0 apart.
+    Attributes:
+        distance: the d0 of `Repulsion` if none is chosen, in the units of the metric.
+    """
+
+    distance: float
+
+    def __call__(self, images: Tensor, degradation: Degradation, /) -> Iterator[Tensor]:
+        """Yields the distance of each unordered pair of samples, [M], for images [M, K, C, H, W] in [0, 1]."""
+        ...
+
+
+class PixelDistance:
+    """Measures distances in pixels: the RMS difference, in grey levels of 256, of what the degradation cannot see.
+
+    These are the parts (I - A+ A) x_i of the samples, which leave the LR picture as it is, so that moving them apart
+    costs no fidelity.
+    """
+
+    distance = 20.0
+
+    def __call__(self, images: Tensor, degradation: Degradation) -> Iterator[Tensor]:
+        """Yields the distance of each unordered pair of samples, [M], for images [M, K, C, H, W], not clamped."""
+        hidden = images - degradation.pseudo_inverse(degradation(images))
+        for squared in squared_distances(hidden):
+            yield 255 * torch.sqrt(squared / images[0, 0].numel() + _EPSILON)
+
+
+class FeatureDistance:
+    """Measures distances in the deep features of LPIPS (Zhang et al. 2018): LPIPS in per cent, as the report has it.
 
     Args:
-        distance: d0, in grey levels of 256.
+        network: maps pictures [N, 3, H, W] in [0, 1] to layers of features, [N, c, h, w] each. LPIPS is the sum over
+            the layers of the squared difference of two pictures' features, summed over channels and averaged over
+            positions. Its weights are constant; it follows the pictures to their device, and to float64.
+    """
+
+    distance = 40.0
+
+    def __init__(self, network: nn.Module):
+        self.network = network
+
+    def __call__(self, images: Tensor, degradation: Degradation) -> Iterator[Tensor]:
+        """Yields the distance of each unordered pair of samples, [M], for images [M, K, 3, H, W], not clamped."""
+        dtype = torch.promote_types(images.dtype, torch.float32)
+        network = self.network.to(images.device, dtype)
+        squared: Tensor | float = 0.0
+        for layer in network(images.flatten(0, 1).to(dtype)):
+            features = layer.flatten(1).unflatten(0, images.shape[:2])
+            # From inner products, since the differences of all pairs would be K^2 stacks of features.
+            centred = features - features.mean(dim=1, keepdim=True)
+            products = centred @ centred.mT
+            lengths = products.diagonal(dim1=1, dim2=2)
+            squared = squared + (lengths[:, :, None] + lengths[:, None] - 2 * products) / layer[0, 0].numel()
+        for first, second in combinations(range(images.shape[1]), 2):
+            yield 100 * squared[:, first, second]  # type: ignore[index]
+
+
+class Repulsion:
+    """Keeps the samples of a reference apart, up to a distance and no further.
+
+    The term is the sum over all ordered pairs of relu(d0 - d_ij)^2. Unlike equation (1) it is bounded, and vanishes
+    where all pairs are d0 apart.
+
+    Args:
+        metric: measures d_ij.
+        distance: d0, in the units of the metric; None: the metric's own.
+
     Raises:
         UserError: `distance` is not positive.
     """
 
-    def __init__(self, distance: float):
-        if not distance > 0:
+    def __init__(self, metric: Metric, distance: float | None = None):
+        self.metric = metric
+        self.distance = metric.distance if distance is None else distance
+        if not self.distance > 0:
             raise UserError(
                 f"batch_diversity.distance={distance} must be positive; batch_diversity=none switches it off."
             )
-        self.distance = distance
 
     def problems(self, num_references: int, num_samples: int) -> int:
         """Returns how many sets of samples can be minimised separately: M."""
@@ -85,11 +148,9 @@ class Repulsion:
 
     def __call__(self, images: Tensor, degradation: Degradation) -> Tensor:
         """Maps images [M, K, C, H, W] in [0, 1], not clamped, to a term for each reference, [M], at least 0."""
-        hidden = images - degradation.pseudo_inverse(degradation(images))
         total = images.new_zeros(len(images))
-        for squared in squared_distances(hidden):
-            rms = 255 * torch.sqrt(squared / images[0, 0].numel() + _EPSILON)
-            total = total + 2 * torch.relu(self.distance - rms).square()
+        for apart in self.metric(images, degradation):
+            total = total + 2 * torch.relu(self.distance - apart).square()
         return total
 
 

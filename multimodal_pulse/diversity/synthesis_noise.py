@@ -139,9 +139,15 @@ class NoiseMaps:
             layer: torch.cat([draw.saved[layer] for draw in draws]).to(constant[layer]) for layer in draws[0].saved
         }
 
-    def maps(self, variables: Mapping[str, Tensor]) -> list[Tensor]:
-        """Returns one map per layer, [B or 1, 1, r, r]: the optimised ones from `variables`, the others as drawn."""
-        return [variables.get(noise_name(layer), fixed) for layer, fixed in self._fixed.items()]
+    def maps(self, variables: Mapping[str, Tensor], rows: slice | Tensor = slice(None)) -> list[Tensor]:
+        """Returns one map per layer, [n or 1, 1, r, r]: the optimised ones from `variables`, the others as drawn.
+
+        Args:
+            variables: the variables of n samples.
+            rows: an index of these samples within the group; by default all B.
+        """
+        of_rows = {layer: fixed[rows] if len(fixed) > 1 else fixed for layer, fixed in self._fixed.items()}
+        return [variables.get(noise_name(layer), fixed) for layer, fixed in of_rows.items()]
 
     def of_saved(self, variables: Mapping[str, Tensor]) -> list[Tensor]:
         """Returns the maps of the pictures that are saved: those of `maps` where the mechanism has no others."""

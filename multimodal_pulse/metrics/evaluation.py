@@ -40,7 +40,7 @@ class SampleRecord:
         ssim: SSIM against the original, at most 1.
         lpips: LPIPS to the original.
         lr_psnr: LR-PSNR in dB of the saved file against the LR reference.
-        steps: the steps of the search.
+        steps: the passes that the search of this sample took.
         best_step: the step of the kept iterate.
         seconds: the sample's share of the wall time of the search.
         status: how faithful the sample is to the reference: "ok" from `OK_LR_PSNR_DB` on, "loose" below, "failed" if
@@ -152,7 +152,7 @@ def evaluate(
         SampleRecord(
             reference=reference.name,
             sample=sample,
-            steps=outcome.steps,
+            steps=outcome.passes[sample] if outcome.passes else outcome.steps,
             best_step=int(best_step),
             seconds=outcome.seconds / len(samples),
             status=status_of(columns["lr_psnr"][sample]),

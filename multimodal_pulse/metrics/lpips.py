@@ -75,13 +75,16 @@ class Lpips:
         net: "alex", "squeeze" or "vgg".
         sha256: the sha256 of the backbone's file.
         verified: whether it begins as the name of the file says.
+
+    Attributes:
+        network: the backbone, through which gradients flow.
     """
 
     def __init__(self, net: Net, sha256: str, verified: bool) -> None:
         self.net = net
         self.sha256 = sha256
         self.verified = verified
-        self._network = FeatureNetwork(net)
+        self.network = FeatureNetwork(net)
         self._too_small_said = False
 
     @property
@@ -105,7 +108,7 @@ class Lpips:
         x = x.float()
         finite = x.isfinite().flatten(1).all(dim=1)[:, None, None, None]
         x = torch.where(finite, x.clamp(0, 1), 0.0)
-        network = self._network.to(x.device)
+        network = self.network.to(x.device)
         at_once = max(1, _PIXELS_AT_ONCE // (x.shape[-2] * x.shape[-1]))
         with torch.autocast(x.device.type, enabled=False):
             parts = [network(part) for part in x.split(at_once)]
@@ -161,7 +164,7 @@ def build_lpips(
         return NullLpips(net, "switched off")
     if net not in _BACKBONES:
         raise UserError(f"metrics.lpips_net={net} is unknown; choose one of {', '.join(_BACKBONES)}, or null for none.")
-    lpips = _load(net, backbone_file(net), download_seconds)
+    lpips = load_lpips(net, backbone_file(net), download_seconds)
     if isinstance(lpips, NullLpips):
         if required:
             raise UserError(f"LPIPS ({net}) is required: {lpips.reason}, or do without: metrics.lpips_required=false.")
@@ -198,7 +201,7 @@ def _address(net: str) -> str:
 
 
 @cache
-def _load(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
+def load_lpips(net: str, path: Path, download_seconds: float) -> Lpips | NullLpips:
     """Loads a backbone, whatever is required of it; `path` is an argument so that the cache depends on TORCH_HOME."""
     try:
         if not path.exists():

@@ -1,5 +1,6 @@
 """Builds the objects of a run from the nodes of its configuration; the objects keep no configuration."""
 
+import copy
 import inspect
 import json
 import logging
@@ -21,8 +22,11 @@ from multimodal_pulse.configuration.former_names import translated
 from multimodal_pulse.configuration.overrides import without_interpolations
 from multimodal_pulse.configuration.validation import AUTO
 from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.diversity.batch_diversity import FeatureDistance, Metric, PixelDistance
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
+from multimodal_pulse.metrics.deep_features import FeatureNetwork
+from multimodal_pulse.metrics.lpips import SMALLEST, NullLpips, backbone_file, load_lpips
 from multimodal_pulse.references import AlignedFaces, InMemory, PictureFiles, References
 from multimodal_pulse.references.auto_factor import chosen_factor
 from multimodal_pulse.references.base import in_words, outside
@@ -31,6 +35,7 @@ from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import ForgivingTracker, NullTracker
 from multimodal_pulse.run.picture_sizes import lr_sides
+from multimodal_pulse.search.active import Active, ActiveUntil
 from multimodal_pulse.search.outcome import Search
 from multimodal_pulse.search.select import AllSamples, MostDifferent
 from multimodal_pulse.search.stages import Stage
@@ -236,6 +241,37 @@ def _mask(path: str | None, references: References) -> Tensor:
     return own
 
 
+def build_batch_diversity(cfg: DictConfig, resolution: int) -> Any:
+    """Builds the batch diversity of a run, with its metric, if it has one, as an object.
+
+    Args:
+        cfg: the configuration.
+        resolution: the generator's.
+
+    Raises:
+        UserError: the metric needs a network that is not at hand, or one that needs larger pictures.
+    """
+    node = cfg.batch_diversity
+    if "metric" not in node:
+        return build(node)
+    metrics: dict[str, Callable[[], Metric]] = {
+        "pixels": PixelDistance,
+        "features": lambda: FeatureDistance(_squeezenet(resolution, cfg.metrics.lpips_download_seconds)),
+    }
+    return build(node, metric=metrics[node.metric]())
+
+
+def _squeezenet(resolution: int, download_seconds: float) -> FeatureNetwork:
+    """Returns SqueezeNet with LPIPS's weights, a copy of its own, since a search may move it to another precision."""
+    asked = "batch_diversity.metric=features"
+    if resolution < SMALLEST["squeeze"]:
+        raise UserError(f"{asked} needs pictures of {SMALLEST['squeeze']} pixels a side, and these have {resolution}.")
+    lpips = load_lpips("squeeze", backbone_file("squeeze"), download_seconds)
+    if isinstance(lpips, NullLpips):
+        raise UserError(f"{asked} needs SqueezeNet: {lpips.reason}; batch_diversity.metric=pixels does without.")
+    return copy.deepcopy(lpips.network)
+
+
 def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
     """Builds the stages of `cfg.stages.before`, in order, and the last stage, which the slots describe.
 
@@ -261,6 +297,7 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
 def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:
     """Builds the search of the given groups; run it with `trainer_options`."""
     _import_matplotlib_silently()
+    target = cfg.target_lr_psnr
     arguments: dict[str, Any] = {
         "references": parts.references,
         "groups": groups,
@@ -269,7 +306,7 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
         "latent_resampling": build(cfg.latent_resampling),
         "lr_noise": parts.lr_noise,
         "synthesis_noise": parts.synthesis_noise,
-        "batch_diversity": build(cfg.batch_diversity),
+        "batch_diversity": build_batch_diversity(cfg, parts.generator.resolution),
         "objective": build(cfg.objective),
         "after_step": build(cfg.after_step),
         "keep": factory(cfg.keep),
@@ -278,6 +315,7 @@ def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts)
         "num_samples": cfg.num_samples,
         "seed": cfg.seed,
         "film_frames": cfg.film_frames,
+        "active": Active if target is None else partial(ActiveUntil, target_lr_psnr=target),
     }
     # Only for a search that has stages: building them may take a million draws of the mapping network.
     if searches_latents(cfg):

@@ -40,6 +40,8 @@ class Joint(Optimizer):
         """Does one step of every problem; returns what `closure` returns, if there is one."""
         loss = None if closure is None else closure()
         for variables, common, optimizer in self._parts:
+            if all(parameter.grad is None for variable in variables for parameter in variable):
+                continue  # the problem is no longer searched
             for variable, joint in zip(variables, common, strict=True):
                 joint.copy_(torch.stack(list(variable)))
                 gradients = [parameter.grad for parameter in variable if parameter.grad is not None]

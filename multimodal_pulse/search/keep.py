@@ -18,61 +18,96 @@ class BestIterate:
 
     def __init__(self, steps: int, film_frames: int = 0):
         spread = torch.linspace(0, steps - 1, min(film_frames, steps))
-        self.film_steps: list[int] = spread.round().int().tolist()
+        self._film_steps: list[int] = spread.round().int().tolist()
         self.variables: dict[str, Tensor] = {}
         """The kept values of all variables of the search, [B, ...] each."""
+        self._begins = True
         self._trace: list[Tensor] = []
         self._film: list[Tensor] = []
         self._lowest: Tensor
+        self._fidelity: Tensor
         self._step: Tensor
+        self._shown: Tensor
 
-    def begin_stage(self) -> None:
-        """Forgets the kept iterate, since the next stage may have other variables; not called before a restart."""
-        self.variables = {}
+    def begin_stage(self, initial: Mapping[str, Tensor]) -> None:
+        """Forgets the kept iterates, since the stage may have other variables; not called before a restart.
+
+        Args:
+            initial: the initial variables of the stage, [B, ...] each: what is kept of samples that are not observed.
+        """
+        self.variables = {name: value.detach() for name, value in initial.items()}
+        self._begins = True
 
     @torch.no_grad()
-    def observe(self, step: int, terms: Mapping[str, Tensor], variables: Mapping[str, Tensor], images: Tensor) -> None:
+    def observe(
+        self,
+        step: int,
+        terms: Mapping[str, Tensor],
+        variables: Mapping[str, Tensor],
+        images: Tensor,
+        rows: slice | Tensor = slice(None),
+    ) -> None:
         """Records the iterate before the optimiser's step number `step` (from 0).
 
         Args:
-            terms: the unweighted terms of the objective for each sample by name, [B] each; `fidelity` is among them.
-            variables: the variables of the search, [B, ...] each.
-            images: the generated images, [B, 3, R, R].
+            step: the number of the step.
+            terms: the unweighted terms of the objective for each of n samples by name, [n] each; `fidelity` is among
+                them.
+            variables: the variables of the search, [n, ...] each.
+            images: the generated images, [n, 3, R, R].
+            rows: an index of these samples among all B; the first time all must be there.
         """
         fidelity = terms["fidelity"].detach()
         score = self._score(terms).detach()
-        if not self.variables:
-            self.variables = {name: value.detach() for name, value in variables.items()}
+        if not self._trace:
+            self._lowest, self._fidelity = torch.empty_like(score), torch.empty_like(fidelity)
+            self._step = torch.empty_like(fidelity, dtype=torch.long)
+            self._shown = images.detach()
+        if self._begins:
             # Infinity, not the first score: a NaN there would never be replaced.
-            self._lowest = torch.full_like(score, torch.inf)
-            self._step = torch.full_like(fidelity, step, dtype=torch.long)
-        wanted = self._wanted(score)
-        self._lowest = torch.where(wanted, score, self._lowest)
-        self._step = torch.where(wanted, step, self._step)
+            self._lowest[rows] = self._fidelity[rows] = torch.inf
+            self._step[rows] = step
+            self._begins = False
+        wanted = self._wanted(score, self._lowest[rows])
+        self._lowest = _replaced(self._lowest, rows, wanted, score)
+        self._fidelity = _replaced(self._fidelity, rows, wanted, fidelity)
+        self._step = _replaced(self._step, rows, wanted, torch.full_like(self._step[rows], step))
         for name, value in variables.items():
-            at_sample = wanted.view(-1, *[1] * (value.ndim - 1))
-            self.variables[name] = torch.where(at_sample, value, self.variables[name])
-        self._trace.append(fidelity)
-        if step in self.film_steps:
-            self._film.append(images.detach().clamp(0, 1).cpu())
+            self.variables[name] = _replaced(self.variables[name], rows, wanted, value)
+        everywhere = torch.ones_like(wanted)
+        self._trace.append(_replaced(self._trace[-1], rows, everywhere, fidelity) if self._trace else fidelity)
+        if self._film_steps:
+            self._shown = _replaced(self._shown, rows, everywhere, images.detach())
+        if step in self._film_steps:
+            self._film.append(self._shown.clamp(0, 1).cpu())
 
     def _score(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Returns what the kept iterate of each sample has the lowest value of, [B]."""
         return terms["fidelity"]
 
-    def _wanted(self, score: Tensor) -> Tensor:
-        """Returns for which samples this iterate replaces the kept one, bool [B]."""
-        return score < self._lowest
+    def _wanted(self, score: Tensor, kept: Tensor) -> Tensor:
+        """Returns for which samples this iterate replaces the kept one, from both scores, [n] each: bool [n]."""
+        return score < kept
 
     @property
     def fidelity_trace(self) -> Tensor:
-        """The fidelity of every sample before each step, [steps, B]."""
+        """The fidelity of every sample before each step, [steps, B]; the last one of a sample no longer observed."""
         return torch.stack(self._trace)
+
+    @property
+    def fidelity(self) -> Tensor:
+        """The fidelity of each sample's kept iterate, [B]; infinite while there is none but NaN."""
+        return self._fidelity
 
     @property
     def step(self) -> Tensor:
         """The step of each sample's kept iterate, int64 [B]."""
         return self._step
+
+    @property
+    def film_steps(self) -> list[int]:
+        """The steps of the film frames, F numbers; a search that ends early does not reach all of them."""
+        return self._film_steps[: len(self._film)]
 
     @property
     def film(self) -> Tensor | None:
@@ -83,7 +118,7 @@ class BestIterate:
 class LastIterate(BestIterate):
     """Keeps each sample's last iterate, whatever its fidelity: the draw of a sampler is the end of its chain."""
 
-    def _wanted(self, score: Tensor) -> Tensor:
+    def _wanted(self, score: Tensor, kept: Tensor) -> Tensor:
         return torch.ones_like(score, dtype=torch.bool)
 
 
@@ -104,3 +139,10 @@ class LowestSum(BestIterate):
     def _score(self, terms: Mapping[str, Tensor]) -> Tensor:
         fidelity = self.l2_weight * terms["fidelity"].clamp(min=self.eps)
         return fidelity + self.geodesic_weight * terms["geodesic_spread"]
+
+
+def _replaced(whole: Tensor, rows: slice | Tensor, wanted: Tensor, new: Tensor) -> Tensor:
+    """Returns [B, ...] with those of `rows` that are wanted, bool [n], taken from `new`, [n, ...]."""
+    replaced = whole.clone()
+    replaced[rows] = torch.where(wanted.view(-1, *[1] * (new.ndim - 1)), new, whole[rows])
+    return replaced

@@ -34,6 +34,7 @@ from multimodal_pulse.diversity.synthesis_noise import (
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.space import Space
 from multimodal_pulse.references.base import Reference
+from multimodal_pulse.search.active import Active
 from multimodal_pulse.search.after_step import AfterStep, Step
 from multimodal_pulse.search.consistency import Consistency
 from multimodal_pulse.search.keep import BestIterate
@@ -67,6 +68,8 @@ class LatentOptimization(pl.LightningModule):
         num_samples: K, at least 1.
         seed: the seed of all random draws; any integer.
         film_frames: the number of iterates to keep as pictures; 0: none.
+        active: a factory, from the number of problems and of the samples of each, of the object that knows which
+            samples are still searched.
 
     Raises:
         UserError: `num_samples` is less than 1.
@@ -100,6 +103,7 @@ class LatentOptimization(pl.LightningModule):
         num_samples: int,
         seed: int,
         film_frames: int = 0,
+        active: Callable[[int, int], Active] = Active,
     ):
         super().__init__()
         if num_samples < 1:
@@ -116,6 +120,7 @@ class LatentOptimization(pl.LightningModule):
         self.objective, self.after_step, self.keep = objective, after_step, keep
         self.select, self.consistency = select, consistency
         self.num_samples, self.seed, self.film_frames = num_samples, seed, film_frames
+        self.make_active = active
         self.recorder: Recorder = lambda outcome: None
         self.group: list[Reference] = []
         self.outcomes: list[Outcome] = []
@@ -135,42 +140,55 @@ class LatentOptimization(pl.LightningModule):
         )
         self.streams = [stream(seed, r.name, sample, "after_step") for r in self.group for sample in range(k)]
         self.kept = self.keep(self.steps, self.film_frames)
+        problems = self.batch_diversity.problems(len(self.group), k)
+        self.active = self.make_active(problems, len(self.streams) // problems)
 
-    def on_train_batch_start(self, batch: int, step: int) -> None:
-        """Begins a stage at its first step: makes its variables, optimiser and schedule."""
+    def on_train_batch_start(self, batch: int, step: int) -> int | None:
+        """Begins a stage at its first step: makes its variables, optimiser and schedule.
+
+        Returns: -1, by which Lightning ends the group, once no sample is searched any more.
+        """
+        if not self.active.rows:
+            return -1
         if step not in self.stages:
-            return
+            return None
         stage = self.stages[step]
         if stage is self.stages[0]:
             self.initial = self._draw(restart=list(self.stages).index(step))
         else:
             self.initial = self._hand_over(self.stage.latent_space, stage.latent_space)
-            self.kept.begin_stage()
+        if step == 0 or stage is not self.stages[0]:  # a restart competes with what was kept
+            self.kept.begin_stage(self.initial)
         self.stage, self.first_step = stage, step
         self.variables = {name: Variable(value) for name, value in self.initial.items()}
         self.trainer.strategy.setup_optimizers(self.trainer)
+        return None
 
     def training_step(self, step: int) -> dict[str, Tensor]:
-        """Does one step of the search for all samples of the group at once; returns the loss and its terms by name."""
-        variables = {name: variable.stack() for name, variable in self.variables.items()}
-        w_plus, images = self.stage.latent_space.synthesise(variables, self.noise_maps.maps(variables))
+        """Does one step of the search for all active samples at once; returns the loss and its terms by name."""
+        active = self.active
+        variables = {name: variable.stack(active.rows) for name, variable in self.variables.items()}
+        noise_maps = self.noise_maps.maps(variables, active.index)
+        w_plus, images = self.stage.latent_space.synthesise(variables, noise_maps)
         with self.full_precision():
-            fidelity = squared_error(self.degradation(images), self.targets)
-            of_references = images.unflatten(0, (len(self.group), self.num_samples))
+            fidelity = squared_error(self.degradation(images), self.targets[active.index])
+            of_problems = active.of_problems(images)
             progress = (step - self.first_step) / max(1, self.stage.steps - 1)
             lr_numel = self.targets[0].numel()
-            iterate = Iterate(variables, self.initial, w_plus, of_references, fidelity, lr_numel, progress)
-            coupling = self.batch_diversity(of_references, self.degradation)
+            initial = active.of(self.initial)
+            iterate = Iterate(variables, initial, w_plus, of_problems, fidelity, lr_numel, progress)
+            coupling = self.batch_diversity(of_problems, self.degradation)
             losses, terms = self.objective(iterate, coupling)
-        self.kept.observe(step, terms, variables, images)
+        self.kept.observe(step, terms, variables, images, active.index)
 
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
         self.manual_backward(losses.sum())
-        optimizer.step(lambda: losses)
+        optimizer.step(lambda: active.spread(losses))
         rate = optimizer.param_groups[0]["lr"]
         self.after_step(Step(self.stage.latent_space, self.variables, rate, self.streams))
         self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
+        active.after_pass(self.kept.fidelity)
         logged = {"loss": losses.sum(), **terms, "batch_diversity": coupling.sum()}
         return {name: term.detach() for name, term in logged.items()}
 
@@ -220,6 +238,7 @@ class LatentOptimization(pl.LightningModule):
         """Returns the outcome of the group's reference number `index`, from its chosen samples, on the CPU."""
         rows = index * self.num_samples + chosen
         film = self.kept.film
+        passes = [self.active.passes[row] for row in rows.tolist()]
         samples, lr_before_rounding = round_samples(found, self.degradation)
         return Outcome(
             reference=self.group[index],
@@ -233,7 +252,8 @@ class LatentOptimization(pl.LightningModule):
             fidelity_trace=self.kept.fidelity_trace[:, rows].cpu(),
             best_step=self.kept.step[rows].tolist(),
             selected=chosen.tolist(),
-            steps=self.steps,
+            steps=max(passes),
+            passes=passes,
             seconds=seconds,
             film=None if film is None else film[:, rows],
             film_steps=self.kept.film_steps,

@@ -27,7 +27,8 @@ class LBFGS(Optimizer):
     """Minimises P independent problems of n numbers each; one evaluation of all of them is one step.
 
     `step` takes a closure that returns the P values of the function at the Parameters, whose gradients are already
-    there. The Parameters then stand at the next trial points; `accepted` has the best points so far.
+    there; a problem that was not evaluated has NaN and no gradients. The Parameters then stand at the next trial
+    points; `accepted` has the best points so far.
 
     Args:
         problems: the Parameters of each problem, of the same shapes in every problem.
@@ -54,7 +55,9 @@ class LBFGS(Optimizer):
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """Judges the trial points and moves the Parameters to the next ones. Returns the values, [P]."""
         values = closure().detach()
-        gradient = self._gather(lambda parameter: parameter.grad)  # type: ignore[arg-type, return-value]
+        gradient = self._gather(
+            lambda parameter: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        )
         first = torch.isinf(self.value)
         accepted = values <= self.value + SUFFICIENT_DECREASE * self.length * self.slope  # eq. (3.4); false for NaN
         self._remember(accepted & ~first, gradient)

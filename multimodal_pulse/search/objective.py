@@ -22,7 +22,8 @@ class Iterate:
         variables: the variables of the search, [B, ...] each.
         initial: their values at the start of the stage.
         w_plus: the generator's input, [B, num_ws, w_dim].
-        images: the generated images, [M, K, 3, R, R], not clamped.
+        images: the generated images of each problem, [P, S, 3, R, R], not clamped; S is K where a batch-diversity term
+            couples the samples of a reference, else 1.
         fidelity: the LR mean squared error of each sample against its own target, [B], not clamped.
         lr_numel: the numbers in one LR picture, over which `fidelity` is a mean.
         progress: the share of the stage's steps that are done, from 0 at the first step to 1 at the last.

@@ -35,14 +35,16 @@ class Outcome:
         latents: the tensors that draw the samples again, as stored in `latents.safetensors`: `latent` and `w_plus`
             [K, num_ws, w_dim] and `noise.<layer>` [K or 1, 1, r, r] for each layer, in order. Empty for a method
             without a generator.
-        fidelity_trace: [steps, K], each sample's LR mean squared error before each step, unclamped.
+        fidelity_trace: [steps of the group, K], each sample's LR mean squared error before each step, unclamped; after
+            its last pass it stays what it was.
         best_step: the step (from 0) of each sample's kept iterate.
-        steps: the number of steps of the search.
+        steps: the number of steps in which this reference was searched, the most passes of a sample.
         seconds: the wall time of this reference: its group's time divided by the number of references in the group.
         film: [F, K, 3, R, R], the samples at F steps of the search; None without a film.
         film_steps: the F steps of the film.
         selected: the number that each sample had in the search, whose random streams it used; empty: 0 to K - 1.
         group: the names of the references searched together, including this one; rounding depends on them.
+        passes: the passes of each sample; empty: `steps` for all.
         halved: whether the group is part of a larger one that did not fit into memory.
     """
 
@@ -61,6 +63,7 @@ class Outcome:
     film_steps: list[int] = field(default_factory=list)
     selected: list[int] = field(default_factory=list)
     group: list[str] = field(default_factory=list)
+    passes: list[int] = field(default_factory=list)
     halved: bool = False
 
 

@@ -29,6 +29,7 @@ class SearchProgress(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Shows the number of finished references."""
         self._describe(self._done(_search(pl_module)))
+        self._catch_up(_search(pl_module))
 
     def on_train_batch_end(
         self,
@@ -48,6 +49,7 @@ class SearchProgress(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Closes the bar."""
         self._describe(self._references)
+        self._catch_up(_search(pl_module))
         self._bar.close()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
@@ -69,6 +71,10 @@ class SearchProgress(pl.Callback):
 
     def _done(self, search: LatentOptimization) -> int:
         return sum(len(group) for group in search.groups[: search.position])
+
+    def _catch_up(self, search: LatentOptimization) -> None:
+        """Counts the steps that a group did not need."""
+        self._bar.update(search.position * search.steps - self._bar.n)
 
     def _describe(self, done: int) -> None:
         self._bar.set_description_str(f"{done}/{self._references}", refresh=False)

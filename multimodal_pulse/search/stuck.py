@@ -15,7 +15,8 @@ def stuck(outcome: Outcome) -> list[str]:
     trace, samples = outcome.fidelity_trace, outcome.samples
     if len(trace) > 1:
         # `keep=last` keeps the end of a chain, whether it is better or not.
-        kept_last = trace.new_tensor(outcome.best_step) == len(trace) - 1
+        last = trace.new_tensor(outcome.passes or [len(trace)]) - 1
+        kept_last = trace.new_tensor(outcome.best_step) == last
         if bool((~(trace[1:] < _BETTER * trace[0]).any(dim=0) & trace[0].isfinite() & ~kept_last).any()):
             notices.append(
                 "no step was better than the first for some samples, which are their starts: another optimizer.lr or"

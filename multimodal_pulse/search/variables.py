@@ -1,6 +1,6 @@
 """The variables that the optimiser moves: one Parameter per sample."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,10 @@ class Variable:
         self.initial = initial
         self.parameters = [nn.Parameter(sample.clone()) for sample in initial]
 
-    def stack(self) -> Tensor:
-        """Returns the values of all samples, [B, ...], with gradients to the Parameters."""
-        return torch.stack(list[Tensor](self.parameters))
+    def stack(self, rows: Sequence[int] | None = None) -> Tensor:
+        """Returns the values of some samples, by default of all, [B, ...], with gradients to their Parameters."""
+        chosen = self.parameters if rows is None else [self.parameters[row] for row in rows]
+        return torch.stack(list[Tensor](chosen))
 
     @torch.no_grad()
     def set(self, values: Tensor) -> None:

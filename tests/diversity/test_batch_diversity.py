@@ -9,7 +9,9 @@ from multimodal_pulse.degradation import Bicubic
 from multimodal_pulse.diversity.batch_diversity import (
     AveragedBatchDiversity,
     BatchDiversity,
+    FeatureDistance,
     NoBatchDiversity,
+    PixelDistance,
     Repulsion,
 )
 
@@ -89,24 +91,89 @@ def test_repulsion_equals_its_definition(num_references, num_samples, sizes, see
     size, factor = sizes
     images = 0.2 * np.random.default_rng(seed).random((num_references, num_samples, 3, size, size))
     expected = [repulsion(of_reference, 20.0, factor) for of_reference in images]
-    assert Repulsion(20.0)(torch.from_numpy(images), Bicubic(factor)).tolist() == pytest.approx(expected, rel=1e-4)
+    assert Repulsion(PixelDistance(), 20.0)(torch.from_numpy(images), Bicubic(factor)).tolist() == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 def test_repulsion_ends_at_its_distance_and_costs_no_fidelity():
     images = torch.rand(1, 3, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     images.requires_grad_()
     degradation = Bicubic(8)
-    assert Repulsion(1.0)(images, degradation).item() == 0  # they are farther apart than that
-    Repulsion(200.0)(images, degradation).sum().backward()
+    assert Repulsion(PixelDistance(), 1.0)(images, degradation).item() == 0  # they are farther apart than that
+    Repulsion(PixelDistance(), 200.0)(images, degradation).sum().backward()
     assert degradation(images.grad).abs().max() < 1e-9 * images.grad.abs().max()
+
+
+class Layers(torch.nn.Module):
+    """A stand-in for LPIPS's network: two random layers of unit length, of other sizes."""
+
+    def __init__(self):
+        super().__init__()
+        rng = torch.Generator().manual_seed(0)
+        self.first = torch.nn.Parameter(torch.randn(5, 3, 3, 3, generator=rng), requires_grad=False)
+        self.second = torch.nn.Parameter(torch.randn(4, 5, 2, 2, generator=rng), requires_grad=False)
+
+    def forward(self, x):
+        first = torch.tanh(torch.nn.functional.conv2d(x, self.first))
+        second = torch.tanh(torch.nn.functional.conv2d(first, self.second, stride=2))
+        return [layer / (layer.square().sum(dim=1, keepdim=True) + 1e-8).sqrt() for layer in (first, second)]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 3), st.integers(2, 4), st.integers(0, 1000))
+def test_repulsion_of_features_equals_its_definition(num_references, num_samples, seed):
+    images = torch.from_numpy(np.random.default_rng(seed).random((num_references, num_samples, 3, 8, 8)))
+    expected = []
+    for samples in images:
+        layers = [[layer[0].numpy() for layer in Layers().double()(sample[None])] for sample in samples]
+        apart = [
+            100 * sum(((a - b) ** 2).sum(axis=0).mean() for a, b in zip(layers[i], layers[j], strict=True))
+            for i in range(num_samples)
+            for j in range(num_samples)
+            if i != j
+        ]
+        expected.append(sum(max(0.0, 600.0 - distance) ** 2 for distance in apart))
+    found = Repulsion(FeatureDistance(Layers()), 600.0)(images, Bicubic(4))
+    assert found.tolist() == pytest.approx(expected, rel=1e-9) and found.max() > 0
+
+
+def test_the_gradient_of_features_is_that_of_differences_and_reaches_the_images_alone():
+    images = torch.rand(2, 3, 3, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    metric = FeatureDistance(Layers())
+    repulsion = Repulsion(metric, 600.0)
+    assert torch.autograd.gradcheck(lambda x: repulsion(x, Bicubic(2)), images.requires_grad_())
+    repulsion(images, Bicubic(2)).sum().backward()
+    assert images.grad.abs().max() > 0 and all(weight.grad is None for weight in metric.network.parameters())
+
+
+def test_features_of_one_reference_do_not_move_another():
+    images = torch.rand(2, 3, 3, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    repulsion = Repulsion(FeatureDistance(Layers()), 600.0)
+    together = repulsion(images, Bicubic(4))
+    assert together.tolist() == pytest.approx([repulsion(one[None], Bicubic(4)).item() for one in images], rel=1e-5)
+    together[0].backward()
+    assert images.grad[0].abs().max() > 0 and images.grad[1].abs().max() == 0
+
+
+def test_half_precision_is_left_before_the_features():
+    images = torch.rand(1, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
+    repulsion = Repulsion(FeatureDistance(Layers()), 600.0)
+    assert torch.equal(repulsion(images, Bicubic(4)), repulsion(images.float(), Bicubic(4)))
+
+
+def test_the_distance_is_the_metric_s_own_unless_it_is_given():
+    assert Repulsion(PixelDistance()).distance == PixelDistance.distance
+    assert Repulsion(FeatureDistance(Layers())).distance == FeatureDistance.distance
+    assert Repulsion(FeatureDistance(Layers()), 3.0).distance == 3.0
 
 
 def test_repulsion_of_no_distance_is_refused():
     with pytest.raises(UserError, match=r"batch_diversity\.distance=0"):
-        Repulsion(0.0)
+        Repulsion(PixelDistance(), 0.0)
 
 
 def test_what_is_coupled_is_one_problem():
     assert NoBatchDiversity().problems(3, 4) == 12
-    for coupling in (BatchDiversity(), AveragedBatchDiversity(), Repulsion(1.0)):
+    for coupling in (BatchDiversity(), AveragedBatchDiversity(), Repulsion(PixelDistance(), 1.0)):
         assert coupling.problems(3, 4) == 3

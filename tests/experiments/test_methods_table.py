@@ -302,6 +302,19 @@ def test_aims_are_met_on_one_side_of_their_bounds_and_missed_on_the_other(tmp_pa
     assert all(said.startswith("DOES NOT HOLD: ") for said in of_explore), of_explore
 
 
+@pytest.mark.parametrize("content", [None, "row,seconds\nfaithful,1.7\n"])
+def test_a_processor_time_that_was_not_measured_is_said_in_the_verdict(tmp_path, content):
+    write_run(tmp_path, "explore", 0, [[sample()]])
+    file = tmp_path / "processor_time.csv"
+    if content:
+        file.write_text(content)
+    claim = claims.TimeAim("explore", most=3, file=file)
+    said = claims.verdict(claim, runs.main_table(runs.read_runs(tmp_path)))
+    assert said.startswith("NOT MEASURED: `explore`: processor seconds") and "processor_time.py" in said
+    file.write_text("row,seconds\nexplore,2.5\n")
+    assert claims.verdict(claim, runs.main_table(runs.read_runs(tmp_path))).startswith("HOLDS: ")
+
+
 def test_the_processor_time_is_that_of_more_references_minus_that_of_fewer(tmp_path, monkeypatch, capsys):
     asked = []
 

@@ -44,7 +44,7 @@ def test_the_network_is_loaded_once(squeeze: Lpips):
 
 def test_loading_moves_no_random_stream(torch_home: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
-    module._load.cache_clear()
+    module.load_lpips.cache_clear()
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
@@ -101,7 +101,7 @@ def test_an_unverified_file_is_used_with_one_warning_recorded_and_refused_on_req
     torch_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
-    module._load.cache_clear()
+    module.load_lpips.cache_clear()
     with caplog.at_level(logging.WARNING):
         lpips = build_lpips("squeeze")
         build_lpips("squeeze")
@@ -116,13 +116,13 @@ def test_a_file_with_the_hash_in_its_name_is_verified(
     torch_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
-    module._load.cache_clear()
+    module.load_lpips.cache_clear()
     prefix = hashlib.sha256(backbone_file("squeeze").read_bytes()).hexdigest()[:8]
     monkeypatch.setattr(module, "promised_prefix", lambda path: prefix)
     with caplog.at_level(logging.WARNING):
         lpips = build_lpips("squeeze", verify=True)
     assert lpips.state["weights"] == "verified" and not caplog.records
-    module._load.cache_clear()
+    module.load_lpips.cache_clear()
 
 
 def test_a_missing_file_gives_no_number_and_says_so_once(
@@ -161,7 +161,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
 def left_out(caplog: pytest.LogCaptureFixture, seconds: float = 20) -> str:
     """Why the null object is there, as metrics.json has it; what is printed is a short line."""
     module._warn_once.cache_clear()
-    module._load.cache_clear()
+    module.load_lpips.cache_clear()
     caplog.clear()
     lpips = build_lpips("vgg", download_seconds=seconds)
     assert isinstance(lpips, NullLpips)

@@ -128,3 +128,19 @@ def test_what_takes_seconds_to_import_waits_until_a_search_needs_it():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("\n", "")
+
+
+def test_a_sample_that_fits_takes_no_further_passes_and_its_record_and_the_curves_say_so(command, tmp_path):
+    run_dir = tmp_path / "run"
+    status, _, errors = command(
+        "method=report", "target_lr_psnr=3", f"hydra.run.dir={run_dir}", "num_samples=2", "references.limit=1",
+        "tracking=csv",
+    )  # fmt: skip
+    assert status == 0, errors
+    steps = [json.loads(line)["steps"] for line in (run_dir / "records.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(set(steps)) == 1 and steps[0] < 3  # coupled samples leave together
+    curves = (run_dir / "curves.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert [line.split(",")[1] for line in curves] == [str(step) for step in range(steps[0])]
+    assert "1/1 references" in errors and "100%" in errors.splitlines()[-1]
+    status, _, errors = command("method=report", "target_lr_psnr=0", f"hydra.run.dir={tmp_path / 'none'}")
+    assert status != 0 and "target_lr_psnr=0" in errors and not (tmp_path / "none" / "plan.json").exists()

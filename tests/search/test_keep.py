@@ -13,6 +13,7 @@ def observed(
     steps, batch = fidelities.shape
     spreads = torch.zeros_like(fidelities) if spreads is None else spreads
     best = keep(steps, film_frames)
+    best.begin_stage({"latent": torch.zeros(batch, 2, 3), "noise.0": torch.zeros(batch, 1, 4, 4)})
     for step in range(steps):
         variables = {
             "latent": torch.full((batch, 2, 3), float(step)),

@@ -7,7 +7,7 @@ from PIL import Image
 
 from multimodal_pulse.results.pictures.grid import Words, given_tiles
 from multimodal_pulse.results.pictures.page import Page, Tile, tile_side
-from multimodal_pulse.results.pictures.verdict import Verdict
+from multimodal_pulse.results.pictures.verdict import Verdict, counted
 from multimodal_pulse.search.outcome import Outcome
 
 _LEGEND = "Each row is one sample at some steps of its search, and last as it was saved, from its best step."
@@ -38,7 +38,7 @@ def film_strip(outcome: Outcome, verdicts: Sequence[Verdict], words: Words) -> I
         gutters=[given_columns, kept_column],
         title=words.title(outcome.reference.name),
         note=_LEGEND,
-        warnings=words.remarks,
+        warnings=counted(words.remarks, verdicts),
         footers=2,
     )
     for place, tile in enumerate(given):

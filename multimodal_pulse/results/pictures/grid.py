@@ -14,7 +14,7 @@ from multimodal_pulse.references.base import Reference
 from multimodal_pulse.references.pixels import load_rgb, quantise, to_pil
 from multimodal_pulse.results.pictures.page import INK, Page, Tile, tile_side
 from multimodal_pulse.results.pictures.spread import spread_page, spread_tile
-from multimodal_pulse.results.pictures.verdict import FAITHFUL_LEGEND, Verdict, faithfulness
+from multimodal_pulse.results.pictures.verdict import FAITHFUL_LEGEND, Verdict, counted, faithfulness
 
 _EXACT_CONSISTENCY = "multimodal_pulse.search.ExactConsistency"
 _ONE_ROW = 6
@@ -149,7 +149,7 @@ def grid(
         gutters={given, len(first)} if in_one_row else (),
         title=words.title(reference.name),
         note=_note(pictures, verdicts, words.domain, reference.hr is not None) + noisy * _NOISE_LEGEND,
-        warnings=words.remarks,
+        warnings=counted(words.remarks, verdicts),
         footers=2,
         small=range(start_row, rows),
     )

@@ -111,7 +111,7 @@ def render_folder(
             renderer.degradation,
             verdicts,
             Words(
-                caption(entry["settings"], entry["records"][0]["steps"]),
+                caption(entry["settings"], max(record["steps"] for record in entry["records"])),
                 entry.get("remarks", ()),
                 in_words(domain),
                 exact,
@@ -196,9 +196,9 @@ def _read_entry(folder: Path) -> dict[str, Any]:
     if entry is None:
         raise UserError(f"{folder} is not the folder of a finished reference: it has no record.json.")
     try:
-        values = (entry["reference"], entry["settings"], entry["records"][0]["steps"])
+        values = (entry["reference"], entry["settings"], max(record["steps"] for record in entry["records"]))
         intact = [type(value) for value in values] == [str, dict, int] and "weights_sha256" in entry
-    except (KeyError, IndexError, TypeError):
+    except (KeyError, ValueError, TypeError):
         intact = False
     if not intact:
         raise UserError(f"{path} is damaged, or not this program's.")

@@ -1,6 +1,7 @@
 """The words and colours under a sample: how faithful it is, and whether it looks like its domain."""
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
@@ -12,6 +13,8 @@ _FAITHFUL: dict[str, tuple[str, Ink]] = {
     "loose": ("not faithful", WARNING),
     "failed": ("failed", BAD),
 }
+NOT_FAITHFUL = "Not faithful"
+"""How a remark on samples that are not faithful begins."""
 FAITHFUL_LEGEND = (
     f"Faithful: the picture, degraded in the same way, agrees with the reference (the number is the LR-PSNR, at least"
     f" {OK_LR_PSNR_DB:.0f} dB); this does not say how it looks."
@@ -44,3 +47,18 @@ def faithfulness(decibels: float | None) -> tuple[str, Ink]:
     # Rounded down, so that a value just below the bound does not look as if it reached it.
     measured = "no picture" if decibels is None else f"{math.floor(10 * decibels) / 10:.1f} dB"
     return f"{words}, {measured}", ink
+
+
+def counted(remarks: Iterable[str], verdicts: Sequence[Verdict]) -> list[str]:
+    """Returns the remarks on a reference, with the number of unfaithful samples where it is not all of them.
+
+    The remarks themselves do not count, so that one sentence serves all references of which it is true.
+    """
+    loose = sum(status_of(verdict.lr_psnr) == "loose" for verdict in verdicts)
+    if loose == len(verdicts):
+        return list(remarks)
+    those = f"{loose} of {len(verdicts)} samples {'is' if loose == 1 else 'are'} not faithful"
+    return [
+        f"{those}{remark.removeprefix(NOT_FAITHFUL)}" if remark.startswith(NOT_FAITHFUL) else remark
+        for remark in remarks
+    ]

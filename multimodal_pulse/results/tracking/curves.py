@@ -16,7 +16,7 @@ _STEPS_PER_READING = 10
 
 class Curves(pl.Callback):
     """Logs the values that each training step returns: those of single samples as their mean, sums over the group as
-    they are.
+    they are. Samples that are no longer searched are in neither.
 
     Args:
         tracker: any tracker.
@@ -28,6 +28,7 @@ class Curves(pl.Callback):
         self._label = label
         self._label_of_group = ""
         self._unread: list[dict[str, Tensor]] = []
+        self._last_step = -1
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begins the curves of a group; unread points belong to one that did not fit into memory."""
@@ -45,17 +46,18 @@ class Curves(pl.Callback):
     ) -> None:
         """Keeps one point of each curve, and logs the kept ones every few steps."""
         self._unread.append({name: term.mean() for name, term in outputs.items()})
+        self._last_step = batch_idx
         if len(self._unread) == _STEPS_PER_READING:
-            self._read(batch_idx)
+            self._read()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Logs the last points of a group."""
         if self._unread:
-            self._read(int(trainer.num_training_batches) - 1)
+            self._read()
         self._tracker.end_group()
 
-    def _read(self, last_step: int) -> None:
-        first_step = last_step + 1 - len(self._unread)
+    def _read(self) -> None:
+        first_step = self._last_step + 1 - len(self._unread)
         columns = {name: torch.stack([point[name] for point in self._unread]).tolist() for name in self._unread[0]}
         for offset in range(len(self._unread)):
             values = {name: column[offset] for name, column in columns.items()}

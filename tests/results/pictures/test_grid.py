@@ -17,7 +17,7 @@ from multimodal_pulse.results.pictures.film import film_strip
 from multimodal_pulse.results.pictures.grid import Words, caption, grid, made_exact, pages
 from multimodal_pulse.results.pictures.page import Page, Tile
 from multimodal_pulse.results.pictures.spread import spread_tile
-from multimodal_pulse.results.pictures.verdict import Verdict
+from multimodal_pulse.results.pictures.verdict import Verdict, counted
 
 
 def blank(samples: int, verdicts: list[Verdict], resolution: int = 16, words: Words | None = None) -> Image.Image:
@@ -171,6 +171,16 @@ def test_the_spread_is_bright_where_samples_differ_and_its_scale_says_by_how_muc
     assert [spread_tile(0.1 * samples).footers[0][0], spread_tile(0.5 + 10 * (samples - 0.5)).footers[0][0]] == [
         "0\t8 grey levels or more", "0\t128 grey levels or more",
     ]  # fmt: skip
+
+
+def test_the_remark_above_says_how_many_samples_are_not_faithful_where_it_is_not_all():
+    why = "Not faithful, because the method did not."
+    loose, failed = Verdict(20.0), Verdict(None)
+    assert counted([why, "Another."], [loose, FAITHFUL, FAITHFUL, failed]) == [
+        "1 of 4 samples is not faithful, because the method did not.", "Another.",
+    ]  # fmt: skip
+    assert counted([why], [loose, loose, FAITHFUL]) == ["2 of 3 samples are not faithful, because the method did not."]
+    assert counted([why], [loose, loose]) == counted([why], [loose]) == [why]
 
 
 def test_remarks_stand_above_the_tiles_in_a_colour_of_their_own():
