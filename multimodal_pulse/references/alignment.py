@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.domains.faces import Frame, cut_out, find_faces
 from multimodal_pulse.references.base import Reference, References
+from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.references.picture_files import refuse_failing
 from multimodal_pulse.references.pixels import load_rgb, quantise
 
@@ -62,6 +63,14 @@ class Aligned:
     def photograph(self) -> Tensor:
         """Reads the whole photograph, [3, H, W] in [0, 1]."""
         return load_rgb(self.path)
+
+    def surroundings(self) -> tuple[Tensor, Frame]:
+        """Returns the part of the photograph that the corners of the frame lie in, and the frame in its pixels."""
+        photograph = self.photograph()
+        xs, ys = zip(*self.frame.corners(), strict=True)
+        left, top = (max(0, math.floor(min(places))) for places in (xs, ys))
+        part = photograph[:, top : math.ceil(max(ys)), left : math.ceil(max(xs))]
+        return part, replace(self.frame, x=self.frame.x - left, y=self.frame.y - top)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns it as record.json has it: pixels of the upright picture, whose upper left corner is (0, 0)."""
@@ -118,7 +127,13 @@ class AlignedFaces(References):
             return self._files[source]
         square = quantise(cut_out(aligned.photograph(), aligned.frame, self._resolution))
         original = square if aligned.frame.side >= self._resolution else None
-        return Reference(self.names[index], quantise(self._degradation(square)), original, aligned=aligned)
+        lr = quantise(self._degradation(square))
+        return Reference(self.names[index], lr, original, aligned=aligned, noise=self._noise(aligned))
+
+    def _noise(self, aligned: Aligned) -> Noise:
+        """Finds the noise of a reference in the upright box of its photograph that has the frame in its middle."""
+        part, frame = aligned.surroundings()
+        return self._files.find_noise(part, lambda x: self._degradation(cut_out(x, frame, self._resolution)))
 
     def check(self, indices: Iterable[int]) -> None:
         """Checks the pictures that go on as they are; the others were read when their faces were found.

@@ -14,6 +14,7 @@ from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name
+from multimodal_pulse.references.noise import said_noise
 from multimodal_pulse.references.pairing import Pairing
 from multimodal_pulse.references.pixels import Decoded, decoded, from_uint8, load, quantise
 from multimodal_pulse.references.preparation import Decoding, UnfitPictureError, check_frame, named, sentences
@@ -34,7 +35,7 @@ class InMemory(References):
         resolution: the generator's, R.
         degradation: A.
         image: the picture.
-        as_, frame: see `Pairing`.
+        as_, frame, noise_std: see `Pairing`.
         name: the name of the reference, which fixes all random draws together with the seed; None: the name of the file
             that the picture was given as, or that Pillow opened, and "image" for any other picture.
     Raises:
@@ -49,6 +50,7 @@ class InMemory(References):
         as_: str = "auto",
         frame: Sequence[int] | None = None,
         name: str | None = None,
+        noise_std: float | str | None = None,
     ) -> None:
         path = expanded(image) if isinstance(image, str | Path) else None
         opened = path or Path(os.fsdecode(getattr(image, "filename", "")))
@@ -57,7 +59,8 @@ class InMemory(References):
         if path:
             self.files = {name: path}
         source = str(path) if path else "the image"
-        pairing = Pairing(resolution, degradation, as_, frame)
+        pairing = Pairing(resolution, degradation, as_, frame, noise_std)
+        self.add_notice(said_noise(noise_std))
         with named(source):
             picture = as_decoded(image, pairing.frame)
             self._reference = pairing(name, picture)

@@ -194,7 +194,9 @@ def build_references(
     if node.get("name") is not None:
         arguments["name"] = str(node.name)  # a picture may be called 2024
     if picture is not None:
-        references: References = InMemory(image=picture, as_=node["as"], frame=node.frame, **arguments)
+        references: References = InMemory(
+            image=picture, as_=node["as"], frame=node.frame, noise_std=node.noise_std, **arguments
+        )
     else:
         if "path" in node:
             arguments["path"] = str(node.path)  # and so may a folder

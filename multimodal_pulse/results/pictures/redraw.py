@@ -16,6 +16,7 @@ from multimodal_pulse.base.files import atomic_file, short
 from multimodal_pulse.generator import Generator
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.references.base import Reference, in_words
+from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.references.pixels import load_rgb, save_png
 from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.results.pictures.grid import Words, caption, load_if_there, made_exact, pages
@@ -35,13 +36,14 @@ class Renderer:
         generator: the generator of the search.
         redraw: the latent space's function from (generator, latents, noise maps) to images [K, 3, R, R].
         degradation: A.
-        consistency: the function from (images [K, 3, R, R], lr [3, h, w], degradation) to images in [0, 1].
+        consistency: the function from (images [K, 3, R, R], lr [3, h, w], degradation, standard deviation of the noise
+            of lr) to images in [0, 1].
     """
 
     generator: Generator
     redraw: Callable[[Generator, Mapping[str, Tensor], Sequence[Tensor] | None], Tensor]
     degradation: Callable[[Tensor], Tensor]
-    consistency: Callable[[Tensor, Tensor, Any], Tensor]
+    consistency: Callable[[Tensor, Tensor, Any, float], Tensor]
 
 
 def reference_folders(folder: str | Path) -> list[Path]:
@@ -84,7 +86,10 @@ def render_folder(
             f"{folder} has no latents.safetensors: its method draws without a generator, or the file was removed; see"
             " its sr_*.png."
         )
-    reference = Reference(entry["reference"], load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png"))
+    lr, hr = load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png")
+    with _said_to_be_of(folder / "record.json"):
+        noise = Noise(**entry.get("noise", {}))
+    reference = Reference(entry["reference"], lr, hr, noise=noise)
     mask = load_if_there(folder / "mask.png")
 
     with _said_to_be_of(folder / "record.json"):
@@ -101,18 +106,18 @@ def render_folder(
         if len(images) != len(entry["records"]):
             raise ValueError(f"it has {len(images)} samples, record.json {len(entry['records'])}")
     with _said_to_be_of(folder / "lr.png"):
-        found = renderer.consistency(images, reference.lr, renderer.degradation)
+        found = renderer.consistency(images, reference.lr, renderer.degradation, noise.std)
         samples, _ = round_samples(found, renderer.degradation)
         downsampled = renderer.degradation(samples)
         decibels = lr_psnr(samples, reference.lr, renderer.degradation).tolist()
     with _said_to_be_of(folder):
         noisy = [load_if_there(folder / f"lr_noisy_{k:02d}.png") for k in range(len(samples))]
         verdicts = [
-            Verdict(None if math.isnan(value) else value, record.get("realistic"))
+            Verdict(None if math.isnan(value) else value, record.get("realistic"), reference.ok_lr_psnr_db)
             for value, record in zip(decibels, entry["records"], strict=True)
         ]
         domain = entry.get("realism_backbone", {}).get("domain") or ""
-        exact = made_exact(entry["settings"])
+        exact = made_exact(entry["settings"], noise.std)
         drawn = pages(
             reference,
             torch.stack([reference.lr if target is None else target for target in noisy]),
@@ -121,7 +126,7 @@ def render_folder(
             renderer.degradation,
             verdicts,
             Words(
-                caption(entry["settings"], entry["records"][0]["steps"]),
+                caption(entry["settings"], entry["records"][0]["steps"], noise.std),
                 entry.get("remarks", ()),
                 in_words(domain),
                 exact,
