@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
@@ -64,6 +66,10 @@ class PictureFiles(References):
             _, remarks = self._pairing.prepare(picture.decoding)
         self._say({path: remarks})
         return reference
+
+    def photograph(self, index: int) -> Tensor:
+        """Reads a whole picture, upright: [3, H, W] in [0, 1]."""
+        return load(self._paths[index]).rgb
 
     def check(self, indices: Iterable[int]) -> None:
         """Decodes each of these files once, one at a time; a notice says what is done to them, one for each kind.

@@ -12,9 +12,8 @@ COLUMNS = ("PSNR", "SSIM", "LPIPS", "realism", "LR-PSNR", "worst", "distance", "
 MEANS = ("psnr", "ssim", "lpips", "realism", "lr_psnr")
 """The keys of metrics.json whose means the first columns show."""
 LEGEND = (
-    f"PSNR and LR-PSNR in dB; a sample counts as faithful from {OK_LR_PSNR_DB:.0f} dB of LR-PSNR upwards (less with"
-    " references.noise_std), whatever it looks like; realism: share of samples that look like their domain; distance:"
-    " RMS between samples, 0 to 255"
+    f"PSNR and LR-PSNR in dB; a sample counts as faithful from {OK_LR_PSNR_DB:.0f} dB of LR-PSNR upwards, whatever it"
+    " looks like; realism: share of samples that look like their domain; distance: RMS between samples, 0 to 255"
 )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import atomic_file, short
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.generator import Generator
 from multimodal_pulse.metrics.functional import lr_psnr
+from multimodal_pulse.references.alignment import Aligned
 from multimodal_pulse.references.base import Reference, in_words
 from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.references.pixels import load_rgb, save_png
 from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.results.pictures.grid import Words, caption, load_if_there, made_exact, pages
+from multimodal_pulse.results.pictures.photograph import photographs
 from multimodal_pulse.results.pictures.verdict import Verdict
+from multimodal_pulse.results.plan import fingerprint
 from multimodal_pulse.results.records import finished, sample_texts
 from multimodal_pulse.search.outcome import round_samples
 
@@ -42,7 +47,7 @@ class Renderer:
 
     generator: Generator
     redraw: Callable[[Generator, Mapping[str, Tensor], Sequence[Tensor] | None], Tensor]
-    degradation: Callable[[Tensor], Tensor]
+    degradation: Degradation
     consistency: Callable[[Tensor, Tensor, Any, float], Tensor]
 
 
@@ -65,7 +70,9 @@ def reference_folders(folder: str | Path) -> list[Path]:
 def render_folder(
     folder: str | Path, load: Callable[[Mapping[str, Any]], Renderer], output: str | Path | None = None
 ) -> list[Path]:
-    """Draws sr_*.png, sr_*_lr.png, grid.png, mean.png and spread.png again, from a reference's latents.safetensors.
+    """Draws the pictures of a reference again from its latents.safetensors: sr_*.png, sr_*_lr.png, grid.png, ...
+
+    The photographs of an aligned reference are drawn only if the file that it was cut out of is still the same.
 
     Args:
         folder: the folder of the reference.
@@ -89,7 +96,8 @@ def render_folder(
     lr, hr = load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png")
     with _said_to_be_of(folder / "record.json"):
         noise = Noise(**entry.get("noise", {}))
-    reference = Reference(entry["reference"], lr, hr, noise=noise)
+        aligned = _aligned(entry)
+    reference = Reference(entry["reference"], lr, hr, noise=noise, aligned=aligned)
     mask = load_if_there(folder / "mask.png")
 
     with _said_to_be_of(folder / "record.json"):
@@ -132,6 +140,7 @@ def render_folder(
                 exact,
             ),
         )
+        drawn |= photographs(reference, samples, renderer.degradation)
 
     output.mkdir(parents=True, exist_ok=True)
     pictures = {f"sr_{k:02d}.png": image for k, image in enumerate(samples)}
@@ -161,6 +170,14 @@ def _read_entry(folder: Path) -> dict[str, Any]:
     if not intact:
         raise UserError(f"{path} is damaged, or not this program's.")
     return entry
+
+
+def _aligned(entry: Mapping[str, Any]) -> Aligned | None:
+    """Returns how a reference was aligned; None if it was not, or its photograph was never a file or is another now."""
+    recorded, file = entry.get("aligned"), entry.get("file")
+    if not recorded or not file or file["sha256"] is None or fingerprint(Path(file["path"])) != file:
+        return None
+    return Aligned.recorded(recorded, partial(load_rgb, file["path"]))
 
 
 @contextmanager
