@@ -55,7 +55,7 @@ class Result:
 
 
 @contextmanager
-def _own_torch() -> Iterator[None]:
+def own_torch() -> Iterator[None]:
     """Gives the search gradients, single precision and the processor for what is made without naming a device, whatever
     the caller has chosen for its own calculations.
     """
@@ -74,7 +74,7 @@ def _own_torch() -> Iterator[None]:
 
 
 @usable_streams()
-@_own_torch()
+@own_torch()
 def upsample(
     image: Picture,
     method: str = "explore",
@@ -118,7 +118,7 @@ def upsample(
     settings |= {"references.align": align} | overrides
     # The fingerprint replaces a path, so that a run directory with another picture's run is refused.
     fixed = ["references=image", f"references.path=given-{_fingerprint(image)}"]
-    arguments = fixed + [f"{key}={_as_override(value)}" for key, value in settings.items()]
+    arguments = fixed + [f"{key}={as_override(value)}" for key, value in settings.items()]
     finished = run_overrides(arguments, run_dir, picture=image)
     first, *others = (_result(finished.run_dir, entry) for entry in finished.entries)
     return replace(first, others=tuple(others))
@@ -141,7 +141,7 @@ def _result(run_dir: Path, entry: Mapping[str, Any]) -> Result:
 
 
 @usable_streams()
-@_own_torch()
+@own_torch()
 def run_overrides(overrides: Sequence[str], run_dir: str | Path, picture: Picture | None = None) -> Report:
     """Does the run of `python run.py <overrides>`; in an existing run directory, only what is missing.
 
@@ -166,14 +166,14 @@ def _fingerprint(image: Picture) -> str:
     return hashlib.sha256(str(list(pixels.shape)).encode() + pixels.numpy().tobytes()).hexdigest()[:16]
 
 
-def _as_override(value: Any) -> str:
+def as_override(value: Any) -> str:
     """Writes a Python value as on the command line."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_as_override, value))}]"
+        return f"[{','.join(map(as_override, value))}]"
     if isinstance(value, Path):
         return literal(str(value))
     return quoted(value) if isinstance(value, str) else str(value)

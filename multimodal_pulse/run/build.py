@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
@@ -54,6 +55,7 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.ZPlus",
     "multimodal_pulse.degradation.Area",
     "multimodal_pulse.degradation.Bicubic",
+    "multimodal_pulse.degradation.DeepinvPhysics",
     "multimodal_pulse.degradation.PlainBicubic",
     "multimodal_pulse.degradation.GaussianBlur",
     "multimodal_pulse.degradation.Grayscale",
@@ -88,8 +90,8 @@ def build(node: DictConfig, **arguments: Any) -> Any:
     """
     try:
         return factory(node)(**arguments)
-    except ValueError as error:
-        raise UserError(f"{node._get_full_key(None)}: {error}") from error
+    except (ValueError, InstantiationException) as error:
+        raise UserError(f"{node._get_full_key(None)}: {' '.join(str(error).split())}") from error
 
 
 @dataclass(frozen=True)
