@@ -42,8 +42,8 @@ _ONCE_WITHOUT: dict[str, dict[str, dict[str, Any]]] = {
     "batch_diversity": {"multimodal_pulse.diversity.Repulsion": {"metric": "pixels"}},
     "generator": {"multimodal_pulse.generator.load_file": {"domain": "photographs"}},
     "references": {
-        "multimodal_pulse.references.Folder": {"recursive": False, "frame": None},
-        "multimodal_pulse.references.ImageFile": {"name": None, "frame": None},
+        "multimodal_pulse.references.Folder": {"recursive": False, "frame": None, "noise_std": None},
+        "multimodal_pulse.references.ImageFile": {"name": None, "frame": None, "noise_std": None},
     },
 }
 """Keys that options did not have in earlier versions, by slot and class, with what these versions did."""

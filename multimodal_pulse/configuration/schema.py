@@ -74,6 +74,11 @@ class Inpainting(Option):
 
 
 @dataclass
+class DeepinvPhysics(Option):
+    physics: Any = MISSING
+
+
+@dataclass
 class RandomProjection(Option):
     factor: int = MISSING
     seed: int = MISSING
@@ -359,6 +364,7 @@ SCHEMAS: dict[str, type] = {
     "degradation/gaussian_blur": GaussianBlur,
     "degradation/motion_blur": MotionBlur,
     "degradation/inpainting": Inpainting,
+    "degradation/deepinv": DeepinvPhysics,
     "degradation/estimate": Estimate,
     "degradation/random_projection": RandomProjection,
     "generator/untrained": Untrained,

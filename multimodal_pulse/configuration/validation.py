@@ -94,6 +94,9 @@ WHOLE_OR_AUTO = ("trainer.references_per_group", "degradation.factor")
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 """The resolutions of generators that the configuration describes; `Architecture` decides in the end."""
 
+ESTIMATE = ("estimate", AUTO)
+"""Words for `references.noise_std` that leave it to the program."""
+
 FILES = ("references.path", "references.partition_file", "generator.path", "noise.lr_mask", "degradation.mask")
 """Keys of files and folders that must exist when a run begins; some belong to some options only."""
 
@@ -129,6 +132,7 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
         if isinstance(value, str) and value != AUTO:
             raise UserError(f"{key}={value}: it must be a whole number, or {AUTO}.")
     refuse_frame(cfg.references.get("frame"))
+    refuse_noise_std(cfg.references.get("noise_std"))
     for key, lowest in LOWEST.items():
         value = OmegaConf.select(cfg, key)
         if isinstance(value, int | float) and not (math.isfinite(value) and value >= lowest):
@@ -200,6 +204,22 @@ def refuse_frame(frame: Any) -> None:
         raise UserError(
             f"references.frame={numbers or frame}: it must be [left,top,right,bottom] in whole pixels of the picture,"
             " such as [40,25,168,153], or null for its middle."
+        )
+
+
+def refuse_noise_std(noise_std: Any) -> None:
+    """Refuses a `references.noise_std` that is neither None, a word of ESTIMATE nor a number from 0 to 1.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if noise_std is None or noise_std in ESTIMATE:
+        return
+    number = isinstance(noise_std, int | float) and not isinstance(noise_std, bool)
+    if not number or not 0 <= noise_std <= 1:
+        raise UserError(
+            f"references.noise_std={noise_std}: it must be a standard deviation from 0 to 1, in units of the [0, 1]"
+            " range (ten grey levels are 0.039), estimate, or null for no noise."
         )
 
 

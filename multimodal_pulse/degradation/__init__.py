@@ -8,6 +8,7 @@ inverse and an answer without a search. One file each:
 - `Grayscale`: the loss of colour;
 - `Inpainting`: a part of the picture is hidden;
 - `RandomProjection`: random measurements instead of pixels (compressed sensing);
+- `DeepinvPhysics`: any linear operator of deepinv;
 - `candidate`: one of those among which a blind start chooses.
 
 For a degradation of your own, derive a class from `Degradation` and name it in an option file of `conf/degradation/`.
@@ -16,6 +17,7 @@ For a degradation of your own, derive a class from `Degradation` and name it in 
 from multimodal_pulse.degradation.area import Area
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.degradation.candidates import candidate
+from multimodal_pulse.degradation.deepinv_physics import DeepinvPhysics
 from multimodal_pulse.degradation.gaussian_blur import GaussianBlur
 from multimodal_pulse.degradation.grayscale import Grayscale
 from multimodal_pulse.degradation.inpainting import Inpainting
@@ -27,6 +29,7 @@ from multimodal_pulse.degradation.random_projection import RandomProjection
 __all__ = [
     "Area",
     "Bicubic",
+    "DeepinvPhysics",
     "Degradation",
     "GaussianBlur",
     "Grayscale",

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ class Result:
         diversity: the RMS distance between two samples, in grey levels; None for a single sample.
         records: the lines of records.jsonl, one per sample.
         folder: the absolute path of the reference's folder, with grid.png and all other files.
+        photographs: the whole picture with each sample pasted into the place of the face, float32 RGB [3, H, W] in
+            [0, 1]; None for a failed sample. Empty if no face was cut out.
+        others: the results of the other faces in the picture, from left to right.
     """
 
     images: Tensor
@@ -42,6 +45,8 @@ class Result:
     diversity: float | None
     records: Sequence[Mapping[str, Any]]
     folder: Path
+    photographs: Sequence[Tensor | None] = ()
+    others: Sequence["Result"] = ()
 
     def __repr__(self) -> str:
         """Returns one line, with shapes instead of pictures."""
@@ -50,7 +55,7 @@ class Result:
 
 
 @contextmanager
-def _own_torch() -> Iterator[None]:
+def own_torch() -> Iterator[None]:
     """Gives the search gradients, single precision and the processor for what is made without naming a device, whatever
     the caller has chosen for its own calculations.
     """
@@ -69,16 +74,23 @@ def _own_torch() -> Iterator[None]:
 
 
 @usable_streams()
-@_own_torch()
+@own_torch()
 def upsample(
     image: Picture,
     method: str = "explore",
     num_samples: int = 4,
     seed: int = 0,
     run_dir: str | Path | None = None,
+    align: str = "auto",
     **overrides: Any,
 ) -> Result:
     """Searches several high-resolution pictures for one low-resolution picture.
+
+    With a generator of faces, which is what pictures are searched with unless another is chosen, the faces in the
+    picture are found and each is searched by itself, framed as in FFHQ, under the name of the picture and `-face0`,
+    `-face1`, ... from left to right. The result is that of the first; it has the results of the `others` and, as
+    `photographs`, the whole picture with each sample in it. A picture that is framed already, or in which no face is
+    found, is searched as it is.
 
     Args:
         image: a path, a Pillow picture, an array [H, W, C] or a tensor [C, H, W]: uint8, or float in [0, 1]. A picture
@@ -91,6 +103,8 @@ def upsample(
             `**{"references.name": "ada"}` any picture has those of a file `ada.png` of the same pixels.
         run_dir: the run directory, where `~` stands for the home folder; None: a new one under outputs/. An existing
             run of the same picture and settings is resumed.
+        align: "auto" as above; "ffhq": faces are cut out of a framed picture too, and for a generator of anything;
+            "none": the picture is taken as it is.
         overrides: any other overrides, such as `steps=50`, `lr_noise="none"` or `**{"noise.lr_std": 0.05}`.
 
     Raises:
@@ -100,14 +114,21 @@ def upsample(
         raise UserError("upsample makes pictures; run_overrides([..., 'dry_run=true'], run_dir) makes a trial.")
     if run_dir is None:
         run_dir = datetime.now().strftime(f"outputs/%Y-%m-%d/%H-%M-%S-{method}-%f")
-    settings = {"method": method, "num_samples": num_samples, "seed": seed, "tracking": "none"} | overrides
+    settings = {"method": method, "num_samples": num_samples, "seed": seed, "tracking": "none"}
+    settings |= {"references.align": align} | overrides
     # The fingerprint replaces a path, so that a run directory with another picture's run is refused.
     fixed = ["references=image", f"references.path=given-{_fingerprint(image)}"]
-    arguments = fixed + [f"{key}={_as_override(value)}" for key, value in settings.items()]
+    arguments = fixed + [f"{key}={as_override(value)}" for key, value in settings.items()]
     finished = run_overrides(arguments, run_dir, picture=image)
-    (entry,) = finished.entries
-    folder = (finished.run_dir / "references" / entry["reference"]).absolute()
+    first, *others = (_result(finished.run_dir, entry) for entry in finished.entries)
+    return replace(first, others=tuple(others))
+
+
+def _result(run_dir: Path, entry: Mapping[str, Any]) -> Result:
+    """Reads the result of one reference, which has this record.json, from its folder."""
+    folder = (run_dir / "references" / entry["reference"]).absolute()
     records = entry["records"]
+    pasted = [folder / f"photo_{record['sample']:02d}.png" for record in records]
     return Result(
         images=torch.stack([load_rgb(folder / f"sr_{record['sample']:02d}.png") for record in records]),
         lr=load_rgb(folder / "lr.png"),
@@ -115,11 +136,12 @@ def upsample(
         diversity=entry["diversity"]["rms"],
         records=records,
         folder=folder,
+        photographs=tuple(load_rgb(path) if path.exists() else None for path in pasted if entry.get("aligned")),
     )
 
 
 @usable_streams()
-@_own_torch()
+@own_torch()
 def run_overrides(overrides: Sequence[str], run_dir: str | Path, picture: Picture | None = None) -> Report:
     """Does the run of `python run.py <overrides>`; in an existing run directory, only what is missing.
 
@@ -144,14 +166,14 @@ def _fingerprint(image: Picture) -> str:
     return hashlib.sha256(str(list(pixels.shape)).encode() + pixels.numpy().tobytes()).hexdigest()[:16]
 
 
-def _as_override(value: Any) -> str:
+def as_override(value: Any) -> str:
     """Writes a Python value as on the command line."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_as_override, value))}]"
+        return f"[{','.join(map(as_override, value))}]"
     if isinstance(value, Path):
         return literal(str(value))
     return quoted(value) if isinstance(value, str) else str(value)

@@ -43,8 +43,9 @@ class SampleRecord:
         steps: the passes that the search of this sample took.
         best_step: the step of the kept iterate.
         seconds: the sample's share of the wall time of the search.
-        status: how faithful the sample is to the reference: "ok" from `OK_LR_PSNR_DB` on, "loose" below, "failed" if
-            the picture has a non-finite value. It says nothing about how the sample looks; `realistic` does.
+        status: how faithful the sample is to the reference: "ok" from `OK_LR_PSNR_DB` on, or from less
+            if the reference has noise (`ok_lr_psnr_db`), "loose" below, "failed" if the picture has a non-finite value.
+            It says nothing about how the sample looks; `realistic` does.
         lr_psnr_float: LR-PSNR in dB before the sample was rounded to 8 bits.
         lr_psnr_found: LR-PSNR in dB of what the search found, before the consistency step.
         lr_psnr_ntire: LR-PSNR in dB as the NTIRE challenges measure it; see `functional.lr_psnr_ntire`. None under
@@ -155,7 +156,7 @@ def evaluate(
             steps=outcome.passes[sample] if outcome.passes else outcome.steps,
             best_step=int(best_step),
             seconds=outcome.seconds / len(samples),
-            status=status_of(columns["lr_psnr"][sample]),
+            status=status_of(columns["lr_psnr"][sample], reference.ok_lr_psnr_db),
             realistic=realistic[sample],
             **{name: column[sample] for name, column in columns.items()},
         )
@@ -180,11 +181,11 @@ def evaluate(
     )
 
 
-def status_of(lr_psnr_db: float | None) -> Status:
-    """Returns the status of a sample with this LR-PSNR; None means that its search failed."""
+def status_of(lr_psnr_db: float | None, ok_db: float = OK_LR_PSNR_DB) -> Status:
+    """Returns the status of a sample with this LR-PSNR, None if its search failed; `ok_db` is that of its reference."""
     if lr_psnr_db is None:
         return "failed"
-    return "ok" if lr_psnr_db >= OK_LR_PSNR_DB else "loose"
+    return "ok" if lr_psnr_db >= ok_db else "loose"
 
 
 def _number(score: Tensor) -> float | None:

@@ -1,12 +1,12 @@
 """Alignment: every face of a picture becomes a reference of its own, framed as FFHQ frames faces."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -15,11 +15,9 @@ from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.domains.faces import Frame, cut_out, find_faces
 from multimodal_pulse.references.base import Reference, References
+from multimodal_pulse.references.noise import FindNoise, Noise
 from multimodal_pulse.references.picture_files import refuse_failing
-from multimodal_pulse.references.pixels import load_rgb, quantise
-
-if TYPE_CHECKING:
-    from multimodal_pulse.references.files import PictureFiles
+from multimodal_pulse.references.pixels import quantise
 
 FACES = "photographs/faces"
 CENTRED, SCALED, LEVEL = 0.06, 0.15, 5.0
@@ -47,21 +45,103 @@ class Align(StrEnum):
         return self is Align.ffhq or self is Align.auto and f"{knows}/".startswith(f"{FACES}/")
 
 
+class Photographs(Protocol):
+    """References that are made of whole pictures, one of each, in which there may be faces.
+
+    Attributes:
+        names, files, notices: as of all `References`.
+        align: which of the pictures are aligned.
+        find_noise: finds the noise of a reference.
+    """
+
+    names: list[str]
+    files: dict[str, Path]
+    notices: list[str]
+    align: Align
+    find_noise: FindNoise
+
+    def __getitem__(self, index: int, /) -> Reference:
+        """Makes the reference of a picture without alignment."""
+        ...
+
+    def check(self, indices: Iterable[int], /) -> None:
+        """Checks the pictures that go on as they are."""
+        ...
+
+    def photograph(self, index: int, /) -> Tensor:
+        """Reads a whole picture, upright: [3, H, W] in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of a picture.
+
+    Attributes:
+        frames: the frames of all of them.
+        framed: whether the picture is framed already, so that it is used as it is.
+    """
+
+    frames: Sequence[Frame]
+    framed: bool
+
+    @property
+    def cut_out(self) -> Sequence[Frame]:
+        """The frames that become references."""
+        return () if self.framed else self.frames
+
+
+def find_all_faces(photographs: Sequence[Callable[[], Tensor]], align: Align) -> list[Faces]:
+    """Finds the faces of pictures, with a progress bar if they are many.
+
+    Args:
+        photographs: reads each picture, [3, H, W] in [0, 1].
+        align: with `auto`, a picture that is framed already is used as it is.
+
+    Raises:
+        UserError: pictures cannot be read; the first ones are named.
+    """
+    found: list[Faces] = []
+    bar = progress_bar(
+        total=len(photographs), desc="looking for faces", unit="picture", disable=len(photographs) <= FEW
+    )
+
+    def find(read: Callable[[], Tensor]) -> None:
+        picture = read()
+        frames = find_faces(picture)
+        found.append(Faces(frames, align is Align.auto and is_framed(frames, picture)))
+        bar.update()
+
+    with bar:
+        refuse_failing(find, photographs)
+    return found
+
+
 @dataclass(frozen=True)
 class Aligned:
     """How the picture of a reference was aligned.
 
     Attributes:
         frame: the square of the photograph that the reference shows, upright.
-        path: the photograph's file.
+        photograph: reads the whole photograph, [3, H, W] in [0, 1].
     """
 
     frame: Frame
-    path: Path
+    photograph: Callable[[], Tensor]
 
-    def photograph(self) -> Tensor:
-        """Reads the whole photograph, [3, H, W] in [0, 1]."""
-        return load_rgb(self.path)
+    @classmethod
+    def recorded(cls, entry: Mapping[str, Any], photograph: Callable[[], Tensor]) -> "Aligned":
+        """Makes it of what `as_dict` has written."""
+        xs, ys = zip(*entry["corners"], strict=True)
+        return cls(Frame(sum(xs) / 4, sum(ys) / 4, entry["side"], entry["roll_degrees"], entry["score"]), photograph)
+
+    def surroundings(self) -> tuple[Tensor, Frame]:
+        """Returns the part of the photograph that the corners of the frame lie in, and the frame in its pixels."""
+        photograph = self.photograph()
+        xs, ys = zip(*self.frame.corners(), strict=True)
+        left, top = (max(0, math.floor(min(places))) for places in (xs, ys))
+        part = photograph[:, top : math.ceil(max(ys)), left : math.ceil(max(xs))]
+        return part, replace(self.frame, x=self.frame.x - left, y=self.frame.y - top)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns it as record.json has it: pixels of the upright picture, whose upper left corner is (0, 0)."""
@@ -74,7 +154,7 @@ class Aligned:
 
 
 class AlignedFaces(References):
-    """The faces in picture files: `photo-face0`, `photo-face1`, ... from left to right.
+    """The faces in pictures: `photo-face0`, `photo-face1`, ... from left to right.
 
     A face is cut out at the generator's resolution and degraded; it is an original if its frame has as many pixels in
     the photograph. A picture without a face goes on as it is, under its own name, and so does, with
@@ -82,43 +162,49 @@ class AlignedFaces(References):
     references depends on them.
 
     Args:
-        files: the references that the pictures are without alignment.
+        pictures: the references that the pictures are without alignment.
         resolution: the generator's, R.
         degradation: A.
+        faces: those of each picture; None: they are looked for.
     Raises:
         UserError: pictures cannot be read; the first ones are named.
     """
 
-    def __init__(self, files: "PictureFiles", resolution: int, degradation: Degradation) -> None:
-        self._files, self._resolution, self._degradation = files, resolution, degradation
-        paths = list(files.files.values())
-        faces: dict[Path, list[Frame]] = {}
-        bar = progress_bar(total=len(paths), desc="looking for faces", unit="picture", disable=len(paths) <= FEW)
-        with bar:
-            refuse_failing(partial(self._search, faces, bar.update), paths)
-        framed = {path for path in paths if files.align is Align.auto and is_framed(faces[path], load_rgb(path))}
+    def __init__(
+        self, pictures: Photographs, resolution: int, degradation: Degradation, faces: Sequence[Faces] | None = None
+    ) -> None:
+        self._pictures, self._resolution, self._degradation = pictures, resolution, degradation
+        readers = [partial(pictures.photograph, index) for index in range(len(pictures.names))]
+        faces = find_all_faces(readers, pictures.align) if faces is None else faces
         self._parts: list[tuple[int, Aligned | None]] = []
         names: list[str] = []
-        for index, (name, path) in enumerate(files.files.items()):
-            cut = [] if path in framed else faces[path]
-            for number, frame in enumerate(cut):
-                names.append(_free(f"{name}-face{number}", {*files.names, *names}))
-                self._parts.append((index, Aligned(frame, path)))
-            if not cut:
+        for index, (name, of_picture) in enumerate(zip(pictures.names, faces, strict=True)):
+            for number, frame in enumerate(of_picture.cut_out):
+                names.append(_free(f"{name}-face{number}", {*pictures.names, *names}))
+                self._parts.append((index, Aligned(frame, readers[index])))
+            if not of_picture.cut_out:
                 names.append(name)
                 self._parts.append((index, None))
         super().__init__(names)
-        self.notices = files.notices
-        self.files = {name: paths[index] for name, (index, _) in zip(names, self._parts, strict=True)}
-        self._say([path for path in paths if not faces[path]])
+        self.notices = pictures.notices
+        sources = [pictures.names[index] for index, _ in self._parts]
+        named = zip(names, sources, strict=True)
+        self.files = {name: pictures.files[source] for name, source in named if source in pictures.files}
+        self._say([name for name, of_picture in zip(pictures.names, faces, strict=True) if not of_picture.frames])
 
     def __getitem__(self, index: int) -> Reference:
         source, aligned = self._parts[index]
         if aligned is None:
-            return self._files[source]
+            return self._pictures[source]
         square = quantise(cut_out(aligned.photograph(), aligned.frame, self._resolution))
         original = square if aligned.frame.side >= self._resolution else None
-        return Reference(self.names[index], quantise(self._degradation(square)), original, aligned=aligned)
+        lr = quantise(self._degradation(square))
+        return Reference(self.names[index], lr, original, aligned=aligned, noise=self._noise(aligned))
+
+    def _noise(self, aligned: Aligned) -> Noise:
+        """Finds the noise of a reference in the upright box of its photograph that has the frame in its middle."""
+        part, frame = aligned.surroundings()
+        return self._pictures.find_noise(part, lambda x: self._degradation(cut_out(x, frame, self._resolution)))
 
     def check(self, indices: Iterable[int]) -> None:
         """Checks the pictures that go on as they are; the others were read when their faces were found.
@@ -127,20 +213,16 @@ class AlignedFaces(References):
             UserError: some cannot be used; the first ones are named.
         """
         parts = [self._parts[index] for index in indices]
-        self._files.check([source for source, aligned in parts if aligned is None])
+        self._pictures.check([source for source, aligned in parts if aligned is None])
 
-    @staticmethod
-    def _search(faces: dict[Path, list[Frame]], done: Any, path: Path) -> None:
-        faces[path] = find_faces(load_rgb(path))
-        done()
-
-    def _say(self, faceless: Sequence[Path]) -> None:
+    def _say(self, faceless: Sequence[str]) -> None:
         if count := sum(aligned is not None for _, aligned in self._parts):
             found = "1 face was" if count == 1 else f"{count} faces were"
             self.add_notice(f"{found} found and framed as in FFHQ; references.align=none takes pictures as they are.")
         if faceless:
             used = "it is" if len(faceless) == 1 else "they are"
-            self.add_notice(f"no face was found in {listed(map(str, faceless))}: {used} used without alignment.")
+            called = [str(self._pictures.files.get(name, "the image")) for name in faceless]
+            self.add_notice(f"no face was found in {listed(called)}: {used} used without alignment.")
 
 
 def is_framed(faces: Sequence[Frame], picture: Tensor) -> bool:

@@ -20,7 +20,7 @@ def nearest_factor(resolution: int, side: int) -> int:
     return min(max(LEAST, 2 ** round(math.log2(resolution / side))), resolution)
 
 
-def chosen_factor(resolution: int, sides: Sequence[int]) -> tuple[int, str]:
+def chosen_factor(resolution: int, sides: Sequence[int], one: str = "picture") -> tuple[int, str]:
     """Returns the factor of a run, and a sentence that says why it is this one.
 
     A run has one degradation, so that its scores can be averaged and one bank of starts serves it. Pictures of
@@ -28,12 +28,13 @@ def chosen_factor(resolution: int, sides: Sequence[int]) -> tuple[int, str]:
 
     Args:
         resolution: the generator's, a power of two.
-        sides: the side in pixels of each picture that is taken as an LR reference.
+        sides: the side in pixels of each picture, or face in one, that is taken as an LR reference.
+        one: what a single side is that of.
     """
     if not sides:
         return WITHOUT_PICTURES, f"degradation.factor=auto is {WITHOUT_PICTURES}: no picture is an LR reference."
     middle = median_low(sides)
     factor = nearest_factor(resolution, middle)
     size = f"{resolution // factor} x {resolution // factor}"
-    whose = "the picture's" if len(sides) == 1 else f"the middle one of {len(sides)} LR references'"
+    whose = f"the {one}'s" if len(sides) == 1 else f"the middle one of {len(sides)} LR references'"
     return factor, f"degradation.factor=auto is {factor}: {size} is the LR size nearest to {whose} {middle} pixels."

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from multimodal_pulse.base.faithfulness import ok_lr_psnr_db
 from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.references.preparation import Prepared
 
@@ -26,6 +28,7 @@ class Reference:
         hr: the original, [3, R, R]; None if unknown.
         prepared: what was done to the picture that it was made from; None if it was not made from a given picture.
         aligned: how its photograph was aligned; None if it was not.
+        noise: the noise on `lr`.
     """
 
     name: str
@@ -33,6 +36,12 @@ class Reference:
     hr: Tensor | None
     prepared: Prepared | None = None
     aligned: "Aligned | None" = None
+    noise: Noise = Noise()
+
+    @property
+    def ok_lr_psnr_db(self) -> float:
+        """The LR-PSNR in dB from which a sample is faithful to it."""
+        return ok_lr_psnr_db(self.noise.std, self.lr.numel())
 
 
 def degraded(name: str, original: Tensor, degradation: Degradation) -> Reference:

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.references.alignment import Align
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name, unique_names
+from multimodal_pulse.references.noise import said_noise
 from multimodal_pulse.references.pairing import Pairing
 from multimodal_pulse.references.picture_files import contents, refuse_failing, size_of
 from multimodal_pulse.references.pixels import load
@@ -29,6 +32,7 @@ class PictureFiles(References):
         names: the name of each file's reference.
         as_, frame: see `Pairing`.
         align: the word of an `Align`; `AlignedFaces` reads it.
+        noise_std: see `Pairing`.
     Raises:
         UserError: some files cannot be used, by their headers; they are named.
     """
@@ -42,13 +46,16 @@ class PictureFiles(References):
         as_: str = "auto",
         frame: Sequence[int] | None = None,
         align: str = "auto",
+        noise_std: float | str | None = None,
     ) -> None:
         super().__init__(names)
         self.align = Align.of(align)
         self._paths = paths
         self._said: set[Path] = set()
         self.files = dict(zip(self.names, paths, strict=True))
-        self._pairing = Pairing(resolution, degradation, as_, frame)
+        self._pairing = Pairing(resolution, degradation, as_, frame, noise_std)
+        self.find_noise = self._pairing.find_noise
+        self.add_notice(said_noise(noise_std))
         refuse_failing(lambda path: self._pairing.check(*size_of(path), str(path)), paths)
 
     def __getitem__(self, index: int) -> Reference:
@@ -59,6 +66,10 @@ class PictureFiles(References):
             _, remarks = self._pairing.prepare(picture.decoding)
         self._say({path: remarks})
         return reference
+
+    def photograph(self, index: int) -> Tensor:
+        """Reads a whole picture, upright: [3, H, W] in [0, 1]."""
+        return load(self._paths[index]).rgb
 
     def check(self, indices: Iterable[int]) -> None:
         """Decodes each of these files once, one at a time; a notice says what is done to them, one for each kind.
@@ -96,6 +107,7 @@ class Folder(PictureFiles):
         limit: the largest number of files, from the first; None: all.
         as_, frame: see `Pairing`; one frame for all.
         align: the word of an `Align`.
+        noise_std: see `Pairing`.
         recursive: whether the files in the folders below count too.
     Raises:
         UserError: the folder is missing or has no picture, `limit` is less than 1, or as `PictureFiles`.
@@ -111,6 +123,7 @@ class Folder(PictureFiles):
         frame: Sequence[int] | None = None,
         align: str = "auto",
         recursive: bool = False,
+        noise_std: float | str | None = None,
     ) -> None:
         if limit is not None and limit < 1:
             raise UserError(f"references.limit={limit} must be at least 1, or null for all.")
@@ -118,7 +131,7 @@ class Folder(PictureFiles):
         found = contents(folder, recursive)
         paths = found.pictures[:limit]
         names = unique_names(path.relative_to(folder) for path in paths)
-        super().__init__(resolution, degradation, paths, names, as_, frame, align)
+        super().__init__(resolution, degradation, paths, names, as_, frame, align, noise_std)
         self.add_notice(f"in {folder}, {found.notice}." if found.notice else None)
 
 
@@ -131,6 +144,7 @@ class ImageFile(PictureFiles):
         path: the file.
         as_, frame: see `Pairing`.
         align: the word of an `Align`.
+        noise_std: see `Pairing`.
         name: the name of the reference, which fixes all random draws together with the seed; None: the file's. A file
             that was renamed has the same samples as before if its former name is given here.
     Raises:
@@ -146,6 +160,7 @@ class ImageFile(PictureFiles):
         frame: Sequence[int] | None = None,
         align: str = "auto",
         name: str | None = None,
+        noise_std: float | str | None = None,
     ) -> None:
         file = expanded(path)
-        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_, frame, align)
+        super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_, frame, align, noise_std)

@@ -1,7 +1,7 @@
 """References for the Python interface: a picture in memory, or the path of one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,10 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.references.alignment import Align
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name
+from multimodal_pulse.references.noise import said_noise
 from multimodal_pulse.references.pairing import Pairing
 from multimodal_pulse.references.pixels import Decoded, decoded, from_uint8, load, quantise
 from multimodal_pulse.references.preparation import Decoding, UnfitPictureError, check_frame, named, sentences
@@ -34,7 +36,8 @@ class InMemory(References):
         resolution: the generator's, R.
         degradation: A.
         image: the picture.
-        as_, frame: see `Pairing`.
+        as_, frame, noise_std: see `Pairing`.
+        align: the word of an `Align`; `AlignedFaces` reads it.
         name: the name of the reference, which fixes all random draws together with the seed; None: the name of the file
             that the picture was given as, or that Pillow opened, and "image" for any other picture.
     Raises:
@@ -49,6 +52,8 @@ class InMemory(References):
         as_: str = "auto",
         frame: Sequence[int] | None = None,
         name: str | None = None,
+        noise_std: float | str | None = None,
+        align: str = "auto",
     ) -> None:
         path = expanded(image) if isinstance(image, str | Path) else None
         opened = path or Path(os.fsdecode(getattr(image, "filename", "")))
@@ -57,16 +62,28 @@ class InMemory(References):
         if path:
             self.files = {name: path}
         source = str(path) if path else "the image"
-        pairing = Pairing(resolution, degradation, as_, frame)
+        self.align = Align.of(align)
+        self._image = image
+        pairing = Pairing(resolution, degradation, as_, frame, noise_std)
+        self.find_noise = pairing.find_noise
+        self.add_notice(said_noise(noise_std))
         with named(source):
             picture = as_decoded(image, pairing.frame)
             self._reference = pairing(name, picture)
             _, remarks = pairing.prepare(picture.decoding)
-        for sentence in sentences((source, remark) for remark in remarks):
-            self.add_notice(sentence)
+        self._sentences = sentences((source, remark) for remark in remarks)
 
     def __getitem__(self, index: int) -> Reference:
         return [self._reference][index]
+
+    def check(self, indices: Iterable[int]) -> None:
+        """Says what was done to the picture, if it is one of these references."""
+        for sentence in self._sentences if list(indices) else ():
+            self.add_notice(sentence)
+
+    def photograph(self, index: int) -> Tensor:
+        """Converts the whole picture, upright: [3, H, W] in [0, 1]."""
+        return as_rgb(self._image)
 
 
 def as_rgb(image: Picture) -> Tensor:

@@ -11,6 +11,7 @@ from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.degradation.resize import bicubic_resize
 from multimodal_pulse.references.auto_factor import nearest_factor
 from multimodal_pulse.references.base import Reference, degraded
+from multimodal_pulse.references.noise import find_noise
 from multimodal_pulse.references.pixels import Decoded, quantise
 from multimodal_pulse.references.preparation import (
     Box,
@@ -37,17 +38,26 @@ class Pairing:
             R, every picture of at least R is an original unless "lr" is said.
         frame: the part of each picture that is used: left, top, right and bottom in pixels of the upright picture;
             None: all of it. Of a part that is not square, the middle square is used.
+        noise_std: the standard deviation of the noise of the LR pictures, in units of the [0, 1] range; "estimate" (or
+            "auto"): estimated from each picture; None: they have none.
     Raises:
-        UserError: `as_` is another word, `frame` no frame, or the degradation does not accept pictures of R x R.
+        UserError: `as_` is another word, `frame` no frame, `noise_std` no standard deviation, or the degradation does
+            not accept pictures of R x R.
     """
 
     def __init__(
-        self, resolution: int, degradation: Degradation, as_: str = "auto", frame: Sequence[int] | None = None
+        self,
+        resolution: int,
+        degradation: Degradation,
+        as_: str = "auto",
+        frame: Sequence[int] | None = None,
+        noise_std: float | str | None = None,
     ) -> None:
         if as_ not in READINGS:
             raise UserError(f"references.as={as_} must be one of {', '.join(READINGS)}.")
         refuse_frame(frame)
         self.frame = frame
+        self.find_noise = find_noise(noise_std)
         self._resolution = resolution
         _, self._lr_height, self._lr_width = degradation.lr_shape((3, resolution, resolution))
         self._degradation = degradation
@@ -108,10 +118,16 @@ class Pairing:
         (left, top), side = _square(picture.decoding)
         square = picture.rgb[:, top : top + side, left : left + side]
         if self._is_original(side):
-            original = resized(square, self._resolution, self._resolution)
-            return replace(degraded(name, original, self._degradation), prepared=prepared)
-        lr = self._degradation.as_reference(resized(square, self._lr_height, self._lr_width))
-        return Reference(name, quantise(lr), hr=None, prepared=prepared)
+            noise = self.find_noise(square, lambda x: self._degradation(self._original(x)))
+            return replace(degraded(name, self._original(square), self._degradation), prepared=prepared, noise=noise)
+        noise = self.find_noise(square, self._as_lr)
+        return Reference(name, quantise(self._as_lr(square)), hr=None, prepared=prepared, noise=noise)
+
+    def _original(self, square: Tensor) -> Tensor:
+        return resized(square, self._resolution, self._resolution)
+
+    def _as_lr(self, square: Tensor) -> Tensor:
+        return self._degradation.as_reference(resized(square, self._lr_height, self._lr_width))
 
     def _is_original(self, side: int) -> bool:
         return self._as != "lr" and side >= self._resolution

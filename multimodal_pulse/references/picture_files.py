@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
 from multimodal_pulse.base.errors import UserError, listed
 from multimodal_pulse.references.picture_formats import SUFFIXES, needs, readable_formats, why_unidentified
 from multimodal_pulse.references.preparation import UnfitPictureError
+
+T = TypeVar("T")
 
 MAX_PIXELS = 2**28
 """The most pixels of a picture (16,384 x 16,384), of which decoding takes 0.8 GB; larger ones are refused by their
@@ -101,8 +104,8 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
 
 
-def refuse_failing(attempt: Callable[[Path], object], paths: Sequence[Path]) -> None:
-    """Tries every path; raises UserError that names the first failures and counts the others."""
+def refuse_failing(attempt: Callable[[T], object], paths: Sequence[T]) -> None:
+    """Tries every path, or what stands for one; raises UserError that names the first failures and counts the rest."""
     failures: list[str] = []
     for path in paths:
         try:

@@ -115,6 +115,7 @@ class ReferenceFolders:
             "file": self._files.get(outcome.reference.name),
             "prepared": prepared and prepared.as_dict(),
             "aligned": aligned and aligned.as_dict(),
+            "noise": outcome.reference.noise.as_dict(),
             "records": [asdict(record) for record in scores.records],
             "diversity": asdict(scores.diversity),
             "mean_image_psnr": scores.mean_image_psnr,

@@ -1,14 +1,15 @@
 """Sentences on a reference that its scores alone do not explain: the same in the grid, the table and the record."""
 
-from multimodal_pulse.base.faithfulness import EXACT_LR_PSNR_DB, OK_LR_PSNR_DB
+from multimodal_pulse.base.faithfulness import EXACT_LR_PSNR_DB
 from multimodal_pulse.metrics.evaluation import Scores
 from multimodal_pulse.metrics.functional import psnr
+from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.outcome import Outcome
 
 
-def promised_db(exact: bool) -> float:
-    """Returns the LR-PSNR in dB that samples should have, with or without the exact consistency step."""
-    return EXACT_LR_PSNR_DB if exact else OK_LR_PSNR_DB
+def promised_db(exact: bool, reference: Reference) -> float:
+    """Returns the LR-PSNR in dB that samples of a reference should have, with or without the exact consistency step."""
+    return EXACT_LR_PSNR_DB if exact else reference.ok_lr_psnr_db
 
 
 def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None, noise_std: float = 0) -> list[str]:
@@ -26,7 +27,7 @@ def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None, 
     found = [] if outside is None else [f"{outside[0].upper()}{outside[1:]}."]
     statuses = {record.status for record in scores.records}
     bound = scores.lr_psnr_bound
-    if bound is not None and bound < promised_db(exact):
+    if bound is not None and bound < promised_db(exact, outcome.reference):
         nearest = " The samples come as near to it as they can." if exact else ""
         found.append(
             "No picture gives exactly this reference, which has too much contrast or detail: its LR-PSNR is at most"
@@ -46,7 +47,7 @@ def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None, 
 
 def _why_not_faithful(outcome: Outcome) -> str:
     """Returns why samples are not faithful, and what helps."""
-    if (psnr(outcome.targets.cpu(), outcome.reference.lr.cpu()) < OK_LR_PSNR_DB).any():
+    if (psnr(outcome.targets.cpu(), outcome.reference.lr.cpu()) < outcome.reference.ok_lr_psnr_db).any():
         return (
             "Not faithful, because each sample was fitted to the reference + noise, which is not faithful"
             " itself: a smaller noise.lr_std brings samples nearer to the reference, and consistency=exact"

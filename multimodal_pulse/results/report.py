@@ -69,7 +69,9 @@ class Report:
         """Returns how many samples are faithful, and how many look like their domain if that was measured."""
         samples = self.metrics["num_records"]
         faithful = self.metrics["status"]["ok"]
-        lines = [f"faithful: {faithful} of {samples} samples (LR-PSNR of at least {OK_LR_PSNR_DB:.0f} dB)"]
+        noisy = any(entry.get("noise", {}).get("std") for entry in self.entries)
+        less = ", less where a reference has noise" * noisy
+        lines = [f"faithful: {faithful} of {samples} samples (LR-PSNR of at least {OK_LR_PSNR_DB:.0f} dB{less})"]
         domains = [entry.get("realism_backbone", {}).get("domain") for entry in self.entries]
         if domain := next(filter(None, domains), None):
             verdicts = [record.get("realistic") for entry in self.entries for record in entry["records"]]

@@ -58,7 +58,7 @@ def in_words(finding: Finding, references: int) -> str:
     if finding.noise_std > NOISE_STDS[2]:
         levels = finding.noise_std * GREY_LEVELS
         sentences.append(
-            f"It has noise of about {levels:.0f} grey levels, which the samples should not have: consistency=noisy"
-            f" consistency.noise_std={finding.noise_std:.3g} objective.sigma={finding.noise_std:.3g}"
+            f"It has noise of about {levels:.0f} grey levels, which the samples should not have:"
+            f" references.noise_std={finding.noise_std:.3g}"
         )
     return ". ".join(sentences) + "."

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
@@ -28,13 +29,14 @@ from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.metrics.deep_features import FeatureNetwork
 from multimodal_pulse.metrics.lpips import SMALLEST, NullLpips, backbone_file, load_lpips
 from multimodal_pulse.references import AlignedFaces, InMemory, PictureFiles, References
+from multimodal_pulse.references.alignment import Align, Faces, find_all_faces
 from multimodal_pulse.references.auto_factor import chosen_factor
 from multimodal_pulse.references.base import in_words, outside
-from multimodal_pulse.references.in_memory import Picture, picture_size
+from multimodal_pulse.references.in_memory import Picture, as_rgb, picture_size
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import ForgivingTracker, NullTracker
-from multimodal_pulse.run.picture_sizes import lr_sides
+from multimodal_pulse.run.picture_sizes import lr_sides, picture_files
 from multimodal_pulse.search.active import Active, ActiveUntil
 from multimodal_pulse.search.outcome import Search
 from multimodal_pulse.search.select import AllSamples, MostDifferent
@@ -59,6 +61,7 @@ RENDERING_TARGETS = {
     "multimodal_pulse.generator.ZPlus",
     "multimodal_pulse.degradation.Area",
     "multimodal_pulse.degradation.Bicubic",
+    "multimodal_pulse.degradation.DeepinvPhysics",
     "multimodal_pulse.degradation.PlainBicubic",
     "multimodal_pulse.degradation.GaussianBlur",
     "multimodal_pulse.degradation.Grayscale",
@@ -93,8 +96,8 @@ def build(node: DictConfig, **arguments: Any) -> Any:
     """
     try:
         return factory(node)(**arguments)
-    except ValueError as error:
-        raise UserError(f"{node._get_full_key(None)}: {error}") from error
+    except (ValueError, InstantiationException) as error:
+        raise UserError(f"{node._get_full_key(None)}: {' '.join(str(error).split())}") from error
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,9 @@ def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
     """
     device = torch_device(cfg.trainer, cfg.shard.index)
     generator = build(cfg.generator)
-    cfg, why = with_factor(cfg, generator.resolution, picture)
+    cfg, why, faces = with_factor(cfg, generator, picture)
     degradation = build(cfg.degradation)
-    references = build_references(cfg.references, generator, degradation, picture)
+    references = build_references(cfg.references, generator, degradation, picture, faces)
     references.add_notice(why)
     lr_noise = build_lr_noise(cfg.lr_noise, references, generator, degradation)
     synthesis_noise = build(cfg.synthesis_noise)
@@ -163,30 +166,53 @@ def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
     return torch.device(accelerator)
 
 
-def with_factor(cfg: DictConfig, resolution: int, picture: Picture | None) -> tuple[DictConfig, str | None]:
+def with_factor(
+    cfg: DictConfig, generator: Generator, picture: Picture | None
+) -> tuple[DictConfig, str | None, list[Faces] | None]:
     """Returns the configuration with the factor that suits the pictures in place of `degradation.factor=auto`.
+
+    Where faces are cut out of the pictures, what counts is the size of their frames.
 
     Args:
         cfg: the configuration.
-        resolution: the generator's.
+        generator: the generator.
         picture: replaces the file of `references=image`.
 
-    Returns: with it, a sentence that names the factor and the reason; None if the configuration has a number.
+    Returns: with it, a sentence that names the factor and the reason, None if the configuration has a number; and the
+        faces of each picture, None if they were not looked for.
 
     Raises:
         UserError: a picture cannot be read.
     """
     if cfg.degradation.get("factor") != AUTO:
-        return cfg, None
-    given = None if picture is None else picture_size(picture)
-    sides = lr_sides(cfg.references, resolution, given)
+        return cfg, None, None
+    node, given = cfg.references, None if picture is None else picture_size(picture)
+    faces: list[Faces] | None = None
+    frames: list[list[int]] | None = None
+    if "align" in node and _looks_for_faces(node, align := Align.of(node.align), generator):
+        files = picture_files(node) if picture is None else [picture]
+        faces = find_all_faces([partial(as_rgb, file) for file in files], align)
+        frames = [[round(frame.side) for frame in of_picture.cut_out] for of_picture in faces]
     decided = cfg.copy()
-    decided.degradation.factor, why = chosen_factor(resolution, sides)
-    return decided, why
+    decided.degradation.factor, why = chosen_factor(
+        generator.resolution,
+        lr_sides(node, generator.resolution, given, frames),
+        "face" if frames and any(frames) else "picture",
+    )
+    return decided, why, faces
+
+
+def _looks_for_faces(node: DictConfig, align: Align, generator: Generator) -> bool:
+    """Returns whether faces are cut out of the pictures of a references option, unless the user has framed them."""
+    return node.get("frame") is None and align.wanted(generator.domain)
 
 
 def build_references(
-    node: DictConfig, generator: Generator, degradation: Degradation, picture: Picture | None
+    node: DictConfig,
+    generator: Generator,
+    degradation: Degradation,
+    picture: Picture | None,
+    faces: Sequence[Faces] | None = None,
 ) -> References:
     """Builds the references of a run; they get a notice if the generator knows another domain.
 
@@ -195,20 +221,21 @@ def build_references(
         generator: the generator.
         degradation: A.
         picture: replaces the file of `references=image`.
+        faces: those of each picture, if they were looked for already.
     """
     arguments: dict[str, Any] = {"resolution": generator.resolution, "degradation": degradation}
     if node.get("name") is not None:
         arguments["name"] = str(node.name)  # a picture may be called 2024
     if picture is not None:
-        references: References = InMemory(image=picture, as_=node["as"], frame=node.frame, **arguments)
+        settings = {"as_": node["as"], "frame": node.frame, "noise_std": node.noise_std, "align": node.align}
+        references: References = InMemory(image=picture, **settings, **arguments)
     else:
         if "path" in node:
             arguments["path"] = str(node.path)  # and so may a folder
         references = build(node, **arguments)
     knows = generator.domain
-    framed = node.get("frame") is not None  # by the user
-    if isinstance(references, PictureFiles) and not framed and references.align.wanted(knows):
-        references = AlignedFaces(references, generator.resolution, degradation)
+    if isinstance(references, PictureFiles | InMemory) and _looks_for_faces(node, references.align, generator):
+        references = AlignedFaces(references, generator.resolution, degradation, faces)
     if knows and (strange := outside(knows, references.domain)):
         references.add_notice(f"{strange}: the samples will look like {in_words(knows)}.")
     return references

@@ -1,5 +1,6 @@
 """The picture files of a run and their sizes, as far as both are known without PyTorch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -24,13 +25,19 @@ def picture_files(references: DictConfig) -> tuple[Path, ...]:
     return ()
 
 
-def lr_sides(references: DictConfig, resolution: int, given: tuple[int, int] | None) -> list[int]:
-    """Returns the side, in pixels, of each picture that is taken as an LR reference; decodes none.
+def lr_sides(
+    references: DictConfig,
+    resolution: int,
+    given: tuple[int, int] | None,
+    faces: Sequence[Sequence[int]] | None = None,
+) -> list[int]:
+    """Returns the side, in pixels, of each picture, or face in one, that is an LR reference; decodes none.
 
     Args:
         references: the option.
         resolution: the generator's.
         given: (width, height) of the picture that replaces the file of `references=image`; None: nothing replaces it.
+        faces: of each picture, the sides of the frames that are cut out of it; None: none is.
 
     Raises:
         UserError: files cannot be read; the first ones are named.
@@ -41,5 +48,7 @@ def lr_sides(references: DictConfig, resolution: int, given: tuple[int, int] | N
     sides = [min(size) for size in sizes]
     if frame := references.get("frame"):
         sides = [min(frame[2] - frame[0], frame[3] - frame[1])] * len(sides)
+    if faces is not None:
+        sides = [side for whole, frames in zip(sides, faces, strict=True) for side in frames or [whole]]
     taken_as = references.get("as")
     return [side for side in sides if taken_as == "lr" or (taken_as == "auto" and side < resolution)]

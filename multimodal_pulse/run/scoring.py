@@ -33,16 +33,17 @@ def score(
         folders: writes the folder; its settings give the captions of the pictures.
         tracker: any tracker.
     """
-    exact = made_exact(folders.settings)
-    scores = evaluate(outcome, degradation, lpips, realism, promised_db(exact))
-    said = remarks(outcome, scores, exact, outside, noise_allowed(folders.settings))
+    reference, noise_std = outcome.reference, outcome.reference.noise.std
+    exact = made_exact(folders.settings, noise_std)
+    scores = evaluate(outcome, degradation, lpips, realism, promised_db(exact, reference))
+    said = remarks(outcome, scores, exact, outside, noise_allowed(folders.settings, noise_std))
     domain = in_words(realism.state["domain"] or "")
-    words = Words(caption(folders.settings, outcome.steps), said, domain, exact)
-    verdicts = [Verdict(record.lr_psnr, record.realistic) for record in scores.records]
-    found = (outcome.reference, outcome.targets, outcome.mask, outcome.samples)
+    words = Words(caption(folders.settings, outcome.steps, noise_std), said, domain, exact)
+    verdicts = [Verdict(record.lr_psnr, record.realistic, reference.ok_lr_psnr_db) for record in scores.records]
+    found = (reference, outcome.targets, outcome.mask, outcome.samples)
     drawn = pages(*found, degradation, verdicts, words)
     if outcome.film is not None:
         drawn["film.png"] = film_strip(outcome, verdicts, words)
-    whole = photographs(outcome.reference, outcome.samples, degradation)
+    whole = photographs(reference, outcome.samples, degradation)
     folders.write(outcome, scores, degradation(outcome.samples), drawn | whole, said)
     tracker.log_reference(scores, outcome.samples, drawn)

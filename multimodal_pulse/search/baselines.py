@@ -47,7 +47,7 @@ class BicubicSearch:
             started = time.perf_counter()
             reference = self.references[index]
             images, latents = self.upsample(reference)
-            found = self.consistency(images, reference.lr, self.degradation)
+            found = self.consistency(images, reference.lr, self.degradation, reference.noise.std)
             samples, lr_before_rounding = round_samples(found, self.degradation)
             recorder(
                 Outcome(

@@ -13,7 +13,7 @@ from multimodal_pulse.degradation import Degradation
 class NoConsistency:
     """Leaves the samples as the search found them, clamped to [0, 1]."""
 
-    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
+    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation, noise_std: float = 0.0) -> Tensor:
         """Clamps the samples, [K, 3, R, R], to [0, 1]."""
         return samples.clamp(0, 1)
 
@@ -34,6 +34,8 @@ class ExactConsistency:
     full-contrast checkerboard, which no bicubic downsampling gives. These are approached for `rounds` rounds, and
     `lr_psnr_bound` says how near any picture can come.
 
+    A reference that is known to carry noise is not projected onto: `NoisyConsistency` takes the place of this.
+
     Args:
         rounds: the maximum number of projections of a sample; each sample stops as soon as its LR mean squared error
             is below 1e-10 (100 dB).
@@ -47,11 +49,13 @@ class ExactConsistency:
         self.rounds = _at_least_one(rounds)
 
     @torch.no_grad()
-    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
+    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation, noise_std: float = 0.0) -> Tensor:
         """Maps samples [K, 3, R, R] and lr [3, h, w] in [0, 1] to [K, 3, R, R] in [0, 1], not rounded to 8 bits.
 
-        No sample depends on the others.
+        No sample depends on the others. `noise_std` is the standard deviation of the reference's noise.
         """
+        if noise_std:
+            return NoisyConsistency(noise_std, rounds=self.rounds)(samples, lr, degradation)
 
         def residual(x: Tensor) -> Tensor:
             return lr - degradation(x.clamp(0, 1))
@@ -71,7 +75,8 @@ class NoisyConsistency:
     `ExactConsistency`: that of the system [A, s / p] without bounds on the noise.
 
     Args:
-        noise_std: s, the standard deviation of the noise of the reference, in units of the [0, 1] range.
+        noise_std: s, the standard deviation of the noise of the reference, in units of the [0, 1] range; that of a
+            reference whose noise is known is used instead.
         prior_std: p, how far a pixel of a sample may be wrong before its correction, in the same units.
         rounds: the maximum number of corrections of a sample.
     Raises:
@@ -86,23 +91,24 @@ class NoisyConsistency:
             )
         if not 0 < prior_std < math.inf:
             raise UserError(f"consistency.prior_std={prior_std} must be positive.")
-        self.ridge, self.rounds = (noise_std / prior_std) ** 2, _at_least_one(rounds)
+        self.noise_std, self.prior_std, self.rounds = noise_std, prior_std, _at_least_one(rounds)
 
     @torch.no_grad()
-    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
+    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation, noise_std: float = 0.0) -> Tensor:
         """Maps samples [K, 3, R, R] and lr [3, h, w] in [0, 1] to [K, 3, R, R] in [0, 1], not rounded to 8 bits.
 
-        No sample depends on the others.
+        No sample depends on the others. `noise_std` is the standard deviation of the reference's noise; 0: not known.
         """
+        ridge = ((noise_std or self.noise_std) / self.prior_std) ** 2
 
         def corrected(c: Tensor) -> Tensor:
             return (samples + degradation.transpose(c)).clamp(0, 1)
 
         def residual(c: Tensor) -> Tensor:
-            return lr - degradation(corrected(c)) - self.ridge * c
+            return lr - degradation(corrected(c)) - ridge * c
 
         nothing = torch.zeros_like(lr, dtype=samples.dtype).expand(len(samples), *lr.shape)
-        return corrected(_ascended(nothing, residual, lambda r: degradation.solve(r, self.ridge), self.rounds))
+        return corrected(_ascended(nothing, residual, lambda r: degradation.solve(r, ridge), self.rounds))
 
 
 def _ascended(

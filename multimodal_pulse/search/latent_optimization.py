@@ -135,6 +135,8 @@ class LatentOptimization(pl.LightningModule):
         self.group = [self.references[index] for index in self.groups[self.position]]
         k, seed, like = self.num_samples, self.seed, next(self.generator.parameters())
         self.targets = torch.cat([self.lr_noise.targets(r.lr, seed, r.name, k) for r in self.group]).to(like)
+        noise_std = torch.tensor([r.noise.std for r in self.group]).repeat_interleave(k).to(like)
+        self.noise = {"noise_std": noise_std} if noise_std.any() else {}
         self.noise_maps = NoiseMaps(
             self.generator, [self.synthesis_noise.draw(self.generator, seed, r.name, k) for r in self.group]
         )
@@ -175,8 +177,8 @@ class LatentOptimization(pl.LightningModule):
             of_problems = active.of_problems(images)
             progress = (step - self.first_step) / max(1, self.stage.steps - 1)
             lr_numel = self.targets[0].numel()
-            initial = active.of(self.initial)
-            iterate = Iterate(variables, initial, w_plus, of_problems, fidelity, lr_numel, progress)
+            initial, noise = active.of(self.initial), active.of(self.noise)
+            iterate = Iterate(variables, initial, w_plus, of_problems, fidelity, lr_numel, progress, **noise)
             coupling = self.batch_diversity(of_problems, self.degradation)
             losses, terms = self.objective(iterate, coupling)
         self.kept.observe(step, terms, variables, images, active.index)
@@ -199,9 +201,12 @@ class LatentOptimization(pl.LightningModule):
         w_plus, images = self.stage.latent_space.synthesise(found, noise_maps)
         latents = found | {"w_plus": w_plus} | {noise_name(layer): maps for layer, maps in enumerate(noise_maps)}
         of_references = list(zip(images.split(self.num_samples), self.group, strict=True))
-        chosen = [self.select(found, reference.lr.to(found), self.degradation) for found, reference in of_references]
+        chosen = [
+            self.select(found, reference.lr.to(found), self.degradation, reference.ok_lr_psnr_db)
+            for found, reference in of_references
+        ]
         exact = [
-            self.consistency(found[rows], reference.lr.to(found), self.degradation).cpu()
+            self.consistency(found[rows], reference.lr.to(found), self.degradation, reference.noise.std).cpu()
             for (found, reference), rows in zip(of_references, chosen, strict=True)
         ]
         seconds = (time.perf_counter() - self.started) / len(self.group)

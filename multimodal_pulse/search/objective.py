@@ -27,6 +27,7 @@ class Iterate:
         fidelity: the LR mean squared error of each sample against its own target, [B], not clamped.
         lr_numel: the numbers in one LR picture, over which `fidelity` is a mean.
         progress: the share of the stage's steps that are done, from 0 at the first step to 1 at the last.
+        noise_std: the standard deviation of the noise of each sample's reference, [B]; None: no reference has noise.
     """
 
     variables: Mapping[str, Tensor]
@@ -36,6 +37,11 @@ class Iterate:
     fidelity: Tensor
     lr_numel: int
     progress: float = 0.0
+    noise_std: Tensor | None = None
+
+    def at_least_noise(self, variance: float) -> Tensor | float:
+        """Returns the variance of LR pixels to which samples are fitted: the given one, at least the noise's."""
+        return variance if self.noise_std is None else self.noise_std.square().clamp(min=variance)
 
 
 class Term(Protocol):
@@ -60,7 +66,8 @@ class Objective:
         l2_weight: the weight of the fidelity term. PULSE: 100; the report: 405.
         geodesic_weight: the weight of the geodesic term. PULSE: 0.05; the report: 0.058.
         diversity_weight: the weight of the batch-diversity term. The report: 0.02.
-        eps: the LR mean squared error below which the fidelity term is constant. PULSE: 2e-3; the report: 0.
+        eps: the LR mean squared error below which the fidelity term is constant. PULSE: 2e-3; the report: 0. For a
+            reference with noise it is at least the variance of the noise.
         geodesic: the vectors of the geodesic term: "w_plus" as in PULSE's code, or "sphere", the latents, as in PULSE's
             paper.
         terms: additional terms, by name.
@@ -90,7 +97,7 @@ class Objective:
         """
         vectors = iterate.w_plus if self.geodesic == "w_plus" else latents_of_layers(iterate)
         terms = {"fidelity": iterate.fidelity, "geodesic_spread": geocross(vectors)}
-        of_samples = self.l2_weight * terms["fidelity"].clamp(min=self.eps)
+        of_samples = self.l2_weight * terms["fidelity"].clamp(min=iterate.at_least_noise(self.eps))
         of_samples = of_samples + self.geodesic_weight * terms["geodesic_spread"]
         return completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
 
@@ -104,7 +111,8 @@ class MapObjective:
     it would be the maximum a posteriori.
 
     Attributes:
-        sigma: standard deviation of the LR pixels around the target, in units of the [0, 1] range.
+        sigma: standard deviation of the LR pixels around the target, in units of the [0, 1] range. For a reference with
+            noise it is at least that of the noise.
         diversity_weight: weight of the batch-diversity term.
         terms: additional terms, by name.
 
@@ -125,7 +133,9 @@ class MapObjective:
         """Returns the loss of each problem, [P], and the terms of each sample by name, [B] each."""
         moved = iterate.variables["latent"] - iterate.initial["latent"]
         terms = {"fidelity": iterate.fidelity, "anchor": 0.5 * moved.square().flatten(1).sum(dim=1)}
-        of_samples = terms["fidelity"] * (iterate.lr_numel / (2 * self.sigma**2)) + terms["anchor"]
+        of_samples = (
+            terms["fidelity"] * (iterate.lr_numel / (2 * iterate.at_least_noise(self.sigma**2))) + terms["anchor"]
+        )
         return completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
 
 

@@ -23,6 +23,7 @@ class PosteriorObjective:
 
     Attributes:
         sigma: standard deviation of the LR pixels around the target at the last step, in units of the [0, 1] range.
+            For a reference with noise it is at least that of the noise.
         layer_std: standard deviation of the layers around their mean, in those of the prior of W.
         diversity_weight: weight of the batch-diversity term.
         start_sigma: `sigma` at the first step; None: the same.
@@ -51,7 +52,7 @@ class PosteriorObjective:
         start = self.sigma if self.start_sigma is None else self.start_sigma
         sigma = start * (self.sigma / start) ** iterate.progress
         terms = {"fidelity": iterate.fidelity, "prior": layered_normal(latents_of_layers(iterate), self.layer_std)}
-        of_samples = terms["fidelity"] * (iterate.lr_numel / (2 * sigma**2)) + terms["prior"]
+        of_samples = terms["fidelity"] * (iterate.lr_numel / (2 * iterate.at_least_noise(sigma**2))) + terms["prior"]
         return completed(of_samples, terms, iterate, self.terms, self.diversity_weight * coupling)
 
 

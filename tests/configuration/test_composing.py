@@ -72,7 +72,8 @@ def nodes() -> dict[tuple[str, str], DictConfig]:
 def _required(chosen: Mapping[str, str]) -> list[str]:
     """Overrides for what these options leave to the user."""
     with_path = ("celeba_hq", "folder", "image", "file")
-    return [f"{slot}.path=there" for slot in ("references", "generator") if chosen[slot] in with_path]
+    paths = [f"{slot}.path=there" for slot in ("references", "generator") if chosen[slot] in with_path]
+    return paths + ["degradation.physics={_target_:there}"] * (chosen["degradation"] == "deepinv")
 
 
 def test_slots_stand_in_the_order_of_the_data_path():

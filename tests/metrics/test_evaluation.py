@@ -6,6 +6,7 @@ import torch
 from pixel_features import PixelFeatures, pixel_distance
 from torch import Tensor
 
+from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB, ok_lr_psnr_db
 from multimodal_pulse.degradation import Area, Bicubic
 from multimodal_pulse.metrics import Diversity, evaluate, evaluation
 from multimodal_pulse.metrics.diversity_score import diversity_score, squared_error_maps
@@ -23,6 +24,7 @@ from multimodal_pulse.metrics.functional import (
 )
 from multimodal_pulse.metrics.lpips import NullLpips
 from multimodal_pulse.references.base import Reference, degraded
+from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.references.pixels import from_uint8, to_uint8
 from multimodal_pulse.search.consistency import lr_psnr_bound
 from multimodal_pulse.search.outcome import Outcome, round_samples
@@ -193,3 +195,26 @@ def test_the_measure_of_the_challenges_is_of_bicubic_downsampling_alone(outcome:
     assert all(record.lr_psnr_ntire is not None for record in evaluate(outcome, DEGRADATION, ABSENT).records)
     records = evaluate(outcome, Area(4), ABSENT).records
     assert all(record.lr_psnr_ntire is None and record.lr_psnr is not None for record in records)
+
+
+@pytest.mark.parametrize("noise_std", [0.02, 0.05])
+def test_an_original_is_within_the_noise_of_its_reference_and_a_picture_that_is_too_far_off_is_not(noise_std):
+    rng = torch.Generator().manual_seed(0)
+    numbers = 3 * 16 * 16
+    bound = ok_lr_psnr_db(noise_std, numbers)
+    noise = noise_std * torch.randn(2000, numbers, generator=rng)
+    of_original = -10 * noise.square().mean(dim=1).log10()
+    assert (of_original >= bound).float().mean() > 0.998
+    # Twice the mean square that is accepted without noise.
+    error = (2 * 10 ** (-OK_LR_PSNR_DB / 10)) ** 0.5
+    refused = (-10 * (noise + error).square().mean(dim=1).log10() < bound).float().mean()
+    assert refused > 0.98
+
+
+def test_noise_lowers_the_bound_and_none_leaves_it():
+    assert ok_lr_psnr_db(0.0, 768) == OK_LR_PSNR_DB
+    bounds = [ok_lr_psnr_db(std, 768) for std in (0.001, 0.01, 0.05, 0.1)]
+    assert bounds == sorted(bounds, reverse=True) and OK_LR_PSNR_DB > bounds[0] > OK_LR_PSNR_DB - 0.01
+    reference = Reference("face", torch.zeros(3, 16, 16), None, noise=Noise(0.05, "given"))
+    assert reference.ok_lr_psnr_db == bounds[2]
+    assert [status_of(value, bounds[2]) for value in (bounds[2], bounds[2] - 0.01, None)] == ["ok", "loose", "failed"]

@@ -22,6 +22,7 @@ def made(height: int, width: int, factor: int = 8, **settings: object) -> tuple[
     """The reference of random pixels, and the pixels, [3, H, W] in [0, 1]."""
     pixels = random_pixels(height, width)
     references = InMemory(RESOLUTION, Bicubic(factor), pixels, **settings)  # type: ignore[arg-type]
+    references.check([0])
     return references, from_uint8(torch.from_numpy(pixels)).permute(2, 0, 1)
 
 

@@ -377,7 +377,9 @@ class TestInMemory:
         assert reference.hr is None and torch.equal(reference.lr, quantise(lr))
 
     def test_cropping_is_said(self) -> None:
-        assert "40 x 32" in InMemory(RESOLUTION, DEGRADATION, random_pixels(32, 40)).notices[0]
+        references = InMemory(RESOLUTION, DEGRADATION, random_pixels(32, 40))
+        references.check([0])
+        assert "40 x 32" in references.notices[0]
 
     @pytest.mark.parametrize(
         ("image", "message"),

@@ -42,7 +42,7 @@ def outcome(reference: Reference, samples: Tensor, noise_std: float = 0.0) -> Ou
 
 
 def scored(found: Outcome, exact: bool) -> Scores:
-    return evaluate(found, DEGRADATION, ABSENT, promised_db=promised_db(exact))
+    return evaluate(found, DEGRADATION, ABSENT, promised_db=promised_db(exact, found.reference))
 
 
 def said(found: Outcome, exact: bool = False, strange: str | None = None) -> list[str]:

@@ -8,7 +8,9 @@ import tiny_run
 import torch
 from PIL import Image
 
+from multimodal_pulse.base.faithfulness import ok_lr_psnr_db
 from multimodal_pulse.degradation.candidates import CANDIDATES
+from multimodal_pulse.references.noise import estimated_std
 from multimodal_pulse.references.pixels import load_rgb, save_png
 
 TINY = [*tiny_run.overrides(tiny_run.GENERATOR), "metrics.lpips_net=null", "tracking=none"]
@@ -65,6 +67,37 @@ def test_samples_keep_off_the_noise_of_a_reference(command, tmp_path):
         worst[consistency[0]] = max(record["lr_psnr"] for record in found["records"])
     assert worst["exact"] > 60 and worst["noisy"] < 30
     assert any("what consistency=noisy takes for noise" in remark for remark in found["remarks"])
+
+
+@pytest.mark.parametrize(("given", "source"), [("0.1", "given"), ("estimate", "estimated")])
+def test_noise_that_is_stated_changes_the_search_the_verdicts_and_the_record(command, given, source, tmp_path):
+    rng = torch.Generator().manual_seed(0)
+    save_png(0.5 + 0.1 * torch.randn(3, 8, 8, generator=rng), tmp_path / "noisy.png")
+    image = ["references=image", f"references.path={tmp_path / 'noisy.png'}", "degradation.factor=4"]
+    run_dir = tmp_path / "run"
+    status, _, errors = command(
+        *EXPLORE, *image, f"references.noise_std={given}", f"hydra.run.dir={run_dir}", base=TINY
+    )
+    assert status == 0 and f"references.noise_std={given}: samples come as near to their reference" in errors
+    folder = run_dir / "references" / "noisy"
+    found = entry(folder)
+    std = found["noise"]["std"]
+    expected = {"given": 0.1, "estimated": estimated_std(load_rgb(tmp_path / "noisy.png"))}
+    assert found["noise"]["source"] == source and std == pytest.approx(expected[source], rel=0.05)
+    for record in found["records"]:
+        assert record["lr_psnr"] < 40  # not projected
+        assert record["status"] == ("ok" if record["lr_psnr"] >= ok_lr_psnr_db(std, 3 * 8 * 8) else "loose")
+    drawn = (folder / "sr_01.png").read_bytes(), (folder / "grid.png").read_bytes()
+    assert tiny_run.run("render", folder) == 0
+    assert ((folder / "sr_01.png").read_bytes(), (folder / "grid.png").read_bytes()) == drawn
+    again = (*EXPLORE, *image, f"references.noise_std={given}", f"hydra.run.dir={run_dir}")
+    assert "nothing to do" in command(*again, base=TINY)[2]
+
+
+def test_noise_in_grey_levels_is_refused(command, tmp_path):
+    arguments = ("references=image", f"references.path={tmp_path}/a.png", "references.noise_std=10")
+    status, _, errors = command(*arguments, base=TINY)
+    assert status == 1 and "references.noise_std=10: it must be a standard deviation from 0 to 1" in errors
 
 
 def test_a_hiding_mask_that_was_replaced_is_refused_by_name(command, tmp_path):

@@ -214,3 +214,16 @@ def test_it_never_fits_the_noise_as_the_projection_does() -> None:
 def test_impossible_noise_is_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(UserError, match=message):
         NoisyConsistency(**arguments)
+
+
+def test_a_reference_that_carries_noise_is_never_projected_onto():
+    samples = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    lr, degradation = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(1)), Bicubic(4)
+    expected = NoisyConsistency(0.05)(samples, lr, degradation)
+    assert torch.equal(ExactConsistency()(samples, lr, degradation, 0.05), expected)
+    # What is known of the reference goes before the option's own number.
+    assert torch.equal(NoisyConsistency(0.3)(samples, lr, degradation, 0.05), expected)
+    assert torch.equal(NoConsistency()(samples, lr, degradation, 0.05), samples)
+    assert (degradation(expected) - lr).norm() > 100 * (
+        degradation(ExactConsistency()(samples, lr, degradation)) - lr
+    ).norm()

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,3 +130,17 @@ def test_the_map_objective_is_half_a_squared_distance_in_units_of_sigma_and_of_t
 def test_samples_that_are_minimised_together_have_one_loss():
     assert per_problem(torch.arange(6.0), 2).tolist() == [3.0, 12.0]
     assert per_problem(torch.arange(3.0), 3).tolist() == [0.0, 1.0, 2.0]
+
+
+def test_nothing_is_fitted_below_the_noise_of_its_reference():
+    stds = torch.tensor([0.0, 0.05])
+    noisy = replace(iterate([1e-4, 1e-4]), noise_std=stds)
+    coupling = torch.zeros(2)
+    for sigma in (0.01, 0.1):
+        objective = MapObjective(sigma=sigma, diversity_weight=0.0)
+        expected = [1e-4 * 48 / (2 * max(sigma, std) ** 2) for std in stds.tolist()]
+        assert objective(noisy, coupling)[0].tolist() == pytest.approx(expected)
+    for eps in (0.0, 2e-3, 4e-3):
+        objective = Objective(l2_weight=100.0, geodesic_weight=0.0, diversity_weight=0.0, eps=eps)
+        expected = [100 * max(1e-4, eps, std**2) for std in stds.tolist()]
+        assert objective(noisy, coupling)[0].tolist() == pytest.approx(expected)

@@ -14,9 +14,10 @@ from multimodal_pulse.references.base import Reference
 from multimodal_pulse.references.pixels import load_rgb, quantise, to_pil
 from multimodal_pulse.results.pictures.page import INK, Page, Tile, tile_side
 from multimodal_pulse.results.pictures.spread import spread_page, spread_tile
-from multimodal_pulse.results.pictures.verdict import FAITHFUL_LEGEND, Verdict, counted, faithfulness
+from multimodal_pulse.results.pictures.verdict import Verdict, counted, faithful_legend, faithfulness
 
 _EXACT_CONSISTENCY = "multimodal_pulse.search.ExactConsistency"
+_NO_CONSISTENCY = "multimodal_pulse.search.NoConsistency"
 _ONE_ROW = 6
 """The most tiles, what was given included, that stand in one row."""
 _LARGE = 24
@@ -45,12 +46,13 @@ class Words:
         return f"{name} · {self.caption}" if self.caption else name
 
 
-def caption(settings: Mapping[str, Any], steps: int) -> str:
+def caption(settings: Mapping[str, Any], steps: int, noise_std: float = 0.0) -> str:
     """Says how the samples were found, such as "combined, seed 0, 200 steps, exact consistency".
 
     Args:
         settings: the settings in record.json, without some keys in one of an earlier version.
         steps: the steps of the search; 0 for a method without a search, whose seed has no effect.
+        noise_std: the standard deviation of the reference's noise.
     """
     words = []
     if "method" in settings:
@@ -59,21 +61,32 @@ def caption(settings: Mapping[str, Any], steps: int) -> str:
         words.append(f"seed {settings['seed']}")
     if steps > 0:
         words.append("1 step" if steps == 1 else f"{steps} steps")
-    if made_exact(settings):
+    if made_exact(settings, noise_std):
         words.append("exact consistency")
-    if noise := noise_allowed(settings):
-        words.append(f"consistency up to noise of {noise:g}")
+    if noise := noise_allowed(settings, noise_std):
+        words.append(f"consistency up to noise of {noise:.3g}")
     return ", ".join(words)
 
 
-def made_exact(settings: Mapping[str, Any]) -> bool:
-    """Returns whether samples with these settings of record.json went through the exact consistency step."""
-    return settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY
+def made_exact(settings: Mapping[str, Any], noise_std: float = 0.0) -> bool:
+    """Returns whether samples with these settings of record.json went through the exact consistency step.
+
+    A reference with noise, whose standard deviation is `noise_std`, is not projected onto.
+    """
+    return settings.get("consistency", {}).get("_target_") == _EXACT_CONSISTENCY and not noise_std
 
 
-def noise_allowed(settings: Mapping[str, Any]) -> float:
-    """Returns the standard deviation of the reference's noise that samples with these settings keep; 0: none."""
-    return float(settings.get("consistency", {}).get("noise_std", 0))
+def noise_allowed(settings: Mapping[str, Any], noise_std: float = 0.0) -> float:
+    """Returns the standard deviation of the noise that the consistency step with these settings leaves out; 0: none.
+
+    Args:
+        settings: those of record.json.
+        noise_std: that of the reference's noise; 0: not known.
+    """
+    consistency = settings.get("consistency", {})
+    if consistency.get("_target_") == _NO_CONSISTENCY:
+        return 0.0
+    return noise_std or float(consistency.get("noise_std", 0))
 
 
 def pages(
@@ -148,7 +161,7 @@ def grid(
         rows=rows,
         gutters={given, len(first)} if in_one_row else (),
         title=words.title(reference.name),
-        note=_note(pictures, verdicts, words.domain, reference.hr is not None) + noisy * _NOISE_LEGEND,
+        note=_note(pictures, verdicts, words.domain, reference) + noisy * _NOISE_LEGEND,
         warnings=counted(words.remarks, verdicts),
         footers=2,
         small=range(start_row, rows),
@@ -182,21 +195,21 @@ def _pictures(samples: Tensor) -> Tensor:
 def _mean_tile(reference: Reference, pictures: Tensor, degradation: Callable[[Tensor], Tensor]) -> Tile:
     """Makes the tile of mean.png: the mean of pictures [K, 3, R, R], how faithful it is, and its PSNR and theirs."""
     mean = quantise(pictures.mean(dim=0, keepdim=True))
-    footers = [faithfulness(lr_psnr(mean, reference.lr, degradation).item())]
+    footers = [faithfulness(lr_psnr(mean, reference.lr, degradation).item(), reference.ok_lr_psnr_db)]
     if reference.hr is not None:
         of_mean, of_samples = (psnr(some, reference.hr).mean().item() for some in (mean, pictures))
         footers.append((f"PSNR {of_mean:.1f} dB, samples {of_samples:.1f} dB", INK))
     return Tile(f"Mean of the {len(pictures)} samples", mean[0], footers)
 
 
-def _note(pictures: Tensor, verdicts: Sequence[Verdict], domain: str, has_original: bool) -> str:
+def _note(pictures: Tensor, verdicts: Sequence[Verdict], domain: str, reference: Reference) -> str:
     """Returns what the words on the grid mean, and the distance between pictures [K, 3, R, R] if there are two."""
-    sentences = [FAITHFUL_LEGEND]
+    sentences = [faithful_legend(reference.ok_lr_psnr_db)]
     if any(verdict.realistic is not None for verdict in verdicts):
         sentences.append(f"Like or unlike {domain}: whether it lies where real ones lie, in features of SqueezeNet.")
     if len(pictures) > 1:
         rms = float(pairwise_rms(pictures))
-        if has_original:
+        if reference.hr is not None:
             sentences.append("PSNR: how near to the original, on average over the samples.")
         sentences.append(f"On average two samples differ by {rms:.1f} of 255 grey levels (RMS).")
     return " ".join(sentences)

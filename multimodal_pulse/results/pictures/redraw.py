@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,18 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import atomic_file, short
 from multimodal_pulse.base.randomness import stream
+from multimodal_pulse.degradation import Degradation
 from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.metrics.functional import lr_psnr
+from multimodal_pulse.references.alignment import Aligned
 from multimodal_pulse.references.base import Reference, in_words
+from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.references.pixels import load_rgb, save_png
 from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.results.pictures.grid import Words, caption, load_if_there, made_exact, pages
+from multimodal_pulse.results.pictures.photograph import photographs
 from multimodal_pulse.results.pictures.verdict import Verdict
+from multimodal_pulse.results.plan import fingerprint
 from multimodal_pulse.results.records import finished, sample_texts
 from multimodal_pulse.search.outcome import round_samples
 
@@ -36,13 +42,14 @@ class Renderer:
         generator: the generator of the search.
         space: the class of the latent space, which knows how to draw a finished search again.
         degradation: A.
-        consistency: the function from (images [K, 3, R, R], lr [3, h, w], degradation) to images in [0, 1].
+        consistency: the function from (images [K, 3, R, R], lr [3, h, w], degradation, standard deviation of the noise
+            of lr) to images in [0, 1].
     """
 
     generator: Generator
     space: type[Space]
-    degradation: Callable[[Tensor], Tensor]
-    consistency: Callable[[Tensor, Tensor, Any], Tensor]
+    degradation: Degradation
+    consistency: Callable[[Tensor, Tensor, Any, float], Tensor]
 
     def images(self, latents: Mapping[str, Tensor]) -> Tensor:
         """Draws the images [K, 3, R, R] of the latents of a finished search, before the consistency step."""
@@ -68,7 +75,9 @@ def reference_folders(folder: str | Path) -> list[Path]:
 def render_folder(
     folder: str | Path, load: Callable[[Mapping[str, Any]], Renderer], output: str | Path | None = None
 ) -> list[Path]:
-    """Draws sr_*.png, sr_*_lr.png, grid.png, mean.png and spread.png again, from a reference's latents.safetensors.
+    """Draws the pictures of a reference again from its latents.safetensors: sr_*.png, sr_*_lr.png, grid.png, ...
+
+    The photographs of an aligned reference are drawn only if the file that it was cut out of is still the same.
 
     Args:
         folder: the folder of the reference.
@@ -84,25 +93,28 @@ def render_folder(
     folder = Path(folder)
     output = folder if output is None else Path(output)
     entry, renderer, latents = _opened(folder, load)
-    reference = Reference(entry["reference"], load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png"))
+    lr, hr = load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png")
+    with _said_to_be_of(folder / "record.json"):
+        noise, aligned = _noise(entry), _aligned(entry)
+    reference = Reference(entry["reference"], lr, hr, noise=noise, aligned=aligned)
     mask = load_if_there(folder / "mask.png")
     with _said_to_be_of(folder / "latents.safetensors"):
         images = renderer.images(latents)
         if len(images) != len(entry["records"]):
             raise ValueError(f"it has {len(images)} samples, record.json {len(entry['records'])}")
     with _said_to_be_of(folder / "lr.png"):
-        found = renderer.consistency(images, reference.lr, renderer.degradation)
+        found = renderer.consistency(images, reference.lr, renderer.degradation, noise.std)
         samples, _ = round_samples(found, renderer.degradation)
         downsampled = renderer.degradation(samples)
         decibels = lr_psnr(samples, reference.lr, renderer.degradation).tolist()
     with _said_to_be_of(folder):
         noisy = [load_if_there(folder / f"lr_noisy_{k:02d}.png") for k in range(len(samples))]
         verdicts = [
-            Verdict(None if math.isnan(value) else value, record.get("realistic"))
+            Verdict(None if math.isnan(value) else value, record.get("realistic"), reference.ok_lr_psnr_db)
             for value, record in zip(decibels, entry["records"], strict=True)
         ]
         domain = entry.get("realism_backbone", {}).get("domain") or ""
-        exact = made_exact(entry["settings"])
+        exact = made_exact(entry["settings"], noise.std)
         drawn = pages(
             reference,
             torch.stack([reference.lr if target is None else target for target in noisy]),
@@ -111,12 +123,13 @@ def render_folder(
             renderer.degradation,
             verdicts,
             Words(
-                caption(entry["settings"], max(record["steps"] for record in entry["records"])),
+                caption(entry["settings"], max(record["steps"] for record in entry["records"]), noise.std),
                 entry.get("remarks", ()),
                 in_words(domain),
                 exact,
             ),
         )
+        drawn |= photographs(reference, samples, renderer.degradation)
 
     output.mkdir(parents=True, exist_ok=True)
     pictures = {f"sr_{k:02d}.png": image for k, image in enumerate(samples)}
@@ -150,12 +163,15 @@ def draw_folder(folder: Path, load: Callable[[Mapping[str, Any]], Renderer], cou
     """
     entry, renderer, latents = _opened(folder, load)
     lr, settings = load_rgb(folder / "lr.png"), entry["settings"]
+    with _said_to_be_of(folder / "record.json"):
+        std = _noise(entry).std
     (folder / "draws").mkdir(exist_ok=True)
     for number in range(count):
         with _said_to_be_of(folder / "latents.safetensors"):
             rng = stream(settings.get("seed", 0), entry["reference"], number, "draw")
             images = renderer.images(renderer.space.draw(renderer.generator, latents, number, rng))
-            samples, _ = round_samples(renderer.consistency(images, lr, renderer.degradation), renderer.degradation)
+            found = renderer.consistency(images, lr, renderer.degradation, std)
+            samples, _ = round_samples(found, renderer.degradation)
         decibels = lr_psnr(samples, lr, renderer.degradation).item()
         path = folder / "draws" / f"draw_{number:04d}.png"
         texts = sample_texts(entry["reference"], number, decibels, settings)
@@ -189,6 +205,10 @@ def _opened(
         )
 
 
+def _noise(entry: Mapping[str, Any]) -> Noise:
+    return Noise(**entry.get("noise", {}))
+
+
 def _read_entry(folder: Path) -> dict[str, Any]:
     """Reads record.json and checks the keys that drawing needs and their types, whoever wrote the file."""
     path = folder / "record.json"
@@ -203,6 +223,14 @@ def _read_entry(folder: Path) -> dict[str, Any]:
     if not intact:
         raise UserError(f"{path} is damaged, or not this program's.")
     return entry
+
+
+def _aligned(entry: Mapping[str, Any]) -> Aligned | None:
+    """Returns how a reference was aligned; None if it was not, or its photograph was never a file or is another now."""
+    recorded, file = entry.get("aligned"), entry.get("file")
+    if not recorded or not file or file["sha256"] is None or fingerprint(Path(file["path"])) != file:
+        return None
+    return Aligned.recorded(recorded, partial(load_rgb, file["path"]))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +33,7 @@ def restore_pictures(
     drawn = 0
     for entry in entries:
         folder = run_dir / "references" / entry["reference"]
-        missing = [name for name in _expected(entry["records"]) if not _is_whole(folder / name)]
+        missing = [name for name in _expected(entry) if not _is_whole(folder / name)]
         found: list[Path] = []
         reason = ""
         if any(name not in GIVEN for name in missing):
@@ -66,10 +66,12 @@ def _is_whole(picture: Path) -> bool:
         return False
 
 
-def _expected(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns the pictures that every finished reference has."""
+def _expected(entry: Mapping[str, Any]) -> list[str]:
+    """Returns the pictures that a finished reference has."""
+    records = entry["records"]
     of_sample = [name for k in range(len(records)) for name in (f"sr_{k:02d}.png", f"sr_{k:02d}_lr.png")]
     intact = sum(record["status"] != "failed" for record in records)
     of_set = ["mean.png", "spread.png"] if intact > 1 else []
     original = ["hr.png"] if any(record["psnr"] is not None for record in records) else []
-    return ["lr.png", *original, "grid.png", *of_set, *of_sample]
+    pasted = [f"photo_{k:02d}.png" for k, record in enumerate(records) if record["status"] != "failed"]
+    return ["lr.png", *original, "grid.png", *of_set, *of_sample, *(pasted if entry.get("aligned") else [])]

@@ -17,7 +17,7 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
 from multimodal_pulse.references.pixels import to_pil
-from multimodal_pulse.results.pictures.verdict import faithfulness
+from multimodal_pulse.results.pictures.verdict import faithful_words
 from multimodal_pulse.results.tracking.trackers import NullTracker
 
 Mode = Literal["offline", "online", "disabled"]
@@ -183,7 +183,7 @@ class WandbTracker(NullTracker):
 
 def _caption(record: SampleRecord) -> str:
     looks = {None: "", True: ", realistic", False: ", not realistic"}[record.realistic]
-    return f"sample {record.sample}: {faithfulness(record.lr_psnr)[0]}{looks}"
+    return f"sample {record.sample}: {faithful_words(record.status, record.lr_psnr)}{looks}"
 
 
 def _row(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Samples pasted back into the photograph from which their reference was cut out."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from multimodal_pulse.domains.faces import Frame, cut_out
 from multimodal_pulse.metrics.functional import psnr
 from multimodal_pulse.references import Reference
 from multimodal_pulse.references.alignment import Aligned
-from multimodal_pulse.references.pixels import from_pil, quantise, save_png
+from multimodal_pulse.references.pixels import from_pil, load_rgb, quantise, save_png
 from multimodal_pulse.results.pictures import photograph
 from multimodal_pulse.results.pictures.photograph import enlarged, enlargement, inside, pasted, photographs, with_sample
 
@@ -112,7 +113,9 @@ class TestPhotographs:
         picture, frame = quantise(soft(60, 72)), Frame(36, 30, 32, -20)
         save_png(picture, tmp_path / "group.png")
         square = cut_out(picture, frame, 64)
-        reference = Reference("group-face0", A(square), None, aligned=Aligned(frame, tmp_path / "group.png"))
+        reference = Reference(
+            "group-face0", A(square), None, aligned=Aligned(frame, partial(load_rgb, tmp_path / "group.png"))
+        )
         samples = torch.stack([square, torch.full_like(square, math.nan), 1 - square])
         found = photographs(reference, samples, A)
         assert list(found) == ["photo_00.png", "photo_02.png"]

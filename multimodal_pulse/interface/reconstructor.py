@@ -1,0 +1,86 @@
+"""The search as a reconstruction model of deepinv: `model(y, physics)`. It needs the optional extra `deepinv`."""
+
+from typing import Any
+
+import torch
+from deepinv.models import Reconstructor
+from torch import Tensor
+
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.validation import check_config
+from multimodal_pulse.degradation.deepinv_physics import DeepinvPhysics
+from multimodal_pulse.interface.api import as_override, own_torch
+from multimodal_pulse.interface.hydra_errors import composed
+from multimodal_pulse.references.base import Reference, References
+from multimodal_pulse.references.noise import Noise
+from multimodal_pulse.run.build import Parts, build, build_lr_noise, build_search, torch_device, trainer_options
+from multimodal_pulse.search.outcome import Outcome
+
+
+class LatentSearch(Reconstructor):
+    """Searches pictures for measurements of any linear physics of deepinv, as `upsample` does for LR pictures.
+
+    Nothing is written to the disk but the bank of a method with conditioned starts, once for each operator. The noise
+    of a `GaussianNoise` of the physics is known to the search (see `Reference.noise`).
+
+    Args:
+        method: a method of the command line.
+        num_samples: the number of samples of each measurement, K.
+        seed: fixes all random draws, together with the position of the measurement in the batch.
+        overrides: any other overrides, such as `generator="faces"` or `**{"latent_resampling.draws": 500}`.
+    Raises:
+        UserError: an override cannot be used.
+    """
+
+    def __init__(self, method: str = "faithful", num_samples: int = 1, seed: int = 0, **overrides: Any) -> None:
+        super().__init__()
+        settings = {"method": method, "num_samples": num_samples, "seed": seed, "tracking": "none"} | overrides
+        cfg, job = composed([f"{key}={as_override(value)}" for key, value in settings.items()])
+        check_config(cfg, job.choices, job.overrides)
+        self._cfg, self._built = cfg, build(cfg.generator)
+
+    def forward(self, y: Tensor, physics: Any, **kwargs: Any) -> Tensor:
+        """Returns the first sample of each measurement: y [B, 3, h, w] -> [B, 3, R, R] in [0, 1], on the device of y.
+
+        Raises:
+            UserError: the physics is not linear, or its measurements of the generator's pictures have another shape.
+        """
+        return self.samples(y, physics)[:, 0]
+
+    @own_torch()
+    def samples(self, y: Tensor, physics: Any) -> Tensor:
+        """Returns all samples of each measurement, [B, K, 3, R, R] in [0, 1]; raises as `forward`."""
+        degradation = DeepinvPhysics(physics)
+        noise_std = getattr(getattr(physics, "noise_model", None), "sigma", None)
+        noise = Noise() if noise_std is None else Noise(float(noise_std), "given")
+        # Copied: a tensor made in inference mode takes part in no gradient.
+        references = Measurements(y.detach().cpu().float().clone(), noise)
+        references.refuse_other_shape(degradation, self._built.resolution)
+        device = torch_device(self._cfg.trainer, shard_index=0)
+        lr_noise = build_lr_noise(self._cfg.lr_noise, references, self._built, degradation)
+        synthesis_noise = build(self._cfg.synthesis_noise)
+        parts = Parts(self._cfg, device, self._built, degradation, references, lr_noise, synthesis_noise)
+        outcomes: list[Outcome] = []
+        groups = [[index] for index in range(len(references))]
+        build_search(self._cfg, groups, parts).run(outcomes.append, **trainer_options(self._cfg.trainer, device))
+        return torch.stack([outcome.samples for outcome in outcomes]).to(y)
+
+
+class Measurements(References):
+    """Measurements [B, 3, h, w] as references, which are not rounded to 8 bits."""
+
+    def __init__(self, measurements: Tensor, noise: Noise) -> None:
+        super().__init__([f"measurement-{number}" for number in range(len(measurements))])
+        self._measurements, self._noise = measurements, noise
+
+    def __getitem__(self, index: int) -> Reference:
+        return Reference(self.names[index], self._measurements[index], hr=None, noise=self._noise)
+
+    def refuse_other_shape(self, degradation: DeepinvPhysics, resolution: int) -> None:
+        """Raises UserError if the degradation does not make such measurements of pictures of this resolution."""
+        expected, given = degradation.lr_shape((3, resolution, resolution)), tuple(self._measurements.shape[1:])
+        if given != expected:
+            raise UserError(
+                f"the measurements are {list(given)}, but {degradation.name} makes {list(expected)} of the generator's"
+                f" pictures of {resolution} x {resolution}."
+            )
