@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.degradation import Bicubic
 from multimodal_pulse.metrics.functional import psnr
 
 deepinv = pytest.importorskip("deepinv", reason="deepinv is not installed: pip install -e '.[deepinv]'")
@@ -27,19 +28,22 @@ def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))
 
 
-def test_a_search_on_the_built_in_generator_is_consistent_and_evaluated_by_deepinv() -> None:
-    from multimodal_pulse.degradation import Bicubic
-
+def test_a_search_on_the_built_in_generator_is_consistent() -> None:
     physics = downsampling()
-    originals = torch.stack([reference.hr for reference in Portraits(128, Bicubic(8), limit=2, split="validation")])
-    measured = physics.A(originals)
-    model = LatentSearch("explore", num_samples=2, **QUICK)
+    (portrait,) = Portraits(128, Bicubic(8), limit=1, split="validation")
+    measured = physics.A(portrait.hr[None])
+    (samples,) = LatentSearch("explore", num_samples=2, **QUICK | {"consistency.rounds": 3}).samples(measured, physics)
+    assert samples.shape == (2, 3, 128, 128) and samples.min() >= 0 and samples.max() <= 1
+    assert (samples[0] - samples[1]).abs().mean() > 0.01
+    assert psnr(physics.A(samples), measured.expand(2, -1, -1, -1)).min() > 50
+
+
+def test_deepinv_evaluates_it_as_one_of_its_models() -> None:
+    physics, model = downsampling(32, 4), LatentSearch("explore", num_samples=2, **tiny_run.GENERATOR, **QUICK)
     assert isinstance(model, deepinv.models.Reconstructor)
+    originals = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    measured = physics.A(originals)
     found = model.samples(measured, physics)
-    assert found.shape == (2, 2, 3, 128, 128) and found.min() >= 0 and found.max() <= 1
-    assert (found[:, 0] - found[:, 1]).abs().mean() > 0.01
-    for samples, y in zip(found, measured, strict=True):
-        assert psnr(physics.A(samples), y.expand(2, -1, -1, -1)).min() > 50
     with torch.inference_mode():
         assert torch.equal(model(measured, physics), found[:, 0])
     loader = DataLoader(TensorDataset(originals, measured), batch_size=2)
@@ -77,5 +81,6 @@ def test_an_operator_is_named_on_the_command_line(command, tmp_path) -> None:
 
 
 def test_an_operator_that_does_not_exist_is_refused(command) -> None:
-    status, _, errors = command("degradation=deepinv", "degradation.physics={_target_:deepinv.physics.Nothing}")
+    nothing = "degradation.physics={_target_:deepinv.physics.Nothing}"
+    status, _, errors = command("degradation=deepinv", nothing, base=tiny_run.overrides(tiny_run.GENERATOR))
     assert status == 1 and errors.count("\n") == 1 and "deepinv.physics.Nothing" in errors
