@@ -12,7 +12,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from multimodal_pulse.configuration.generator_choice import generator_for
+from multimodal_pulse.configuration.generator_choice import generator_for, suited
 
 
 @dataclass
@@ -403,6 +403,7 @@ SCHEMAS: dict[str, type] = {
 def register() -> None:
     """Registers the schemas and resolvers with Hydra; repeated calls have no effect."""
     OmegaConf.register_new_resolver("generator_for", generator_for, replace=True)
+    OmegaConf.register_new_resolver("suited", suited, replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for path, node in SCHEMAS.items():

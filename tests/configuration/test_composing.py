@@ -155,6 +155,19 @@ def test_the_default_explores_in_twenty_passes():
     assert (cfg.num_samples, cfg.steps, cfg.seed) == (4, 20, 0)
 
 
+@pytest.mark.parametrize("method", ["explore", "faithful"])
+def test_the_prior_of_faces_is_searched_longer_and_fitted_closer(method):
+    for overrides, expected in (
+        ([], (20, 0.01)),
+        (["generator=faces"], (40, 0.005)),
+        (["references=image", "references.path=there"], (40, 0.005)),
+        (["references=image", "references.path=there", "generator=portraits"], (20, 0.01)),
+        (["generator=faces", "steps=7", "objective.sigma=0.02"], (7, 0.02)),
+    ):
+        cfg, _ = composed(f"method={method}", *overrides)
+        assert (cfg.steps, cfg.objective.sigma) == expected, overrides
+
+
 def test_the_reports_combination_has_its_numbers():
     cfg, _ = composed("method=report")
     assert (cfg.num_samples, cfg.steps, cfg.seed) == (4, 200, 0)
