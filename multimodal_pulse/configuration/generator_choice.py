@@ -13,7 +13,7 @@ def generator_for(references: str) -> str:
 
 
 def suited(option: str, generator: str) -> str:
-    """Returns the variant of an option that suits a generator, else the option; conf/method/explore.yaml asks for it."""
+    """Returns the variant of an option that suits a generator, else the option; method=explore asks for it."""
     return f"{option}_{generator}" if option in _OWN_OPTIONS.get(generator, ()) else option
 
 

@@ -134,7 +134,7 @@ def test_another_configuration_is_told_by_three_keys_that_a_user_sets(tmp_path, 
         "give this one a hydra.run.dir of its own, or go on with that one by the arguments in run/overrides.yaml."
     )
     said = refusal(tmp_path / "run", "references=folder", "references.path=photos", "optimizer.lr=1")
-    assert "(references.path: not set there, photos now; " in said
+    assert "references.path: not set there, photos now; " in said
 
 
 def test_a_run_goes_on_with_the_lpips_that_it_was_begun_with(tmp_path):
