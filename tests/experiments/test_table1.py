@@ -75,7 +75,7 @@ def test_without_lpips_nothing_begins(tmp_path, monkeypatch):
 def test_an_unverified_backbone_is_refused_before_anything_begins(tmp_path, monkeypatch):
     unverified = Lpips.__new__(Lpips)
     unverified.net, unverified.sha256, unverified.verified = "alex", "0" * 64, False
-    monkeypatch.setattr(module, "_load", lambda *_: unverified)
+    monkeypatch.setattr(module, "load_lpips", lambda *_: unverified)
     with pytest.raises(UserError, match="sha256 00000000.* metrics.lpips_verify=false"):
         run_overrides(PORTRAITS, tmp_path / "run")
     assert not (tmp_path / "run").exists()
