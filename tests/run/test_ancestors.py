@@ -61,3 +61,4 @@ def test_a_search_without_a_distribution_has_nothing_to_draw_from(tmp_path, caps
     assert tiny_run.run(*OVERRIDES, "method=brgm", f"hydra.run.dir={run}") == 0
     assert tiny_run.run("draw", run) == 1
     assert "latents.safetensors: it has no distribution to draw from" in capsys.readouterr().err
+    assert not list(run.rglob("draws"))
