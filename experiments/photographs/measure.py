@@ -7,6 +7,7 @@ The same command resumes; a finished reference is never searched again.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -56,7 +57,8 @@ def table(runs: Mapping[str, Entries]) -> str:
     """Formats a row for each method: the worst saved file, then means over references with half their interval."""
     lines = [["row", "worst saved file, dB", *COLUMNS], ["---", *["---:"] * (1 + len(COLUMNS))]]
     for row, entries in runs.items():
-        worst = min(record["lr_psnr"] for entry in entries for record in entry["records"])
+        saved = [record["lr_psnr"] for entry in entries for record in entry["records"]]
+        worst = min(-math.inf if value is None else value for value in saved)  # None: its search failed
         lines.append([f"`{row}`", f"{worst:.1f}", *(_cell(of(entries), places) for of, places in COLUMNS.values())])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

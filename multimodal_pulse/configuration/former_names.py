@@ -38,8 +38,9 @@ _ONCE_FIXED: dict[str, Any] = {
 }
 """Slots and knobs that earlier versions did not have, with what these versions did."""
 
+_REPULSION = {"_target_": "multimodal_pulse.diversity.Repulsion", "metric": "pixels"}
 _ONCE_WITHOUT: dict[str, dict[str, dict[str, Any]]] = {
-    "batch_diversity": {"multimodal_pulse.diversity.Repulsion": {"metric": "pixels"}},
+    "batch_diversity": {_REPULSION["_target_"]: _REPULSION},
     "generator": {"multimodal_pulse.generator.load_file": {"domain": "photographs"}},
     "references": {
         "multimodal_pulse.references.Folder": {"recursive": False, "frame": None, "noise_std": None},
@@ -57,6 +58,8 @@ def translated(settings: Mapping[str, Any]) -> dict[str, Any]:
     for slot, classes in _ONCE_WITHOUT.items():
         if isinstance(node := renamed.get(slot), dict):
             renamed[slot] = classes.get(node.get("_target_", ""), {}) | node
+    if renamed.get("batch_diversity") == _REPULSION | {"distance": 20.0}:
+        renamed["batch_diversity"] = _REPULSION | {"distance": None}  # which has come to mean these 20 grey levels
     return {slot: copy.deepcopy(node) for slot, node in _ONCE_FIXED.items() if slot not in renamed} | renamed
 
 

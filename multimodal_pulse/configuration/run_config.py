@@ -34,7 +34,7 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
     there = read_config(path)
     if there is None:
         raise UserError(f"{path} is not this program's: give this run a hydra.run.dir of its own.")
-    now = yaml.safe_load(OmegaConf.to_yaml(cfg))
+    now = translated(yaml.safe_load(OmegaConf.to_yaml(cfg)))
     # A method only chooses options: another name for the same ones, as after a renaming, makes no other run.
     if differences(there, now, PLACE_KEYS | {"method"}):
         differing = differences(there, now, PLACE_KEYS)

@@ -22,7 +22,8 @@ class DeepinvPhysics(Degradation):
     which are as exact as the `tol` and `max_iter` of the object. Its noise model is not part of A.
 
     Args:
-        physics: the operator; its random numbers and parameters stay as they are.
+        physics: the operator; its random numbers and parameters stay as they are. Functions that it holds do not count
+            in `key`: an operator made of functions of your own should be a class of its own, whose name counts.
     Raises:
         UserError: the object has no adjoint or no pseudo-inverse, or (when used) its measurements are no pictures.
     """
@@ -34,7 +35,7 @@ class DeepinvPhysics(Degradation):
                 f" with {', '.join(_NEEDED)}."
             )
         self._copies: dict[tuple[torch.dtype, torch.device], Any] = {}
-        self._physics = copy.deepcopy(physics).requires_grad_(False)
+        self._physics = copy.deepcopy(physics).requires_grad_(False).eval()  # `training` would count in the key
         self.name = f"deepinv's {type(physics).__name__}"
         self.sentence = f"The picture is degraded by {self.name}."
 

@@ -34,8 +34,6 @@ class Result:
         diversity: the RMS distance between two samples, in grey levels; None for a single sample.
         records: the lines of records.jsonl, one per sample.
         folder: the absolute path of the reference's folder, with grid.png and all other files.
-        photographs: the whole picture with each sample pasted into the place of the face, float32 RGB [3, H, W] in
-            [0, 1]; None for a failed sample. Empty if no face was cut out.
         others: the results of the other faces in the picture, from left to right.
     """
 
@@ -45,8 +43,18 @@ class Result:
     diversity: float | None
     records: Sequence[Mapping[str, Any]]
     folder: Path
-    photographs: Sequence[Tensor | None] = ()
     others: Sequence["Result"] = ()
+
+    @property
+    def photographs(self) -> list[Tensor | None]:
+        """The whole picture with each sample pasted into the place of the face, float32 RGB [3, H, W] in [0, 1].
+
+        None for a failed sample; empty if no face was cut out. They are read from the folder each time, since those of
+        all faces of a group, of 16 million pixels each, would fill the memory.
+        """
+        paths = [self.folder / f"photo_{record['sample']:02d}.png" for record in self.records]
+        there = [path.exists() for path in paths]
+        return [load_rgb(path) if exists else None for path, exists in zip(paths, there, strict=True) if any(there)]
 
     def __repr__(self) -> str:
         """Returns one line, with shapes instead of pictures."""
@@ -128,7 +136,6 @@ def _result(run_dir: Path, entry: Mapping[str, Any]) -> Result:
     """Reads the result of one reference, which has this record.json, from its folder."""
     folder = (run_dir / "references" / entry["reference"]).absolute()
     records = entry["records"]
-    pasted = [folder / f"photo_{record['sample']:02d}.png" for record in records]
     return Result(
         images=torch.stack([load_rgb(folder / f"sr_{record['sample']:02d}.png") for record in records]),
         lr=load_rgb(folder / "lr.png"),
@@ -136,7 +143,6 @@ def _result(run_dir: Path, entry: Mapping[str, Any]) -> Result:
         diversity=entry["diversity"]["rms"],
         records=records,
         folder=folder,
-        photographs=tuple(load_rgb(path) if path.exists() else None for path in pasted if entry.get("aligned")),
     )
 
 

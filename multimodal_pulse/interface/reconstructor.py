@@ -1,9 +1,11 @@
 """The search as a reconstruction model of deepinv: `model(y, physics)`. It needs the optional extra `deepinv`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from deepinv.models import Reconstructor
+from deepinv.physics import GaussianNoise
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
@@ -21,7 +23,8 @@ class LatentSearch(Reconstructor):
     """Searches pictures for measurements of any linear physics of deepinv, as `upsample` does for LR pictures.
 
     Nothing is written to the disk but the bank of a method with conditioned starts, once for each operator. The noise
-    of a `GaussianNoise` of the physics is known to the search (see `Reference.noise`).
+    of a `GaussianNoise` of the physics, of one standard deviation or one for each measurement, is known to the search
+    (see `Reference.noise`).
 
     Args:
         method: a method of the command line.
@@ -51,10 +54,8 @@ class LatentSearch(Reconstructor):
     def samples(self, y: Tensor, physics: Any) -> Tensor:
         """Returns all samples of each measurement, [B, K, 3, R, R] in [0, 1]; raises as `forward`."""
         degradation = DeepinvPhysics(physics)
-        noise_std = getattr(getattr(physics, "noise_model", None), "sigma", None)
-        noise = Noise() if noise_std is None else Noise(float(noise_std), "given")
         # Copied: a tensor made in inference mode takes part in no gradient.
-        references = Measurements(y.detach().cpu().float().clone(), noise)
+        references = Measurements(y.detach().cpu().float().clone(), _noise(physics, len(y)))
         references.refuse_other_shape(degradation, self._built.resolution)
         device = torch_device(self._cfg.trainer, shard_index=0)
         lr_noise = build_lr_noise(self._cfg.lr_noise, references, self._built, degradation)
@@ -66,15 +67,23 @@ class LatentSearch(Reconstructor):
         return torch.stack([outcome.samples for outcome in outcomes]).to(y)
 
 
+def _noise(physics: Any, measurements: int) -> list[Noise]:
+    """Returns the noise of each measurement, as far as it is Gaussian: other noise has another likelihood."""
+    model = getattr(physics, "noise_model", None)
+    if not isinstance(model, GaussianNoise):
+        return [Noise()] * measurements
+    return [Noise(std, "given") for std in torch.as_tensor(model.sigma).flatten().expand(measurements).tolist()]
+
+
 class Measurements(References):
     """Measurements [B, 3, h, w] as references, which are not rounded to 8 bits."""
 
-    def __init__(self, measurements: Tensor, noise: Noise) -> None:
+    def __init__(self, measurements: Tensor, noise: Sequence[Noise]) -> None:
         super().__init__([f"measurement-{number}" for number in range(len(measurements))])
         self._measurements, self._noise = measurements, noise
 
     def __getitem__(self, index: int) -> Reference:
-        return Reference(self.names[index], self._measurements[index], hr=None, noise=self._noise)
+        return Reference(self.names[index], self._measurements[index], hr=None, noise=self._noise[index])
 
     def refuse_other_shape(self, degradation: DeepinvPhysics, resolution: int) -> None:
         """Raises UserError if the degradation does not make such measurements of pictures of this resolution."""

@@ -173,6 +173,8 @@ def render(folder: Path) -> None:
 
 def draw(folder: Path, count: int) -> None:
     """Draws further samples of a reference, or of all in a run directory, from the distributions that were fitted."""
+    if count < 1:
+        raise UserError(f"--count={count} must be at least 1.")
     say_loading("PyTorch and the generator of the run")
     from multimodal_pulse.results.pictures.redraw import draw_folder, reference_folders
     from multimodal_pulse.run.build import renderer_loader

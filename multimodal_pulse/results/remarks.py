@@ -22,7 +22,7 @@ def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None, 
         scores: from `metrics.evaluate`.
         exact: whether the samples went through the exact consistency step.
         outside: from `references.base.outside`, that the picture lies outside of what the generator knows, or None.
-        noise_std: the standard deviation of the reference's noise, which samples should not have; 0: it has none.
+        noise_std: the standard deviation of the noise that the consistency step leaves out; 0: none.
     """
     found = [] if outside is None else [f"{outside[0].upper()}{outside[1:]}."]
     statuses = {record.status for record in scores.records}
@@ -33,7 +33,7 @@ def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None, 
             "No picture gives exactly this reference, which has too much contrast or detail: its LR-PSNR is at most"
             f" {bound:.1f} dB.{nearest}"
         )
-    elif "loose" in statuses and noise_std:
+    elif "loose" in statuses and noise_std and not outcome.reference.noise.std:  # else "loose" allows for the noise
         found.append(
             f"Not faithful to every pixel of a reference with noise of standard deviation {noise_std:g}, and not meant"
             " to be: the samples leave out what consistency=noisy takes for noise."

@@ -22,9 +22,12 @@ from multimodal_pulse.search.timing import STEPS, Timing, time_search
 
 
 def trial(cfg: DictConfig, groups: Sequence[Sequence[int]]) -> tuple[DictConfig, Sequence[Sequence[int]]]:
-    """The configuration and the groups of a trial: the first group, for a few steps."""
+    """The configuration and the groups of a trial: the first group, for a few steps.
+
+    No sample leaves a trial early: steps of few samples would be timed for those of all.
+    """
     short = cfg.copy()
-    short.steps = min(STEPS, cfg.steps)
+    short.steps, short.target_lr_psnr = min(STEPS, cfg.steps), None
     return short, groups[:1]
 
 

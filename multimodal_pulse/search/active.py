@@ -42,7 +42,8 @@ class Active:
 
     def spread(self, losses: Tensor) -> Tensor:
         """Returns the losses of all problems, [P], from those of the active ones; NaN for the others."""
-        return losses.new_full((self._all,), math.nan).index_put((losses.new_tensor(self._problems).long(),), losses)
+        problems = torch.tensor(self._problems, dtype=torch.long, device=losses.device)
+        return losses.new_full((self._all,), math.nan).index_put((problems,), losses)
 
     def after_pass(self, fidelity: Tensor) -> None:
         """Counts a pass of the active samples.

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from multimodal_pulse.base.errors import UserError
+
 
 class Joint(Optimizer):
     """Gives the samples of each problem a common Parameter per variable, and moves it by an optimiser of its own.
@@ -19,6 +21,9 @@ class Joint(Optimizer):
             variable has a shape that no other has.
         make: makes the optimiser of a problem, from its common Parameters, [K, ...] each, and K.
         lr: the learning rate, of which a schedule takes a share.
+
+    Raises:
+        UserError: in a step: the first variable has a shape that another has, which is not differentiated.
     """
 
     def __init__(
@@ -45,6 +50,8 @@ class Joint(Optimizer):
             for variable, joint in zip(variables, common, strict=True):
                 joint.copy_(torch.stack(list(variable)))
                 gradients = [parameter.grad for parameter in variable if parameter.grad is not None]
+                if len(gradients) not in (0, len(variable)):  # several variables, of which one is not differentiated
+                    raise UserError("optimizer=ranger21_of_batch does not suit this latent_space: choose another one.")
                 joint.grad = torch.stack(gradients) if gradients else None
             for group in optimizer.param_groups:
                 group["lr"] = self.param_groups[0]["lr"]

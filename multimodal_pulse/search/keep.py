@@ -62,7 +62,6 @@ class BestIterate:
         if not self._trace:
             self._lowest, self._fidelity = torch.empty_like(score), torch.empty_like(fidelity)
             self._step = torch.empty_like(fidelity, dtype=torch.long)
-            self._shown = images.detach()
         if self._begins:
             # Infinity, not the first score: a NaN there would never be replaced.
             self._lowest[rows] = self._fidelity[rows] = torch.inf
@@ -76,8 +75,9 @@ class BestIterate:
             self.variables[name] = _replaced(self.variables[name], rows, wanted, value)
         everywhere = torch.ones_like(wanted)
         self._trace.append(_replaced(self._trace[-1], rows, everywhere, fidelity) if self._trace else fidelity)
-        if self._film_steps:
-            self._shown = _replaced(self._shown, rows, everywhere, images.detach())
+        if self._film_steps:  # else no picture stays in memory
+            shown = images.detach()
+            self._shown = _replaced(self._shown, rows, everywhere, shown) if len(self._trace) > 1 else shown
         if step in self._film_steps:
             self._film.append(self._shown.clamp(0, 1).cpu())
 

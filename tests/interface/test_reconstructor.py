@@ -63,6 +63,20 @@ def test_known_noise_is_not_projected_onto() -> None:
     assert errors[0] > errors[1] + 10
 
 
+def test_every_measurement_has_its_own_noise_and_noise_that_is_not_gaussian_is_not_known() -> None:
+    measured = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)).expand(2, -1, -1, -1)
+    model = LatentSearch("explore", **tiny_run.GENERATOR, **QUICK | {"latent_resampling.draws": 50})
+    errors = {}
+    for name, noise in {
+        "two": deepinv.physics.GaussianNoise(torch.tensor([0.0, 0.1])),
+        "other": deepinv.physics.PoissonGaussianNoise(gain=0.1, sigma=0.1),
+    }.items():
+        physics = downsampling(32, 4, noise_model=noise)
+        errors[name] = psnr(physics.A(model(measured, physics)), measured).tolist()
+    assert errors["two"][0] > errors["two"][1] + 10
+    assert min(errors["other"]) > errors["two"][1] + 10
+
+
 def test_other_measurements_are_refused() -> None:
     model = LatentSearch("explore", **tiny_run.GENERATOR, **QUICK)
     with pytest.raises(UserError, match=r"measurements are \[3, 4, 4\], but deepinv's Downsampling makes \[3, 8, 8\]"):

@@ -99,6 +99,7 @@ def test_what_is_no_network_is_not_recorded_and_a_good_file_can_take_its_place(f
         ),
         (["render"], "are required: folder"),
         (["draw"], "are required: folder"),
+        (["draw", "nowhere", "--count", "0"], "--count=0 must be at least 1"),
         (["draw", "nowhere"], "nowhere is not the folder of a finished reference"),
         (["merge"], "are required: shard"),
         (["convert", "a.pkl", "b.pt"], "b.pt must end in .safetensors"),

@@ -9,6 +9,7 @@ from torch import Tensor
 from multimodal_pulse.degradation.bicubic import Bicubic
 from multimodal_pulse.metrics import NullLpips, Scores, evaluate
 from multimodal_pulse.references.base import Reference, degraded, outside
+from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.results.remarks import promised_db, remarks
 from multimodal_pulse.search.consistency import ExactConsistency
 from multimodal_pulse.search.outcome import Outcome, round_samples
@@ -57,6 +58,13 @@ def reference() -> Reference:
 def test_nothing_is_remarked_on_faithful_samples(reference: Reference):
     assert said(outcome(reference, near(reference)), exact=True) == []
     assert said(outcome(reference, near(reference), noise_std=0.1)) == []
+
+
+def test_noise_that_the_bound_of_a_reference_allows_for_is_no_excuse(reference: Reference):
+    of_option = outcome(reference, FAR)
+    of_reference = dataclasses.replace(of_option, reference=dataclasses.replace(reference, noise=Noise(0.01, "given")))
+    [excuse], [reason] = (remarks(one, scored(one, False), False, None, 0.01) for one in (of_option, of_reference))
+    assert "not meant to be" in excuse and "not meant to be" not in reason and "more steps" in reason
 
 
 def test_the_noise_is_named_where_it_is_the_reason(reference: Reference):

@@ -61,3 +61,10 @@ def test_a_search_without_a_distribution_has_nothing_to_draw_from(tmp_path, caps
     assert tiny_run.run(*OVERRIDES, "method=brgm", f"hydra.run.dir={run}") == 0
     assert tiny_run.run("draw", run) == 1
     assert "latents.safetensors: it has no distribution to draw from" in capsys.readouterr().err
+    assert not list(run.rglob("draws"))
+
+
+def test_the_optimizer_of_a_whole_batch_is_refused_for_distributions(tmp_path, capsys):
+    words = ("method=brgm_variational", "optimizer=ranger21_of_batch", f"hydra.run.dir={tmp_path / 'run'}")
+    assert tiny_run.run(*OVERRIDES, *words) == 1
+    assert "optimizer=ranger21_of_batch does not suit this latent_space" in capsys.readouterr().err

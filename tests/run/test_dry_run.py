@@ -48,6 +48,16 @@ def test_a_dry_run_takes_no_more_steps_than_the_run_and_tracks_nothing(command, 
     assert "step 3/3" in errors and "1 reference (shard 1 of 2) in 1 group of 1, 1 sample of each" in said
 
 
+def test_no_sample_leaves_a_trial_early(command, tmp_path):
+    arguments = ("method=report", "num_samples=1", "target_lr_psnr=1", f"hydra.run.dir={tmp_path / 'run'}")
+    status, _, errors = command(*arguments, "dry_run=true")
+    assert status == 0 and "step 3/3" in errors
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["target_lr_psnr"] == 1
+    assert command(*arguments)[0] == 0
+    record = read(tmp_path / "run" / "references" / "test_000000" / "record.json")
+    assert record["records"][0]["steps"] == 1
+
+
 @pytest.mark.parametrize("overrides", [("method=bicubic",), ("method=bicubic", "search=mean_image")])
 def test_a_dry_run_of_a_method_that_does_not_search(overrides, command, tmp_path):
     status, said, errors = command(*overrides, "dry_run=true", f"hydra.run.dir={tmp_path / 'run'}")

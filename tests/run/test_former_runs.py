@@ -5,11 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+from omegaconf import OmegaConf
 from PIL import Image
 from places import ROOT
 
+from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_job
 from multimodal_pulse.configuration.former_names import translated
+from multimodal_pulse.configuration.run_config import refuse_another_config
 from multimodal_pulse.results.pictures.redraw import render_folder
 from multimodal_pulse.run.build import load_renderer
 from multimodal_pulse.run.run import run
@@ -36,6 +40,20 @@ def test_it_is_resumed(former):
     assert report.metrics["num_references"] == 2
     assert pixels(former / "references" / "test_000000") == before and len(before) == 4
     assert (former / "references" / "test_000001" / "record.json").is_file()
+
+
+@pytest.mark.parametrize("said", [[], ["batch_diversity.distance=20"]])
+def test_a_run_of_explore_from_before_the_repulsion_had_metrics_is_resumed(said, tmp_path):
+    overrides = ["method=explore", "references=image", "references.path=a.png"]
+    cfg, _ = compose_job([*overrides, *said], tmp_path)
+    there = yaml.safe_load(OmegaConf.to_yaml(cfg))
+    del there["target_lr_psnr"], there["references"]["noise_std"], there["batch_diversity"]["metric"]
+    there["batch_diversity"]["distance"] = 20.0
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(there))
+    refuse_another_config(tmp_path, cfg)
+    for other in ("batch_diversity.distance=10", "batch_diversity.metric=features"):
+        with pytest.raises(UserError, match="another configuration"):
+            refuse_another_config(tmp_path, compose_job([*overrides, other], tmp_path)[0])
 
 
 def test_its_pictures_are_drawn_again(former):

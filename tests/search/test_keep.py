@@ -63,3 +63,8 @@ def test_film_frames_are_spread_from_the_first_step_to_the_last():
     assert best.film[:, 0, 0, 0, 0].tolist() == [torch.tensor(s / 10).item() for s in (0, 4, 8)]
     assert observed(torch.rand(2, 1), film_frames=5).film_steps == [0, 1]
     assert observed(torch.rand(2, 1)).film is None
+
+
+def test_no_picture_stays_in_memory_without_a_film():
+    best = observed(torch.rand(2, 5))
+    assert not [name for name, value in vars(best).items() if torch.is_tensor(value) and value.shape == (5, 3, 4, 4)]

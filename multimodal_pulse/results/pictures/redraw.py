@@ -154,7 +154,7 @@ def draw_folder(folder: Path, load: Callable[[Mapping[str, Any]], Renderer], cou
     Args:
         folder: the folder of a finished reference.
         load: as for `render_folder`.
-        count: the number of draws.
+        count: the number of draws, at least 1.
 
     Yields: the written files.
 
@@ -165,7 +165,6 @@ def draw_folder(folder: Path, load: Callable[[Mapping[str, Any]], Renderer], cou
     lr, settings = load_rgb(folder / "lr.png"), entry["settings"]
     with _said_to_be_of(folder / "record.json"):
         std = _noise(entry).std
-    (folder / "draws").mkdir(exist_ok=True)
     for number in range(count):
         with _said_to_be_of(folder / "latents.safetensors"):
             rng = stream(settings.get("seed", 0), entry["reference"], number, "draw")
@@ -174,6 +173,7 @@ def draw_folder(folder: Path, load: Callable[[Mapping[str, Any]], Renderer], cou
             samples, _ = round_samples(found, renderer.degradation)
         decibels = lr_psnr(samples, lr, renderer.degradation).item()
         path = folder / "draws" / f"draw_{number:04d}.png"
+        path.parent.mkdir(exist_ok=True)
         texts = sample_texts(entry["reference"], number, decibels, settings)
         save_png(samples[0], path, texts[f"sr_{number:02d}.png"])
         yield path
@@ -198,11 +198,8 @@ def _opened(
         )
     with _said_to_be_of(folder / "latents.safetensors"):
         # A search in double precision saves doubles, but the loaded generator has single precision.
-        return (
-            entry,
-            renderer,
-            {name: value.float() for name, value in load_file(folder / "latents.safetensors").items()},
-        )
+        latents = {name: value.float() for name, value in load_file(folder / "latents.safetensors").items()}
+    return entry, renderer, latents
 
 
 def _noise(entry: Mapping[str, Any]) -> Noise:
