@@ -17,7 +17,7 @@ def physics(kind: str) -> torch.nn.Module:
         return deepinv.physics.Downsampling(img_size=SHAPE, factor=2, filter="bicubic", max_iter=200, tol=1e-6)
     if kind == "blur":
         # Narrow, so that its inverse is not ruled by rounding.
-        kernel = deepinv.physics.functional.blur.gaussian_blur(sigma=0.5)
+        kernel = deepinv.physics.functional.blur.gaussian_blur(sigma=(0.5, 0.5))
         return deepinv.physics.Blur(filter=kernel, padding="circular", max_iter=200, tol=1e-6)
     mask = (torch.rand(SHAPE, generator=torch.Generator().manual_seed(0)) < 0.6).float()
     return deepinv.physics.Inpainting(img_size=SHAPE, mask=mask)
