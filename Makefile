@@ -24,7 +24,7 @@ $(INSTALLED_DEV): $(INSTALLED)
 	touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/python run.py method=combined noise.lr_std=0.108
+	$(BIN)/python run.py
 
 test: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

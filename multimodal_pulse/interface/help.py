@@ -31,7 +31,11 @@ says so. After Ctrl-C (status 130) or SIGTERM (143) the same command with the sa
 hydra.sweep.dir) does what is missing.
 """
 
-FURTHER_KNOBS = {"references": ("image", "folder"), "generator": ("file",)}
+SLOTS = """\
+Slots (slot=option). * stands in conf/config.yaml; a method, by default explore, chooses other options of several slots,
+and --cfg job shows what was chosen:"""
+
+FURTHER_KNOBS = {"references": ("image", "folder"), "generator": ("file",), "batch_diversity": ("repulsion",)}
 """Options that are not the default and whose keys are shown all the same."""
 
 
@@ -48,7 +52,7 @@ def help_text() -> str:
         for slot, default in slots().items()
         for option in options(slot)
     ]
-    parts = [USAGE, "Knobs (key = default):", *lines, "", "Slots (slot=option, * the default):", *choices]
+    parts = [USAGE, "Knobs (key = default):", *lines, "", SLOTS, *choices]
     return "\n".join(parts)
 
 

@@ -115,10 +115,10 @@ def as_decoded(image: Picture, frame: Sequence[int] | None = None) -> Decoded:
         except (OSError, ValueError) as error:
             raise UserError(f"the image cannot be read: {error}.") from error
     if isinstance(image, np.ndarray):
-        return _part(_rgb(_channels_first(image)), frame)
+        return _part(_rgb(_channels_first(image), image.shape), frame)
     if isinstance(image, Tensor):
         image = image.detach().cpu()
-        return _part(_rgb(image.squeeze(0) if image.ndim == 4 else image), frame)
+        return _part(_rgb(image.squeeze(0) if image.ndim == 4 else image, image.shape), frame)
     raise UserError(f"the image is of type {type(image).__name__}: give a path, Pillow picture, array or tensor.")
 
 
@@ -137,12 +137,11 @@ def _channels_first(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.reshape(*array.shape[:2], -1).copy()).permute(2, 0, 1)
 
 
-def _rgb(image: Tensor) -> Tensor:
-    """Converts [1, 3 or 4, H, W], uint8 or float, to RGB with values n / 255."""
+def _rgb(image: Tensor, given: Sequence[int]) -> Tensor:
+    """Converts [1, 3 or 4, H, W], uint8 or float, to RGB with values n / 255; `given` is its shape as given."""
     if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
         raise UserError(
-            f"the image has shape {list(image.shape)} (channels first): 1, 3 or 4 channels are needed,"
-            " last in an array and first in a tensor."
+            f"the image has shape {list(given)}: 1, 3 or 4 channels are needed, last in an array and first in a tensor."
         )
     if not image.numel():
         raise UserError(f"the image has shape {list(image.shape)}: it has no pixels.")

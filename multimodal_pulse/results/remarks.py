@@ -40,9 +40,21 @@ def remarks(outcome: Outcome, scores: Scores, exact: bool, outside: str | None, 
         )
     elif "loose" in statuses:
         found.append(_why_not_faithful(outcome))
+    elif exact and _left_far(outcome, scores):
+        found.append(
+            "Some samples agree with the reference only because of consistency=exact: the search itself left them below"
+            f" {outcome.reference.ok_lr_psnr_db:.3g} dB, and what was put in shows as blur, smudges or ghost edges."
+            " More steps may help, but not with what the generator does not know."
+        )
     if "failed" in statuses:
         found.append("A sample failed, because its search diverged: a smaller optimizer.lr may help.")
     return found
+
+
+def _left_far(outcome: Outcome, scores: Scores) -> bool:
+    """Returns whether a sample was not faithful as the search found it."""
+    found = [record.lr_psnr_found for record in scores.records]
+    return any(value is not None and value < outcome.reference.ok_lr_psnr_db for value in found)
 
 
 def _why_not_faithful(outcome: Outcome) -> str:
@@ -55,5 +67,5 @@ def _why_not_faithful(outcome: Outcome) -> str:
         )
     return (
         "Not faithful, because the method did not bring the samples near enough to the reference: more steps may,"
-        " and consistency=exact makes them agree with it."
+        " or a higher target_lr_psnr where one was given, and consistency=exact makes them agree with it."
     )

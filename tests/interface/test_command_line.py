@@ -310,6 +310,8 @@ def test_help_shows_the_values_of_the_default_configuration():
             "references.recursive",
             "generator.path",
             "generator.domain",
+            "batch_diversity.metric",
+            "batch_diversity.distance",
         ):  # of options that are not the default
             default = OmegaConf.select(cfg, knob)
             default = OmegaConf.to_container(default) if OmegaConf.is_config(default) else default

@@ -76,6 +76,15 @@ def test_the_noise_is_named_where_it_is_the_reason(reference: Reference):
     assert said(outcome(reference, FAR, noise_std=0.01)) == [search]
 
 
+def test_what_only_the_consistency_step_made_faithful_is_said(reference: Reference):
+    of_search = dataclasses.replace(outcome(reference, near(reference)), lr_found=DEGRADATION(FAR))
+    [sentence] = said(of_search, exact=True)
+    assert "below 27 dB" in sentence and "More steps may help" in sentence
+    one_of_two = torch.cat([FAR[:1], near(reference)[:1]])
+    assert said(dataclasses.replace(of_search, lr_found=DEGRADATION(one_of_two)), exact=True) == [sentence]
+    assert said(outcome(reference, near(reference)), exact=True) == []
+
+
 def test_one_sentence_serves_all_references_of_which_it_is_true(reference: Reference):
     one_of_two = torch.cat([FAR[:1], near(reference)[:1]])
     assert said(outcome(reference, FAR)) == said(outcome(reference, one_of_two)) != []

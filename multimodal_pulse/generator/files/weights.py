@@ -108,8 +108,8 @@ def present(name: str, patience: Patience = PATIENCE) -> Path:
             _fetch(network, patience)
     except DownloadError as error:
         raise UserError(
-            f"{network.address} {error}: fetch it by another way and put it at {network.path}; generator=portraits"
-            " works now, without it."
+            f"{network.address} {error}: fetch it by another way and put it at {network.path}; generator=faces"
+            " (photographs) and generator=portraits (drawn ones) work now, without it."
         ) from error
     except OSError as error:
         raise UserError(

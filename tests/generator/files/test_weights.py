@@ -132,7 +132,7 @@ def test_without_a_network_one_line_says_what_to_do(monkeypatch, capsys):
         said = refusal()
     assert said == (
         f"{FFHQ256.address} cannot be reached (Connection refused): fetch it by another way and put it at"
-        f" {FFHQ256.path}; generator=portraits works now, without it."
+        f" {FFHQ256.path}; generator=faces (photographs) and generator=portraits (drawn ones) work now, without it."
     )
     assert capsys.readouterr() == ("", "")
 
@@ -151,7 +151,7 @@ def test_what_a_server_does_wrong_is_said_with_the_remedy(server, cache, does, w
         setattr(server, name, value)
     said = refusal()
     assert said.startswith(f"{FFHQ256.address} {words}")
-    assert f"put it at {FFHQ256.path}; generator=portraits works now" in said
+    assert f"put it at {FFHQ256.path}; generator=faces (photographs)" in said
     assert not FFHQ256.path.exists()
 
 
