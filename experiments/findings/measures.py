@@ -1,6 +1,7 @@
 """Measure every finished point from its run directories: measures.csv, a line for each point, seed and portrait.
 
     python experiments/findings/measures.py
+    python experiments/findings/measures.py --keep    # lines of points whose runs are not here stay as they are
 
 Realism needs the SqueezeNet 1.1 backbone of torchvision in TORCH_HOME; without it, its column is empty.
 """
@@ -154,19 +155,33 @@ def refuse_mixed(rows: Sequence[Mapping]) -> None:
         )
 
 
+def measured_before(path: Path) -> Mapping[tuple[str, str], list[Mapping]]:
+    """Returns the lines of a measures.csv, by point and seed."""
+    lines: dict[tuple[str, str], list[Mapping]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            lines.setdefault((row["point"], row["seed"]), []).append(row)
+    return lines
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
     parser.add_argument("--out", type=Path, default=MEASURES)
+    parser.add_argument("--keep", action="store_true", help="keep the lines of points whose runs are not there")
     args = parser.parse_args(arguments)
+    before = measured_before(args.out) if args.keep else {}
     try:
         is_real = realism(resolution=128)
-        rows = [
-            {"point": point, "seed": seed} | {key: _short(value) for key, value in values.items()}
-            for point in tqdm(POINTS, desc="points")
-            for seed in SEEDS
-            for values in measure(run_dir(args.runs, point, seed), is_real)
-        ]
+        rows: list[Mapping] = []
+        for point in tqdm(POINTS, desc="points"):
+            for seed in SEEDS:
+                folder = run_dir(args.runs, point, seed)
+                if not folder.exists() and (point, str(seed)) in before:
+                    rows += before[point, str(seed)]
+                    continue
+                for values in measure(folder, is_real):
+                    rows.append({"point": point, "seed": seed} | {key: _short(value) for key, value in values.items()})
         refuse_mixed(rows)
     except UserError as error:
         sys.exit(f"measures: {error}")

@@ -160,6 +160,23 @@ def test_runner_does_what_is_missing(scripts, tmp_path, capsys) -> None:
         assert f"no point begins with {chosen[1]}" in capsys.readouterr().err
 
 
+def test_lines_of_points_whose_runs_are_gone_are_kept_on_request(scripts, tmp_path, monkeypatch) -> None:
+    measures, points = scripts["measures"], scripts["points"]
+    monkeypatch.setattr(measures, "realism", lambda resolution: lambda samples: 0.25)
+    path = measured(scripts, tmp_path / "measures.csv", True)
+    before = path.read_text().splitlines()
+    arguments = ["--runs", str(tmp_path / "runs"), "--out", str(path)]
+    with pytest.raises(SystemExit, match="0 of its references"):
+        measures.main(arguments)
+    measures.main([*arguments, "--keep"])
+    assert path.read_text().splitlines() == before
+    name = "lr_noise/0.2"
+    run_overrides([*points.COMMON, *points.POINTS[name], *TINY, "seed=0"], points.run_dir(tmp_path / "runs", name, 0))
+    with pytest.raises(SystemExit, match="different generator weights"):
+        measures.main([*arguments, "--keep"])
+    assert path.read_text().splitlines() == before
+
+
 # --- verdicts ----------------------------------------------------------------------------------------------------
 
 
