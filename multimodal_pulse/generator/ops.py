@@ -38,7 +38,7 @@ def upsample(x: Tensor) -> Tensor:
     return x
 
 
-def conv_upsample(x: Tensor, weight: Tensor) -> Tensor:
+def conv_upsample(x: Tensor, weight: Tensor, blur: Tensor) -> Tensor:
     """Convolves by 3 x 3 at twice the resolution, then applies the filter. [N, I, H, W] -> [N, O, 2H, 2W].
 
     A transposed convolution of stride 2 inserts the zeros and convolves in one step.
@@ -46,9 +46,10 @@ def conv_upsample(x: Tensor, weight: Tensor) -> Tensor:
     Args:
         x: the features.
         weight: [O, I, 3, 3].
+        blur: the filter with gain 4, [O, 1, 4, 4], see `blur_filter`.
     """
     doubled = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    return F.conv2d(doubled, blur_filter(x, weight.shape[0], gain=4.0), padding=1, groups=weight.shape[0])
+    return F.conv2d(doubled, blur, padding=1, groups=weight.shape[0])
 
 
 def squared_weight(weight: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from multimodal_pulse.generator.ops import (
     affine_activation,
+    blur_filter,
     conv_upsample,
     demodulation,
     fully_connected_activation,
@@ -149,6 +150,7 @@ class SynthesisLayer(nn.Module):
     """A layer with modulated 3 x 3 convolution, noise, bias and leaky ReLU ([K20] figure 2d)."""
 
     noise_const: Tensor
+    blur: Tensor | None
     weight_squared: Tensor | None
 
     def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool, clamp: float | None):
@@ -160,10 +162,13 @@ class SynthesisLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer("noise_const", _normal(resolution, resolution))
-        self.register_buffer("weight_squared", None, persistent=False)  # filled by `freeze`
+        self.register_buffer("blur", None, persistent=False)  # these two are filled by `freeze`
+        self.register_buffer("weight_squared", None, persistent=False)
 
     def freeze(self) -> None:
-        """Computes once what depends on the weights only."""
+        """Computes once what depends on the weights only, so that no step waits for a device to be sent the filter."""
+        if self.up:
+            self.blur = self._blur()
         self.weight_squared = squared_weight(self.weight.detach())
 
     def forward(self, x: Tensor, w: Tensor, noise_map: Tensor) -> Tensor:
@@ -171,9 +176,16 @@ class SynthesisLayer(nn.Module):
         style = self.affine(w)
         weight_squared = squared_weight(self.weight) if self.weight_squared is None else self.weight_squared
         x = scale_channels(x, style)
-        x = conv_upsample(x, self.weight) if self.up else F.conv2d(x, self.weight, padding=1)
+        if self.up:
+            x = conv_upsample(x, self.weight, self._blur() if self.blur is None else self.blur)
+        else:
+            x = F.conv2d(x, self.weight, padding=1)
         noise = noise_map * self.noise_strength
         return affine_activation(x, demodulation(style, weight_squared), noise, self.bias, self.clamp)
+
+    def _blur(self) -> Tensor:
+        """Makes the filter that follows a doubling of the resolution."""
+        return blur_filter(self.weight, len(self.weight), gain=4.0)
 
 
 class ToRGB(nn.Module):

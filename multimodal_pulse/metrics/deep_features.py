@@ -3,17 +3,20 @@
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018, equation (1).
 """
 
-import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-Net = Literal["alex", "squeeze", "vgg"]
+from multimodal_pulse.metrics.backbones import OUTPUTS, Net, backbone
 
 _EPSILON = 1e-8  # under the root of a feature vector's length, as torchmetrics has it
+# Of the colours of ImageNet in [-1, 1], as the authors of LPIPS have them.
+_MEAN, _STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
 @dataclass(frozen=True)
@@ -78,30 +81,42 @@ class PerceptualDistance(Protocol):
 
 
 class FeatureNetwork(nn.Module):
-    """An ImageNet backbone with LPIPS's learned weights, both as torchmetrics loads them.
+    """An ImageNet backbone with LPIPS's learned weights, which torchmetrics ships.
 
     Args:
-        net: "alex", "squeeze" or "vgg"; its weights must be in torch.hub's folder.
+        net: "alex", "squeeze" or "vgg".
+        path: the file of the backbone's weights, see `backbones.backbone`.
     """
 
-    def __init__(self, net: Net) -> None:
-        from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
+    _mean: Tensor
+    _std: Tensor
 
+    def __init__(self, net: Net, path: Path) -> None:
         super().__init__()
-        # Building torchvision's network draws random weights before it reads the file; that must not move a stream.
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            lpips: Any = LearnedPerceptualImagePatchSimilarity(net).net
-        self._colour_scale = lpips.scaling_layer
-        self._backbone: nn.Module = lpips.net
+        self._outputs = OUTPUTS[net]
+        self._backbone = backbone(net, path)
         # The heads hold squares: sum_c w_c (a_c - b_c)^2 is a squared distance of features times the root of w.
-        roots = [head.model[-1].weight.sqrt() for head in lpips.lins]
+        roots = [head.sqrt() for head in torch.load(_heads(net), map_location="cpu", weights_only=True).values()]
         self._roots = nn.ParameterList([nn.Parameter(root, requires_grad=False) for root in roots])
+        self.register_buffer("_mean", torch.tensor(_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("_std", torch.tensor(_STD)[:, None, None], persistent=False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Returns the layers of the `Features` of pictures [N, 3, H, W] in [0, 1]."""
-        activations = self._backbone(self._colour_scale(2 * x - 1))
+        x = (2 * x - 1 - self._mean) / self._std
+        activations = []
+        for number, layer in enumerate(self._backbone):
+            x = layer(x)
+            if number in self._outputs:
+                activations.append(x)
         return [
             layer * root / (layer.square().sum(dim=1, keepdim=True) + _EPSILON).sqrt()
             for layer, root in zip(activations, self._roots, strict=True)
         ]
+
+
+def _heads(net: Net) -> Path:
+    """Returns the file of the learned weights; the package is found and not imported, which takes a second."""
+    package = find_spec("torchmetrics")
+    assert package is not None and package.origin is not None  # a dependency
+    return Path(package.origin).parent / "functional" / "image" / "lpips_models" / f"{net}.pth"

@@ -1,7 +1,7 @@
 """LPIPS, the learned perceptual distance, with a backbone that may not be available.
 
-Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018, through torchmetrics,
-which has the linear heads. The backbone is torchvision's ImageNet network. Its file is looked for in torch.hub's folder
+Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018, with the linear heads that
+torchmetrics ships. The weights of the backbone are those of torchvision. Their file is looked for in torch.hub's folder
 (`$TORCH_HOME/hub/checkpoints`) and downloaded if that is allowed. Without it every distance is None, never a made-up
 number.
 """
@@ -19,16 +19,17 @@ from torch import Tensor
 from multimodal_pulse.base.download import DownloadError, Patience, download
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import file_sha256
-from multimodal_pulse.metrics.deep_features import FeatureNetwork, Features, Net
+from multimodal_pulse.metrics.backbones import Net
+from multimodal_pulse.metrics.deep_features import FeatureNetwork, Features
 
 logger = logging.getLogger(__name__)
 
-_BACKBONES = {
-    "alex": "AlexNet_Weights.DEFAULT",
-    "squeeze": "SqueezeNet1_1_Weights.DEFAULT",
-    "vgg": "VGG16_Weights.DEFAULT",
+_ADDRESSES = {
+    "alex": "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+    "squeeze": "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+    "vgg": "https://download.pytorch.org/models/vgg16-397923af.pth",
 }
-"""Their weights, as torchvision calls them."""
+"""Where torchvision publishes their weights."""
 
 MEGABYTES = {"alex": 233, "squeeze": 5, "vgg": 528}
 """The sizes of the files of their weights."""
@@ -73,6 +74,7 @@ class Lpips:
 
     Args:
         net: "alex", "squeeze" or "vgg".
+        path: the backbone's file.
         sha256: the sha256 of the backbone's file.
         verified: whether it begins as the name of the file says.
 
@@ -80,11 +82,11 @@ class Lpips:
         network: the backbone, through which gradients flow.
     """
 
-    def __init__(self, net: Net, sha256: str, verified: bool) -> None:
+    def __init__(self, net: Net, path: Path, sha256: str, verified: bool) -> None:
         self.net = net
         self.sha256 = sha256
         self.verified = verified
-        self.network = FeatureNetwork(net)
+        self.network = FeatureNetwork(net, path)
         self._too_small_said = False
 
     @property
@@ -162,8 +164,8 @@ def build_lpips(
         raise UserError("metrics.lpips_net=null, but metrics.lpips_required=true: choose a backbone, or set it false.")
     if net is None:
         return NullLpips(net, "switched off")
-    if net not in _BACKBONES:
-        raise UserError(f"metrics.lpips_net={net} is unknown; choose one of {', '.join(_BACKBONES)}, or null for none.")
+    if net not in _ADDRESSES:
+        raise UserError(f"metrics.lpips_net={net} is unknown; choose one of {', '.join(_ADDRESSES)}, or null for none.")
     lpips = load_lpips(net, backbone_file(net), download_seconds)
     if isinstance(lpips, NullLpips):
         if required:
@@ -195,9 +197,7 @@ def backbone_file(net: str) -> Path:
 
 def _address(net: str) -> str:
     """Returns the URL of a backbone's weights."""
-    from torchvision.models import get_weight
-
-    return get_weight(_BACKBONES[net]).url
+    return _ADDRESSES[net]
 
 
 @cache
@@ -213,7 +213,7 @@ def load_lpips(net: str, path: Path, download_seconds: float) -> Lpips | NullLpi
         return _absent(net, path, why, "its weights cannot be kept")
     try:
         sha256 = file_sha256(path)
-        lpips = Lpips(cast(Net, net), sha256, verified=sha256.startswith(promised_prefix(path)))
+        lpips = Lpips(cast(Net, net), path, sha256, verified=sha256.startswith(promised_prefix(path)))
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         why = f"the file of its weights is damaged ({_why(error)})"
         return _absent(net, path, why, "the file of its weights is damaged")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from multimodal_pulse.metrics.backbones import backbone
 from multimodal_pulse.metrics.lpips import backbone_file
 
 NEIGHBOURS = 5
@@ -18,15 +19,9 @@ def squeezenet() -> torch.nn.Module:
     """Returns the convolutions of SqueezeNet 1.1, from the file that LPIPS uses.
 
     Raises:
-        OSError: the file is not available.
+        OSError, RuntimeError, EOFError, pickle.UnpicklingError: the file is missing or damaged.
     """
-    from torchvision.models import squeezenet1_1
-
-    # Building the network draws random weights before the file is read; that must not move a stream.
-    with torch.random.fork_rng(devices=[]):
-        network = squeezenet1_1()
-    network.load_state_dict(torch.load(backbone_file("squeeze"), weights_only=True))
-    return network.features.eval()
+    return backbone("squeeze", backbone_file("squeeze"))
 
 
 @torch.no_grad()

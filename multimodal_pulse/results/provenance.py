@@ -12,7 +12,7 @@ import torch
 from multimodal_pulse.results.json_files import write_json
 
 _VERSIONS_OF = (
-    "multimodal-pulse", "torch", "torchvision", "torchmetrics", "pytorch-lightning", "pytorch-optimizer", "hydra-core",
+    "multimodal-pulse", "torch", "torchmetrics", "pytorch-lightning", "pytorch-optimizer", "hydra-core",
     "safetensors", "numpy", "pillow", "wandb",
 )  # fmt: skip
 

@@ -42,7 +42,10 @@ class Active:
 
     def spread(self, losses: Tensor) -> Tensor:
         """Returns the losses of all problems, [P], from those of the active ones; NaN for the others."""
-        problems = torch.tensor(self._problems, dtype=torch.long, device=losses.device)
+        if len(losses) == self._all:
+            return losses
+        # The first sample of each active problem tells its number: nothing is sent to the device in a step.
+        problems = self.index[:: self._samples] // self._samples  # type: ignore[index, operator]
         return losses.new_full((self._all,), math.nan).index_put((problems,), losses)
 
     def after_pass(self, fidelity: Tensor) -> None:

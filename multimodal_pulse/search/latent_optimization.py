@@ -36,6 +36,7 @@ from multimodal_pulse.generator.spaces.space import Space
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search.active import Active
 from multimodal_pulse.search.after_step import AfterStep, Step
+from multimodal_pulse.search.allocator import freed_memory_kept
 from multimodal_pulse.search.consistency import Consistency
 from multimodal_pulse.search.keep import BestIterate
 from multimodal_pulse.search.objective import AnyObjective, Iterate, squared_error
@@ -307,7 +308,7 @@ class LatentOptimization(pl.LightningModule):
         self.position, self._halved = 0, [False] * len(self.groups)
         dtype = next(self.generator.parameters()).dtype
         try:
-            with quiet_lightning():
+            with quiet_lightning(), freed_memory_kept():
                 while not self._fits(**trainer_options):
                     self._halve()
         finally:

@@ -73,7 +73,7 @@ class LBFGS(Optimizer):
         self.slope = torch.where(accepted, slope, self.slope)
         lr = self.param_groups[0]["lr"]
         unknown = (self.rho == 0).all(dim=0)  # no curvature yet: a move of a chosen length down the gradient
-        newton = torch.where(unknown, self.first_move / self.gradient.norm(dim=1).clamp(min=1e-30), 1.0)
+        newton = (self.first_move / self.gradient.norm(dim=1).clamp(min=1e-30)).masked_fill(~unknown, 1.0)
         self.length = torch.where(accepted, lr * newton, refused_length)
         self.trial = self.accepted + self.length[:, None] * self.direction
         self._scatter(self.trial)
@@ -103,7 +103,7 @@ class LBFGS(Optimizer):
             alphas.append(alpha)
         # The scale of the initial estimate, eq. (7.20); 1 where nothing is known.
         scale = 1 / (self.rho[-1] * self.y[-1].square().sum(dim=1))
-        q = torch.where(self.rho[-1] > 0, scale, 1.0)[:, None] * q
+        q = scale.masked_fill(self.rho[-1] <= 0, 1.0)[:, None] * q
         for s, y, rho, alpha in zip(self.s, self.y, self.rho, reversed(alphas), strict=True):
             beta = rho * (y * q).sum(dim=1)
             q = q + (alpha - beta)[:, None] * s

@@ -6,7 +6,7 @@ import torch
 from reference_files import FOLDER, needs_reference
 
 from multimodal_pulse.generator import Architecture, Generator, StyleGAN2, load_generator, untrained
-from multimodal_pulse.generator.ops import conv_upsample, upsample
+from multimodal_pulse.generator.ops import blur_filter, conv_upsample, upsample
 
 TOLERANCE = 1e-4  # of the largest absolute value
 
@@ -79,7 +79,8 @@ def test_upsample_is_zero_insertion_and_the_binomial_filter():
 
 def test_conv_upsample_keeps_a_constant_image_constant_inside():
     weight = torch.randn(4, 3, 3, 3, dtype=torch.float64)
-    result = conv_upsample(torch.ones(1, 3, 8, 8, dtype=torch.float64), weight)
+    ones = torch.ones(1, 3, 8, 8, dtype=torch.float64)
+    result = conv_upsample(ones, weight, blur_filter(ones, len(weight), gain=4.0))
     expected = weight.sum(dim=(1, 2, 3))
     torch.testing.assert_close(result[0, :, 4:12, 4:12], expected[:, None, None].expand(4, 8, 8))
 

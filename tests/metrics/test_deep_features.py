@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import SHARED
 from torch import Tensor
 from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
 
+from multimodal_pulse.metrics.backbones import OUTPUTS, Net, backbone
 from multimodal_pulse.metrics.deep_features import Features
 from multimodal_pulse.metrics.lpips import Lpips, build_lpips
 from multimodal_pulse.references.pixels import load_rgb
@@ -143,3 +145,17 @@ def test_features_do_not_depend_on_the_other_pictures_or_autocast(lpips: Lpips, 
     distances = features.pairwise()
     assert distances.isnan().tolist() == [True, True, False]
     assert distances[2] == whole.pairwise()[2]
+
+
+@pytest.mark.parametrize("net", ["alex", "squeeze", "vgg"])
+def test_backbones_are_those_of_torchvision(net: Net, tmp_path: Path):
+    make = {"alex": torchvision.models.alexnet, "squeeze": torchvision.models.squeezenet1_1}
+    expected = make.get(net, torchvision.models.vgg16)().eval()
+    torch.save(expected.state_dict(), tmp_path / "random.pth")
+    own = backbone(net, tmp_path / "random.pth")
+    x = torch.rand(2, 3, 64, 48)
+    for layer, other in zip(own, expected.features, strict=False):
+        x, y = layer(x.clone()), other(x.clone())
+        torch.testing.assert_close(x, y)
+    assert len(own) == OUTPUTS[net][-1] + 1 >= len(expected.features) - 1
+    assert not any(weight.requires_grad for weight in own.parameters())

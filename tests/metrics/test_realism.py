@@ -7,9 +7,9 @@ import torch
 from tiny_run import read
 
 from multimodal_pulse.domains.portraits.renderer import render_seeds, split_seeds
-from multimodal_pulse.domains.real_pictures import real_pictures
+from multimodal_pulse.domains.real_pictures import kept_features, real_pictures
 from multimodal_pulse.metrics import NullRealism, Realism, build_realism, realism
-from multimodal_pulse.metrics.manifold import squeezenet
+from multimodal_pulse.metrics.manifold import features, squeezenet
 
 DOMAIN = "rendered portraits"
 
@@ -41,6 +41,15 @@ def test_a_failed_sample_has_no_realism_and_does_not_touch_the_others(portraits:
     before = measured.of(samples)
     samples[1, 0, 3, 3] = math.nan
     assert measured.of(samples) == [before[0], None, *before[2:]]
+
+
+def test_the_features_that_are_shipped_are_those_of_the_real_portraits(torch_home: Path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    shipped = kept_features(DOMAIN, 128)
+    assert shipped is not None and len(shipped) == realism.REAL_PICTURES
+    own = features([next(real_pictures(DOMAIN, 128, 25))], squeezenet())
+    torch.testing.assert_close(shipped[:25], own, rtol=2e-3, atol=1e-3)  # shipped in half precision
+    assert kept_features(DOMAIN, 64) is None
 
 
 def test_real_pictures_are_looked_at_once(portraits: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,7 +4,12 @@ from pathlib import Path
 
 from multimodal_pulse.generator import Generator, load_generator
 
+DOMAIN = "rendered portraits"
 WEIGHTS = Path(__file__).with_name("prior.safetensors")
+REAL_FEATURES = Path(__file__).with_name("real_features.safetensors")
+"""SqueezeNet's features of 2000 portraits of the validation split, so that no first run has to render them."""
+
+RESOLUTION = 128
 
 
 def load_prior() -> Generator:
@@ -13,6 +18,6 @@ def load_prior() -> Generator:
     Raises:
         CheckpointError: the weights file of the package is missing or damaged.
     """
-    generator = load_generator(WEIGHTS, domain="rendered portraits")
+    generator = load_generator(WEIGHTS, domain=DOMAIN)
     generator.companions = WEIGHTS.parent
     return generator

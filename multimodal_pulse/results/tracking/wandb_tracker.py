@@ -101,7 +101,7 @@ class WandbTracker(NullTracker):
             quiet = {} if self._mode == "online" else {"WANDB_ERROR_REPORTING": "false"}
             try:
                 # W&B's own process reads these when it starts, and refuses a WANDB_MODE that it does not know.
-                with _environment(quiet | {"WANDB_MODE": self._mode}):
+                with _environment(quiet | {"WANDB_MODE": self._mode}), _without_launch():
                     self.run = wandb.init(
                         project=self._project,
                         dir=self.run_dir,
@@ -256,6 +256,23 @@ def _is_writable(folder: str | None) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def _without_launch() -> Iterator[None]:
+    """Spares `wandb.init` the import of W&B Launch, which takes longer than all else there and has no inputs here."""
+    from wandb.sdk.wandb_run import Run
+
+    name = "_detect_and_apply_job_inputs"
+    inner = getattr(Run, name, None)
+    if inner is None or "wandb.sdk.launch" in sys.modules:
+        yield
+        return
+    setattr(Run, name, lambda run: None)
+    try:
+        yield
+    finally:
+        setattr(Run, name, inner)
 
 
 @contextmanager

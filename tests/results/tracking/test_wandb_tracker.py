@@ -44,6 +44,23 @@ def test_a_file_that_is_being_written_is_read_as_far_as_it_goes(tmp_path: Path, 
         assert found == whole[: len(found)]
 
 
+def test_opening_it_does_not_import_wandb_launch_and_leaves_wandb_as_it_is(tmp_path: Path):
+    program = (
+        "import sys\n"
+        "from wandb.sdk.wandb_run import Run\n"
+        "from multimodal_pulse.results.tracking import WandbTracker\n"
+        "before = Run._detect_and_apply_job_inputs\n"
+        f"tracker = WandbTracker({str(tmp_path / 'run')!r})\n"
+        "with tracker:\n"
+        "    assert 'wandb.sdk.launch' not in sys.modules\n"
+        "    assert Run._detect_and_apply_job_inputs is before\n"
+        "tracker.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    records_of(next((tmp_path / "run").rglob("*.wandb")))
+
+
 @pytest.mark.parametrize("home", [None, "/dev/null"])
 def test_a_run_needs_no_home_folder(home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     forget_wandb_settings(monkeypatch, tmp_path)
