@@ -3,23 +3,22 @@
 import pickle
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
-from torchvision.models import alexnet, squeezenet1_1
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.metrics.backbones import Net, backbone
 from multimodal_pulse.metrics.lpips import backbone_file
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 """A folder beside this checkout, with photographs and the networks' convolutions."""
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_NETWORKS = {"squeezenet": (squeezenet1_1, "squeezenet1_1", "squeeze"), "alexnet": (alexnet, "alexnet", "alex")}
+_NETWORKS: dict[str, tuple[str, Net]] = {"squeezenet": ("squeezenet1_1", "squeeze"), "alexnet": ("alexnet", "alex")}
 
 
 def places(name: str) -> list[Path]:
     """Returns the files in which the weights of "squeezenet" or "alexnet" are looked for, the first one first."""
-    _, file, net = _NETWORKS[name]
+    file, net = _NETWORKS[name]
     return [SHARED / "lpips" / f"{file}_features.pth", backbone_file(net)]
 
 
@@ -37,15 +36,12 @@ def frozen_features(name: str) -> nn.Module:
             f"the weights of {name} are missing: they were looked for in {looked}; put torchvision's file at the last"
             " place, or set TORCH_HOME to a folder that has it in hub/checkpoints."
         )
-    with torch.random.fork_rng(devices=[]):  # building the network draws weights; that must not move a stream
-        network = _NETWORKS[name][0]().features
     try:
-        state = torch.load(found, weights_only=True)
-        prefix = "features."
-        network.load_state_dict({key.removeprefix(prefix): value for key, value in state.items() if prefix in key})
+        network = backbone(_NETWORKS[name][1], found)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise UserError(f"{found} is damaged: replace it by torchvision's file of {name}.") from error
-    return network.eval().requires_grad_(False)
+    # LPIPS ends before AlexNet's last pooling, which the figures have always been measured behind.
+    return nn.Sequential(*network, nn.MaxPool2d(3, 2)).eval() if name == "alexnet" else network
 
 
 def normalised(images: Tensor) -> Tensor:

@@ -10,13 +10,14 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from figures import figures_of, generate
-from torchvision.utils import save_image
+from sheets import tiled
 from training import Training
 
 from multimodal_pulse.base.files import atomic_file
 from multimodal_pulse.base.progress_bar import progress_bar
 from multimodal_pulse.generator import save_generator
 from multimodal_pulse.interface.signals import ENDING
+from multimodal_pulse.references.pixels import to_pil
 
 SHEET = range(32)
 """The seeds of a sheet."""
@@ -59,7 +60,7 @@ class Evaluate(pl.Callback):
         with (self._folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
         with atomic_file(self._folder / f"sheet-{training.seen:08d}.png") as partial:
-            save_image(images[: len(SHEET)], partial)
+            to_pil(tiled(images[: len(SHEET)], columns=8, between=0.0)).save(partial, format="PNG")
 
 
 class Keep(pl.Callback):

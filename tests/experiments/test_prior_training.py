@@ -20,6 +20,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from places import ROOT, SHARED
 from torch import Tensor
+from torchvision.models import alexnet, squeezenet1_1
+from torchvision.utils import make_grid
 
 from multimodal_pulse.base.errors import Terminated, UserError
 from multimodal_pulse.domains.portraits import load_prior
@@ -490,6 +492,26 @@ def test_sheets_pair_pictures_and_stay_small(scripts, tmp_path):
 
 
 @needs_backbones
+@pytest.mark.parametrize("columns", [1, 3, 7, 8])
+def test_a_sheet_is_that_of_torchvision(scripts, columns):
+    images = torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = make_grid(images, nrow=columns, padding=2, pad_value=0.5)
+    assert torch.equal(scripts.sheets.tiled(images, columns, between=0.5), expected)
+
+
+@needs_backbones
+@pytest.mark.parametrize("name, torchvisions", [("alexnet", alexnet), ("squeezenet", squeezenet1_1)])
+def test_the_features_are_those_of_torchvision(scripts, name, torchvisions):
+    images = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    network = torchvisions().features.eval()
+    file = next(place for place in scripts.backbones.places(name) if place.exists())
+    weights = torch.load(file, weights_only=True)
+    network.load_state_dict(
+        {key.removeprefix("features."): value for key, value in weights.items() if "features." in key}
+    )
+    assert torch.equal(scripts.backbones.frozen_features(name)(images.clone()), network(images.clone()))
+
+
 def test_an_evaluation_reports_every_figure(scripts, train, pictures, tmp_path):
     train(tmp_path / "own", "images=4")
     options = [f"weights={tmp_path / 'own' / 'folder-32.safetensors'}", f"path={pictures}", f"out={tmp_path / 'out'}"]
