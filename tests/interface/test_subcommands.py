@@ -124,7 +124,7 @@ def test_a_run_without_a_network_says_what_to_do_in_one_line(say, tmp_path, monk
     network = NETWORKS["ffhq256"]
     assert status == 1 and said.count("\n") == 1
     assert said.startswith(f"multimodal-pulse: {network.address} cannot be reached (")
-    assert f"put it at {network.path}; generator=portraits works now" in said
+    assert f"put it at {network.path}; generator=faces (photographs)" in said
     assert [path for path in tmp_path.rglob("*") if path.is_file() and "cache" not in path.parts] == []
 
 

@@ -38,7 +38,7 @@ def test_its_pictures_are_faces_of_the_resolution_that_realism_knows():
     generator = load_prior()
     assert (generator.domain, generator.resolution) == (DOMAIN, RESOLUTION)
     assert kept_features(DOMAIN, RESOLUTION).shape == (404, 512)
-    assert kept_features(DOMAIN, 256) is None and kept_features("rendered portraits", RESOLUTION) is None
+    assert kept_features(DOMAIN, 256) is None and kept_features("photographs/cats", RESOLUTION) is None
     z = torch.randn(2, generator.z_dim, generator=torch.Generator().manual_seed(0))
     images = generator.synthesis(generator.mapping(z), None)
     assert images.shape == (2, 3, RESOLUTION, RESOLUTION) and images.std() > 0.1
