@@ -37,7 +37,7 @@ def shown(cell: Estimate | float | None, places: int) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, Estimate):
-        return f"{cell.mean:.{places}f} ± {(cell.high - cell.low) / 2:.{places}f}"
+        return cell.plus_minus(places)
     return f"{cell:.{places}f}"
 
 

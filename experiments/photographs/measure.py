@@ -9,7 +9,7 @@ The same command resumes; a finished reference is never searched again.
 import argparse
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,48 +27,44 @@ from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.results.records import read_entries
 
-sys.path.append(str(HERE.parent / "prior_training"))
+sys.path += [str(HERE.parent / "prior_training"), str(HERE.parent / "methods")]
+from columns import COLUMNS
 from sheets import save_sheet
 
 Entries = Sequence[Mapping[str, Any]]
 
 
-def mean_of_samples(key: str) -> Callable[[Entries], list[float]]:
-    """Returns a function from the records of the references to the mean of a score over the samples of each."""
-    return lambda entries: [
-        float(np.mean([record[key] for record in entry["records"] if record[key] is not None] or [np.nan]))
-        for entry in entries
-    ]
-
-
-COLUMNS: Mapping[str, tuple[Callable[[Entries], list[float]], int]] = {
-    "found, dB": (mean_of_samples("lr_psnr_found"), 1),
-    "PSNR, dB": (mean_of_samples("psnr"), 2),
-    "SSIM": (mean_of_samples("ssim"), 3),
-    "LPIPS": (mean_of_samples("lpips"), 3),
-    "realism": (mean_of_samples("realistic"), 2),
-    "mean of 4, dB": (lambda entries: [entry["mean_image_psnr"] for entry in entries], 2),
-    "distance": (lambda entries: [entry["diversity"]["rms"] for entry in entries], 1),
+SHOWN = {
+    "found, dB": "lr_psnr_found",
+    "PSNR, dB": "psnr",
+    "SSIM": "ssim",
+    "LPIPS": "lpips",
+    "realism": "realism",
+    "mean of 4, dB": "mean_image_psnr",
+    "distance": "distance",
 }
-"""What the table shows: the value of each reference, and the decimals."""
+"""What the table shows: the measures of `experiments/methods`, under shorter names."""
+
+
+def values(key: str, entries: Entries) -> np.ndarray:
+    """Returns a measure of each reference; NaN where it does not exist."""
+    return np.array([COLUMNS[key].of(entry) for entry in entries], dtype=float)
 
 
 def table(runs: Mapping[str, Entries]) -> str:
     """Formats a row for each method: the worst saved file, then means over references with half their interval."""
-    lines = [["row", "worst saved file, dB", *COLUMNS], ["---", *["---:"] * (1 + len(COLUMNS))]]
+    lines = [["row", "worst saved file, dB", *SHOWN], ["---", *["---:"] * (1 + len(SHOWN))]]
     for row, entries in runs.items():
         saved = [record["lr_psnr"] for entry in entries for record in entry["records"]]
         worst = min(-math.inf if value is None else value for value in saved)  # None: its search failed
-        lines.append([f"`{row}`", f"{worst:.1f}", *(_cell(of(entries), places) for of, places in COLUMNS.values())])
+        lines.append([f"`{row}`", f"{worst:.1f}", *(_cell(key, entries) for key in SHOWN.values())])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _cell(values: Sequence[float | None], places: int) -> str:
-    there = np.array(values, dtype=float)
-    if np.isnan(there).all():
-        return "-"
-    found = estimate(there[~np.isnan(there)])
-    return f"{found.mean:.{places}f} ± {(found.high - found.low) / 2:.{places}f}"
+def _cell(key: str, entries: Entries) -> str:
+    there = values(key, entries)
+    there = there[~np.isnan(there)]
+    return estimate(there).plus_minus(COLUMNS[key].places) if len(there) else "-"
 
 
 def against_bicubic(runs: Mapping[str, Entries]) -> str:
@@ -78,8 +74,7 @@ def against_bicubic(runs: Mapping[str, Entries]) -> str:
         if row == "bicubic":
             continue
         (psnr, base_psnr), (lpips, base_lpips) = (
-            (np.array(mean_of_samples(key)(entries)), np.array(mean_of_samples(key)(runs["bicubic"])))
-            for key in ("psnr", "lpips")
+            (values(key, entries), values(key, runs["bicubic"])) for key in ("psnr", "lpips")
         )
         lines += f"- `{row}` against `bicubic`: PSNR {estimate(psnr - base_psnr):2} dB, LPIPS"
         lines += f" {estimate(lpips / base_lpips):2} times its.\n"

@@ -21,6 +21,10 @@ class Estimate:
         mean, low, high = (f"{value:.{places}f}" for value in (self.mean, self.low, self.high))
         return f"{mean} ({low} to {high})"
 
+    def plus_minus(self, places: int) -> str:
+        """Returns the mean and half the width of its interval, in so many decimals."""
+        return f"{self.mean:.{places}f} ± {(self.high - self.low) / 2:.{places}f}"
+
 
 def estimate(values: ArrayLike) -> Estimate:
     """Computes the mean and its 95 % interval by the percentile bootstrap over references (Efron, 1979).
