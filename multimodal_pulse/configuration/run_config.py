@@ -16,7 +16,7 @@ CONFIG_FILE = "config.yaml"
 OVERRIDES_FILE = "overrides.yaml"
 MOST_DIFFERENCES = 3
 """The most keys that an error message names; the others are counted."""
-DECIDED = ("metrics.lpips_net", "degradation.factor")
+DECIDED = ("metrics.lpips_net", "degradation.factor", "trainer.precision")
 """Keys whose `auto` is decided once, when a run begins; its config.yaml has what was decided."""
 PLACE_KEYS = frozenset({"trainer.device", "trainer.price_per_hour", "dry_run"})
 """Keys that do not change the results of a run: it may be resumed with other values."""
@@ -48,7 +48,7 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
 def as_begun(run_dir: Path, cfg: DictConfig) -> DictConfig:
     """Returns the configuration with the values that a run was begun with in place of `auto`, see `DECIDED`.
 
-    What `auto` chooses depends on the files of the machine and on the pictures, and one run needs one of it.
+    What `auto` chooses depends on the machine, its files and the pictures, and one run needs one of it.
     """
     path = run_dir / CONFIG_FILE
     left = [key for key in DECIDED if OmegaConf.select(cfg, key) == AUTO]

@@ -285,7 +285,9 @@ class Wandb(Option):
     limit: int = MISSING
 
 
-Precision = StrEnum("Precision", {"32-true": "32-true", "bf16-mixed": "bf16-mixed", "64-true": "64-true"})
+Precision = StrEnum(
+    "Precision", {"auto": "auto", "32-true": "32-true", "bf16-mixed": "bf16-mixed", "64-true": "64-true"}
+)
 
 
 class Accelerator(StrEnum):

@@ -15,6 +15,7 @@ from multimodal_pulse.interface.api import as_override, own_torch
 from multimodal_pulse.interface.hydra_errors import composed
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.noise import Noise
+from multimodal_pulse.run.arithmetic import with_precision
 from multimodal_pulse.run.build import Parts, build, build_lr_noise, build_search, torch_device, trainer_options
 from multimodal_pulse.search.outcome import Outcome
 
@@ -58,12 +59,13 @@ class LatentSearch(Reconstructor):
         references = Measurements(y.detach().cpu().float().clone(), _noise(physics, len(y)))
         references.refuse_other_shape(degradation, self._built.resolution)
         device = torch_device(self._cfg.trainer, shard_index=0)
-        lr_noise = build_lr_noise(self._cfg.lr_noise, references, self._built, degradation)
-        synthesis_noise = build(self._cfg.synthesis_noise)
-        parts = Parts(self._cfg, device, self._built, degradation, references, lr_noise, synthesis_noise)
+        cfg, why_precision = with_precision(self._cfg, device)
+        lr_noise = build_lr_noise(cfg.lr_noise, references, self._built, degradation)
+        synthesis_noise = build(cfg.synthesis_noise)
+        parts = Parts(cfg, why_precision, device, self._built, degradation, references, lr_noise, synthesis_noise)
         outcomes: list[Outcome] = []
         groups = [[index] for index in range(len(references))]
-        build_search(self._cfg, groups, parts).run(outcomes.append, **trainer_options(self._cfg.trainer, device))
+        build_search(cfg, groups, parts).run(outcomes.append, **trainer_options(cfg.trainer, device))
         return torch.stack([outcome.samples for outcome in outcomes]).to(y)
 
 

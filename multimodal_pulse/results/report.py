@@ -161,6 +161,12 @@ def say_begun(run_dir: Path) -> None:
     print(f"run: {short(run_dir)}", file=sys.stderr, flush=True)
 
 
+def say_precision(precision: str, reason: str | None) -> None:
+    """Prints to stderr the precision that was chosen for the search, and why; nothing if the user chose it."""
+    if reason is not None:
+        print(f"precision: {precision}, since {reason} (trainer.precision=... chooses another)", file=sys.stderr)
+
+
 def say_resumed(finished: int, references: int, unusable: int = 0) -> None:
     """Prints to stderr how many references of a resumed run were finished already; nothing for a new run."""
     if finished and finished + unusable == references:

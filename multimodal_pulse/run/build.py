@@ -36,6 +36,7 @@ from multimodal_pulse.references.in_memory import Picture, as_rgb, picture_size
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import ForgivingTracker, NullTracker
+from multimodal_pulse.run.arithmetic import with_precision
 from multimodal_pulse.run.picture_sizes import lr_sides, picture_files
 from multimodal_pulse.search.active import Active, ActiveUntil
 from multimodal_pulse.search.outcome import Search
@@ -106,11 +107,13 @@ class Parts:
 
     Attributes:
         cfg: the configuration, in which what was left to the program is decided.
+        why_precision: why the precision was chosen; None if the configuration has one.
         device: the device of the search.
         generator, degradation, references, lr_noise, synthesis_noise: the objects of the slots with these names.
     """
 
     cfg: DictConfig
+    why_precision: str | None
     device: torch.device
     generator: Generator
     degradation: Degradation
@@ -130,6 +133,7 @@ def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
         UserError: something in the configuration, or something it names, cannot be used.
     """
     device = torch_device(cfg.trainer, cfg.shard.index)
+    cfg, why_precision = with_precision(cfg, device)
     generator = build(cfg.generator)
     cfg, why, faces = with_factor(cfg, generator, picture)
     degradation = build(cfg.degradation)
@@ -139,7 +143,7 @@ def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
     synthesis_noise = build(cfg.synthesis_noise)
     # A trial draw: what this generator does not support is refused now, not during the search.
     synthesis_noise.draw(generator, cfg.seed, references.names[0], num_samples=1)
-    return Parts(cfg, device, generator, degradation, references, lr_noise, synthesis_noise)
+    return Parts(cfg, why_precision, device, generator, degradation, references, lr_noise, synthesis_noise)
 
 
 def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:

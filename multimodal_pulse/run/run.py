@@ -22,7 +22,7 @@ from multimodal_pulse.results.pictures.restore import restore_pictures
 from multimodal_pulse.results.plan import Plan, refuse_another_run, write_plan_once
 from multimodal_pulse.results.provenance import write_provenance
 from multimodal_pulse.results.records import ReferenceFolders, check_entries, derive, finished
-from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_resumed, say_unusable
+from multimodal_pulse.results.report import Notices, Report, report, say_begun, say_precision, say_resumed, say_unusable
 from multimodal_pulse.results.tracking.trackers import NullTracker
 from multimodal_pulse.run.blind import with_degradation_found
 from multimodal_pulse.run.build import (
@@ -31,6 +31,7 @@ from multimodal_pulse.run.build import (
     build_tracker,
     renderer_loader,
     rendering_settings,
+    searches_latents,
     trainer_options,
 )
 from multimodal_pulse.run.dry_run import dry_run, trial
@@ -124,6 +125,8 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     with only_writer(job.run_dir), tracker:
         write_config_once(job.run_dir, cfg, job.overrides)
         say_begun(job.run_dir)
+        if groups and searches_latents(cfg):
+            say_precision(cfg.trainer.precision, parts.why_precision)
         write_plan_once(job.run_dir, plan)
         restore_pictures(job.run_dir, earlier, renderer_loader())
         if groups:  # a process with nothing left to search adds no provenance
@@ -133,6 +136,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
                 device=parts.device,
                 weights_sha256=parts.generator.sha256,
                 generator=job.choices["generator"],
+                precision={"chosen": str(cfg.trainer.precision), "because": parts.why_precision},
             )
         callbacks = [SearchProgress(), Curves(tracker, plan.label)]
         try:

@@ -25,7 +25,13 @@ GENERATOR: dict[str, Any] = {
     "generator.mapping_layers": 1,
     "generator.channel_max": 8,
 }
-TINY = GENERATOR | {"degradation.factor": 4, "steps": 3, "metrics.lpips_net": None, "tracking": "none"}
+TINY = GENERATOR | {
+    "degradation.factor": 4,
+    "steps": 3,
+    "metrics.lpips_net": None,
+    "tracking": "none",
+    "trainer.precision": "32-true",  # on every machine
+}
 """Without LPIPS and without tracking, as keyword arguments of `upsample`."""
 OVERRIDES = overrides(TINY)
 """The same for the command line."""
