@@ -126,6 +126,7 @@ class ReferenceFolders:
             "seconds": outcome.seconds,
             "group": outcome.group,
             "halved": outcome.halved,
+            "stopped": outcome.stopped,
             "selected": outcome.selected,
             "lpips_backbone": self._lpips_state,
             "realism_backbone": self._realism_state,

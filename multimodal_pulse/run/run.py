@@ -3,8 +3,10 @@
 The configuration `cfg` stays in this package; everything below gets plain arguments.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -41,8 +43,11 @@ from multimodal_pulse.run.space import refuse_full_disk, refuse_full_memory
 from multimodal_pulse.search.outcome import Outcome, Recorder
 from multimodal_pulse.search.stuck import stuck
 
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
-def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
+
+def run(cfg: DictConfig, job: Job, picture: Picture | None = None, callbacks: Sequence["pl.Callback"] = ()) -> Report:
     """Searches, scores and records every reference of a run; in an existing run directory, only the missing ones.
 
     Unusable input is refused before the run directory is touched and before LPIPS, which may have to be downloaded.
@@ -52,6 +57,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         cfg: the configuration, without Hydra's own node, after `check_config`.
         job: the run directory and the overrides of the configuration.
         picture: replaces the file of `references=image`.
+        callbacks: Lightning's, which watch the search, or end it by `stop` of their `pl_module`; a trial has none.
 
     Raises:
         UserError: something in the configuration, or something it names, cannot be used.
@@ -138,10 +144,11 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
                 generator=job.choices["generator"],
                 precision={"chosen": str(cfg.trainer.precision), "because": parts.why_precision},
             )
-        callbacks = [SearchProgress(), Curves(tracker, plan.label)]
         try:
             search.run(
-                recorder(tracker, job.run_dir), callbacks=callbacks, **trainer_options(cfg.trainer, parts.device)
+                recorder(tracker, job.run_dir),
+                callbacks=[SearchProgress(), Curves(tracker, plan.label), *callbacks],
+                **trainer_options(cfg.trainer, parts.device),
             )
         finally:
             metrics = derive(job.run_dir, plan.references, missing)

@@ -82,6 +82,10 @@ class LatentOptimization(pl.LightningModule):
         group: the references of the current group.
         stage: the current stage.
         outcomes: the outcomes of the last finished group.
+        images: the images of the last pass, [A, 3, R, R], not clamped, for a callback that watches the search, in
+            `on_train_batch_end`; None before the first pass of a group.
+        rows: the numbers of these A samples within the batch.
+        stopped: whether `stop` was called.
     """
 
     def __init__(
@@ -125,6 +129,9 @@ class LatentOptimization(pl.LightningModule):
         self.recorder: Recorder = lambda outcome: None
         self.group: list[Reference] = []
         self.outcomes: list[Outcome] = []
+        self.images: Tensor | None = None
+        self.rows: list[int] = []
+        self.stopped = False
         # Lightning asks for an optimiser before the first group exists; this is a placeholder until then.
         self.variables = {"latent": Variable(torch.zeros(num_samples, 1, 1))}
 
@@ -132,7 +139,7 @@ class LatentOptimization(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Begins a group: makes its targets, noise maps and initial latents."""
-        self.started = time.perf_counter()
+        self.started, self.images = time.perf_counter(), None
         self.group = [self.references[index] for index in self.groups[self.position]]
         k, seed, like = self.num_samples, self.seed, next(self.generator.parameters())
         self.targets = torch.cat([self.lr_noise.targets(r.lr, seed, r.name, k) for r in self.group]).to(like)
@@ -151,6 +158,8 @@ class LatentOptimization(pl.LightningModule):
 
         Returns: -1, by which Lightning ends the group, once no sample is searched any more.
         """
+        if self.stopped and step:  # without a first pass there is nothing to keep
+            self.active.leave()
         if not self.active.rows:
             return -1
         if step not in self.stages:
@@ -183,6 +192,7 @@ class LatentOptimization(pl.LightningModule):
             coupling = self.batch_diversity(of_problems, self.degradation)
             losses, terms = self.objective(iterate, coupling)
         self.kept.observe(step, terms, variables, images, active.index)
+        self.images, self.rows = images.detach(), active.rows
 
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
@@ -218,6 +228,7 @@ class LatentOptimization(pl.LightningModule):
         for outcome in self.outcomes:
             self.recorder(outcome)
         self.position += 1
+        self.trainer.should_stop = self.stopped
 
     def _draw(self, restart: int) -> dict[str, Tensor]:
         """Returns the initial variables of the first stage; a restart (from 1) has draws of its own."""
@@ -265,6 +276,7 @@ class LatentOptimization(pl.LightningModule):
             film_steps=self.kept.film_steps,
             group=[reference.name for reference in self.group],
             halved=self._halved[self.position],
+            stopped=self.active.left,
         )
 
     # --- what Lightning calls ---------------------------------------------------------------------------------
@@ -305,7 +317,7 @@ class LatentOptimization(pl.LightningModule):
             UserError: a single reference does not fit into memory.
         """
         self.recorder = recorder
-        self.position, self._halved = 0, [False] * len(self.groups)
+        self.position, self._halved, self.stopped = 0, [False] * len(self.groups), False
         dtype = next(self.generator.parameters()).dtype
         try:
             with quiet_lightning(), freed_memory_kept():
@@ -314,6 +326,13 @@ class LatentOptimization(pl.LightningModule):
         finally:
             # Precision 64-true leaves the generator in float64, and the next search would run in it.
             self.to(dtype=dtype)
+
+    def stop(self) -> None:
+        """Ends the search after the current pass: its group is finished with what is kept, and no other begins.
+
+        It may be called by a callback, or by another thread while `run` goes on.
+        """
+        self.stopped = True
 
     def _fits(self, **trainer_options: Any) -> bool:
         """Searches the groups from `position` on; returns False if the one at `position` does not fit into memory."""
