@@ -10,5 +10,6 @@ setup(
         "multimodal_pulse.conf": ["**/*.yaml"],
         "multimodal_pulse.domains.faces": ["*.safetensors"],
         "multimodal_pulse.domains.portraits": ["*.safetensors"],
+        "multimodal_pulse.studio": ["page/*"],
     },
 )

@@ -65,6 +65,19 @@ same command does the rest.
 """
 
 
+STUDIO_HELP = """\
+Open a page in the browser on which pictures are searched: drop a photograph or take a built-in portrait, scribble where
+samples may differ, choose a method, watch the pictures become better, compare them, and take them home with the command
+that makes them again. A second view shows the runs below outputs/. Ctrl-C ends it.
+
+  multimodal-pulse studio                           on this machine, in the default browser
+  multimodal-pulse studio --no-browser --port 8000  for a browser that is opened by hand
+  multimodal-pulse studio --host 0.0.0.0            for other machines too, which then need the address with its token
+
+It needs the extra `studio`: pip install 'multimodal-pulse[studio]'. Nothing is sent anywhere else.
+"""
+
+
 def execute(arguments: Sequence[str]) -> None:
     """Runs the subcommand that the first argument names; `--help` after it prints its help and ends the program.
 
@@ -110,6 +123,13 @@ def _parser() -> _Parser:
     command = add(merge, MERGE_HELP)
     command.add_argument("folders", type=expanded, nargs="+", metavar="shard", help="the run directory of a shard")
     command.add_argument("--out", type=expanded, help="the run directory to make; default: `merged` beside the shards")
+    command = add(studio, STUDIO_HELP)
+    command.add_argument("--host", default="127.0.0.1", help="the address to listen on; default: this machine alone")
+    command.add_argument("--port", type=int, default=0, help="the port; default: a free one")
+    command.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")
+    command.add_argument(
+        "--outputs", type=expanded, default=Path("outputs"), help="the folder of runs; default: outputs"
+    )
     return parser
 
 
@@ -198,5 +218,14 @@ def merge(folders: Sequence[Path], out: Path | None) -> None:
         )
 
 
-COMMANDS = ("weights", "convert", "render", "draw", "merge")
+def studio(host: str, port: int, browser: bool, outputs: Path) -> None:
+    """Serves the page on which pictures are searched, until Ctrl-C."""
+    if not 0 <= port < 2**16:
+        raise UserError(f"--port={port} must be from 0 to {2**16 - 1}.")
+    from multimodal_pulse.studio.serve import serve
+
+    serve(host, port, browser, outputs)
+
+
+COMMANDS = ("weights", "convert", "render", "draw", "merge", "studio")
 """What the first argument may be, besides Hydra's own."""

@@ -1,0 +1,375 @@
+"""The addresses of the studio: the page, its files, and what the page asks for.
+
+Everything that belongs to a visitor is found through the session in the cookie, so that no address leads to another
+visitor's pictures. What takes PyTorch is done in two processes, see `worker.py`: one looks at pictures, one searches.
+"""
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Cookie, FastAPI, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
+
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.overrides import literal
+from multimodal_pulse.studio import bundle, choices, gallery, runs
+from multimodal_pulse.studio.guard import Guard
+from multimodal_pulse.studio.limits import BusyError, NotFoundError, TooMuchError
+from multimodal_pulse.studio.queue import Job, Queue, WorkFailedError
+from multimodal_pulse.studio.sessions import Picture, Run, Session, Sessions
+from multimodal_pulse.studio.worker import Worker
+
+PAGE = Path(__file__).with_name("page")
+SESSION_COOKIE = "studio_session"
+PORTRAITS = 6
+"""The number of built-in portraits that the page offers."""
+STATUS = {NotFoundError: 404, TooMuchError: 413, BusyError: 503}
+"""The status of an answer to a request that cannot be fulfilled; 400 for all other reasons."""
+
+
+@dataclass
+class Studio:
+    """What the addresses share.
+
+    Attributes:
+        outputs: the folder of runs, which the second view shows.
+        sessions: the visitors.
+        looking, searching: the queues of the two processes.
+    """
+
+    outputs: Path
+    sessions: Sessions
+    looking: Queue
+    searching: Queue
+
+
+class Asked(BaseModel, extra="forbid"):
+    """A search that a visitor asks for.
+
+    Attributes:
+        picture: the id of the picture.
+        method: the method.
+        knobs: the values of its knobs, by their keys on the command line.
+        faces: frames in place of those that were found, [x, y, side, roll] each.
+        scribble: the mask of the noise, a picture as base64; None: no mask.
+    """
+
+    picture: str
+    method: str
+    knobs: dict[str, float] = Field(default_factory=dict)
+    faces: list[list[float]] | None = None
+    scribble: str | None = None
+
+
+class Varied(BaseModel, extra="forbid"):
+    """Further samples like one that was found, which differ where it was scribbled on.
+
+    Attributes:
+        reference: the name of the reference.
+        sample: the number of the sample.
+        scribble: where they may differ, a picture as base64.
+        knobs: as in `Asked`.
+    """
+
+    reference: str
+    sample: int
+    scribble: str
+    knobs: dict[str, float] = Field(default_factory=dict)
+
+
+def make_app(outputs: Path, host: str = "127.0.0.1", token: str | None = None, names: tuple[str, ...] = ()) -> Any:
+    """Makes the application.
+
+    Args:
+        outputs: the folder of runs; those of visitors go to a folder of their own in it.
+        host: the address that it listens on.
+        token: what visitors must show; None: nothing.
+        names: further names under which it may be reached.
+    """
+    sessions = Sessions(outputs / "studio" / time.strftime("%Y-%m-%d"))
+    studio = Studio(outputs, sessions, Queue(Worker(warm_up=False)), Queue(Worker(warm_up=True)))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        for queue in (studio.searching, studio.looking):
+            queue.worker.start()
+        yield
+        for queue in (studio.searching, studio.looking):
+            queue.worker.close()
+
+    # No pages about the addresses: they would load scripts from elsewhere.
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.studio = studio
+    _add_errors(app)
+    _add_pictures(app, studio)
+    _add_runs(app, studio)
+    _add_outputs(app, studio)
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    return Guard(app, host, token, names)
+
+
+def _add_errors(app: FastAPI) -> None:
+    def said(status: int, sentence: str) -> JSONResponse:
+        return JSONResponse({"error": sentence}, status)
+
+    @app.exception_handler(UserError)
+    async def refused(request: Request, error: UserError) -> JSONResponse:
+        return said(STATUS.get(type(error), 400), str(error))
+
+    @app.exception_handler(WorkFailedError)
+    async def failed(request: Request, error: WorkFailedError) -> JSONResponse:
+        return said(400, str(error))
+
+    @app.exception_handler(422)
+    async def unreadable(request: Request, error: Exception) -> JSONResponse:
+        return said(400, "The request is not one that the page makes.")
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        return said(500, "Something went wrong in the studio; its terminal says what.")
+
+
+Secret = Annotated[str | None, Cookie(alias=SESSION_COOKIE)]
+
+
+def _enter(studio: Studio, secret: str | None, response: Response) -> Session:
+    """Returns the visitor's session; a new visitor gets a cookie."""
+    secret_now, session = studio.sessions.of(secret)
+    if secret_now != secret:
+        response.set_cookie(SESSION_COOKIE, secret_now, httponly=True, samesite="strict")
+    return session
+
+
+def _add_pictures(app: FastAPI, studio: Studio) -> None:
+    @app.get("/api/choices")
+    async def offered(response: Response, secret: Secret = None) -> dict[str, Any]:
+        session = _enter(studio, secret, response)
+        history = [_of_run(run) for run in session.runs.values()]
+        facts = await asyncio.to_thread(choices.offered)
+        return facts | {"portraits": PORTRAITS, "history": history}
+
+    @app.post("/api/pictures")
+    async def upload(request: Request, response: Response, name: str = "", secret: Secret = None) -> dict[str, Any]:
+        session = _enter(studio, secret, response)
+        # The bytes are the body itself: what the visitor calls the file is a label, never a path.
+        picture_id, folder = _new_folder(session, "picture")
+        file = folder / "upload"
+        try:
+            with file.open("wb") as to:
+                async for part in request.stream():
+                    to.write(part)
+            reference = choices.reference_name(name)
+            overrides = [*choices.of_upload(file, reference, None), "degradation.factor=auto"]
+            return await _look(studio, session, picture_id, folder, tuple(overrides), file, name or "the picture")
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    @app.post("/api/portraits/{number}")
+    async def portrait(number: int, response: Response, secret: Secret = None) -> dict[str, Any]:
+        session = _enter(studio, secret, response)
+        if not 0 <= number < PORTRAITS:
+            raise NotFoundError("There is no such portrait.")
+        picture_id, folder = _new_folder(session, "picture")
+        return await _look(
+            studio, session, picture_id, folder, tuple(choices.of_portrait(number)), None, f"portrait {number + 1}"
+        )
+
+    @app.get("/api/pictures/{picture_id}/{name}")
+    async def picture_file(picture_id: str, name: str, response: Response, secret: Secret = None) -> FileResponse:
+        picture = _enter(studio, secret, response).picture(picture_id)
+        files = [picture.facts["preview"]]
+        files += [reference[key] for reference in picture.facts["references"] for key in ("lr", "hr")]
+        if name not in files:
+            raise NotFoundError("There is no such picture.")
+        return FileResponse(picture.folder / name)
+
+
+def _new_folder(session: Session, kind: str) -> tuple[str, Path]:
+    new = session.new_id()
+    folder = session.folder / f"{kind}-{new}"
+    folder.mkdir(parents=True)
+    return new, folder
+
+
+async def _look(
+    studio: Studio,
+    session: Session,
+    picture_id: str,
+    folder: Path,
+    overrides: tuple[str, ...],
+    file: Path | None,
+    called: str,
+) -> dict[str, Any]:
+    """Makes the references of a picture, and remembers it."""
+    arguments = {"overrides": overrides, "folder": str(folder), "upload": None if file is None else str(file)}
+    job = studio.looking.add(Job("look", **arguments))
+    try:
+        facts = await job.finished()
+    except WorkFailedError as error:
+        # The visitor knows the file by another name.
+        raise WorkFailedError(str(error).replace(str(file), called)) from error
+    notices = [notice.replace(str(file), called) for notice in facts["notices"]]
+    picture = Picture(picture_id, overrides, folder, file, facts | {"notices": notices, "called": called})
+    session.add_picture(picture)
+    return {"id": picture.id, **picture.facts}
+
+
+def _add_runs(app: FastAPI, studio: Studio) -> None:
+    @app.post("/api/runs")
+    async def begin(asked: Asked, response: Response, secret: Secret = None) -> dict[str, Any]:
+        session = _enter(studio, secret, response)
+        picture = session.picture(asked.picture)
+        run_id, folder = _new_folder(session, "run")
+        overrides = [*picture.overrides, *choices.overrides_of(asked.method, asked.knobs)]
+        files = {} if picture.file is None else {"picture": picture.file}
+        if asked.faces is not None and picture.file is not None:
+            overrides.append(choices.faces_override(asked.faces))
+        if asked.scribble is not None:
+            files["mask.png"] = await _save_scribble(studio, asked.scribble, folder, picture)
+            overrides += ["lr_noise=masked", f"noise.lr_mask={literal(str(files['mask.png']))}"]
+        run = Run(run_id, _no_job(), folder / "run", tuple(overrides), files, picture, asked.method)
+        return await _begin(studio, session, run)
+
+    @app.post("/api/runs/{run_id}/vary")
+    async def vary(run_id: str, asked: Varied, response: Response, secret: Secret = None) -> dict[str, Any]:
+        session = _enter(studio, secret, response)
+        before = session.run(run_id)
+        parent = gallery.picture(before.run_dir, asked.reference, "lr.png").parent
+        new_id, folder = _new_folder(session, "run")
+        mask = await _save_scribble(studio, asked.scribble, folder, before.picture)
+        files = {"mask.png": mask, "parent": parent}
+        overrides = [
+            "method=vary",
+            f"vary.folder={literal(str(parent))}",
+            f"vary.sample={asked.sample}",
+            f"vary.mask={literal(str(mask))}",
+            *choices.overrides_of("vary", asked.knobs)[1:],
+        ]
+        title = f"vary sample {asked.sample}"
+        run = Run(new_id, _no_job(), folder / "run", tuple(overrides), files, before.picture, title)
+        return await _begin(studio, session, run)
+
+    @app.get("/api/runs/{run_id}")
+    async def state(run_id: str, response: Response, secret: Secret = None) -> dict[str, Any]:
+        return _of_run(_enter(studio, secret, response).run(run_id))
+
+    @app.get("/api/runs/{run_id}/events")
+    async def events(run_id: str, response: Response, secret: Secret = None) -> StreamingResponse:
+        run = _enter(studio, secret, response).run(run_id)
+
+        async def stream() -> AsyncIterator[str]:
+            with studio.searching.watched(run.job):
+                async for _ in run.job.changes():
+                    yield f"data: {json.dumps(_of_run(run))}\n\n"
+
+        return StreamingResponse(stream(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+    @app.post("/api/runs/{run_id}/stop")
+    async def stop(run_id: str, response: Response, secret: Secret = None) -> dict[str, Any]:
+        run = _enter(studio, secret, response).run(run_id)
+        studio.searching.stop(run.job)
+        return _of_run(run)
+
+    @app.get("/api/runs/{run_id}/files/{reference}/{name}")
+    async def run_file(
+        run_id: str, reference: str, name: str, response: Response, secret: Secret = None
+    ) -> FileResponse:
+        run = _enter(studio, secret, response).run(run_id)
+        return FileResponse(gallery.picture(run.run_dir, reference, name))
+
+    @app.get("/api/runs/{run_id}/bundle.zip")
+    async def download(run_id: str, response: Response, secret: Secret = None) -> StreamingResponse:
+        run = _enter(studio, secret, response).run(run_id)
+        if run.job.state != "done":
+            raise NotFoundError("That search has not ended yet.")
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when it was sent
+        await asyncio.to_thread(bundle.write, file, run.run_dir, run.overrides, run.files, run.job.stopped)
+        file.seek(0)
+        name = f'attachment; filename="{run.picture.facts["references"][0]["name"]}-{run.id}.zip"'
+        return StreamingResponse(_parts(file), media_type="application/zip", headers={"content-disposition": name})
+
+
+def _parts(file: Any, size: int = 2**18) -> Any:
+    with file:
+        while part := file.read(size):
+            yield part
+
+
+def _no_job() -> Job:
+    return Job("search")
+
+
+async def _save_scribble(studio: Studio, data: str, folder: Path, picture: Picture) -> Path:
+    """Saves a scribble as the file that `noise.lr_mask` takes."""
+    import base64
+    import binascii
+
+    try:
+        content = base64.b64decode(data.partition("base64,")[2] or data, validate=True)
+    except binascii.Error as error:
+        raise UserError("The scribble is not a picture.") from error
+    path = folder / "mask.png"
+    side = picture.facts["resolution"]
+    await studio.looking.add(Job("scribble", data=content, path=str(path), side=side)).finished()
+    return path
+
+
+async def _begin(studio: Studio, session: Session, run: Run) -> dict[str, Any]:
+    """Puts a run into the queue, once its configuration has been checked.
+
+    Raises:
+        BusyError: the visitor has a search already, or too many wait.
+    """
+    if session.busy:
+        raise BusyError("Your last search has not ended yet: stop it, or wait for it.")
+    await studio.looking.add(Job("check", overrides=run.overrides)).finished()
+    tracked = (*run.overrides, "tracking=csv")
+    run.job = studio.searching.add(Job("search", overrides=tracked, run_dir=str(run.run_dir)))
+    session.add_run(run)
+    return _of_run(run)
+
+
+def _of_run(run: Run) -> dict[str, Any]:
+    """Returns what the page shows of a run."""
+    job = run.job
+    shown: dict[str, Any] = {
+        "id": run.id,
+        "picture": run.picture.id,
+        "title": run.title,
+        "state": job.state,
+        "position": job.position,
+        "failure": job.failure,
+        "stopped": job.stopped,
+        "progress": job.latest,
+        "command": bundle.command(run.overrides, {}, f"{run.run_dir}-again", ["python", "run.py"]),
+    }
+    if job.state == "done":
+        shown["progress"] = {}
+        shown["references"] = gallery.references(run.run_dir)
+    return shown
+
+
+def _add_outputs(app: FastAPI, studio: Studio) -> None:
+    @app.get("/api/outputs")
+    async def table() -> list[dict[str, Any]]:
+        return await asyncio.to_thread(runs.listed, studio.outputs)
+
+    @app.get("/api/outputs/run")
+    async def one(name: str) -> dict[str, Any]:
+        run = runs.run_dir(studio.outputs, name)
+        return {"references": gallery.references(run), "curves": runs.curves(run)}
+
+    @app.get("/api/outputs/picture")
+    async def outputs_picture(run: str, reference: str, name: str) -> FileResponse:
+        return FileResponse(gallery.picture(runs.run_dir(studio.outputs, run), reference, name))

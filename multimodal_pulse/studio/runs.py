@@ -1,0 +1,91 @@
+"""The runs and sweeps in a folder, from their files alone: what the second view of the studio shows. No PyTorch."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.results.json_files import read_json
+from multimodal_pulse.studio.limits import NotFoundError
+
+MOST_RUNS = 500
+"""The most runs that are listed, the newest first."""
+MEASURES = ("psnr", "ssim", "lpips", "lr_psnr", "lr_psnr_float", "realism", "diversity_rms", "psnr_mean_image")
+"""What the table shows of metrics.json, as far as it is there."""
+
+
+def listed(outputs: Path) -> list[dict[str, Any]]:
+    """Returns the runs below a folder that have results, the newest first."""
+    found = sorted(_run_dirs(outputs), key=lambda run: run.stat().st_mtime, reverse=True)
+    return [row for run in found[:MOST_RUNS] if (row := _row(outputs, run)) is not None]
+
+
+def _run_dirs(outputs: Path) -> Iterator[Path]:
+    for path in outputs.rglob("metrics.json"):
+        if (path.parent / "config.yaml").is_file() and "studio" not in path.relative_to(outputs).parts[:1]:
+            yield path.parent
+
+
+def _row(outputs: Path, run: Path) -> dict[str, Any] | None:
+    """Returns what the table shows of a run; None if its files are another program's or damaged."""
+    try:
+        metrics = read_json(run / "metrics.json") or {}
+        overrides = yaml.safe_load((run / "overrides.yaml").read_text(encoding="utf-8"))
+        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    except (UserError, OSError, yaml.YAMLError, UnicodeDecodeError):
+        return None
+    if not isinstance(config, dict):
+        return None
+    names = sorted(path.parent.name for path in (run / "references").glob("*/grid.png"))
+    return {
+        "run": run.relative_to(outputs).as_posix(),
+        "sweep": run.parent.relative_to(outputs).as_posix() if (run.parent / "sweep.csv").is_file() else None,
+        "method": config.get("method"),
+        "overrides": [str(word) for word in overrides or ()],
+        "references": metrics.get("num_references"),
+        "samples": metrics.get("num_records"),
+        "failures": metrics.get("failures"),
+        "measures": {key: _mean(metrics.get(key)) for key in _measures(metrics)},
+        "first": names[0] if names else None,
+        "time": run.stat().st_mtime,
+    }
+
+
+def _measures(metrics: dict[str, Any]) -> list[str]:
+    return [key for key, value in metrics.items() if isinstance(value, dict) and "mean" in value]
+
+
+def _mean(value: Any) -> float | None:
+    return value.get("mean") if isinstance(value, dict) else None
+
+
+def run_dir(outputs: Path, name: str) -> Path:
+    """Returns a run directory by its name in the list.
+
+    Raises:
+        NotFoundError: there is none; a name that leads out of the folder is none.
+    """
+    path = (outputs / name).resolve()
+    if not path.is_relative_to(outputs.resolve()) or not (path / "metrics.json").is_file():
+        raise NotFoundError("There is no such run.")
+    return path
+
+
+def curves(run: Path) -> list[dict[str, Any]]:
+    """Returns the per-step curves of a run with `tracking=csv`: the steps and each term, by group; [] without any."""
+    path = run / "curves.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: _number(value) for key, value in row.items() if key} for row in rows]
+
+
+def _number(text: str | None) -> float | str | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
