@@ -60,15 +60,19 @@ class Asked(BaseModel, extra="forbid"):
         picture: the id of the picture.
         method: the method.
         knobs: the values of its knobs, by their keys on the command line.
-        faces: frames in place of those that were found, [x, y, side, roll] each.
         scribble: the mask of the noise, a picture as base64; None: no mask.
     """
 
     picture: str
     method: str
     knobs: dict[str, float] = Field(default_factory=dict)
-    faces: list[list[float]] | None = None
     scribble: str | None = None
+
+
+class Framed(BaseModel, extra="forbid"):
+    """The frames of the faces in a picture, as a visitor has moved them: [x, y, side, roll] each."""
+
+    faces: list[list[float]]
 
 
 class Varied(BaseModel, extra="forbid"):
@@ -185,6 +189,17 @@ def _add_pictures(app: FastAPI, studio: Studio) -> None:
             studio, session, picture_id, folder, tuple(choices.of_portrait(number)), None, f"portrait {number + 1}"
         )
 
+    @app.post("/api/pictures/{picture_id}/faces")
+    async def move_frames(picture_id: str, framed: Framed, response: Response, secret: Secret = None) -> dict[str, Any]:
+        session = _enter(studio, secret, response)
+        picture = session.picture(picture_id)
+        if picture.file is None:
+            raise UserError("A built-in portrait has no frame.")
+        new_id, folder = _new_folder(session, "picture")
+        own = [override for override in picture.overrides if not override.startswith("references.faces=")]
+        overrides = (*own, choices.faces_override(framed.faces))
+        return await _look(studio, session, new_id, folder, overrides, picture.file, picture.facts["called"])
+
     @app.get("/api/pictures/{picture_id}/{name}")
     async def picture_file(picture_id: str, name: str, response: Response, secret: Secret = None) -> FileResponse:
         picture = _enter(studio, secret, response).picture(picture_id)
@@ -233,8 +248,6 @@ def _add_runs(app: FastAPI, studio: Studio) -> None:
         run_id, folder = _new_folder(session, "run")
         overrides = [*picture.overrides, *choices.overrides_of(asked.method, asked.knobs)]
         files = {} if picture.file is None else {"picture": picture.file}
-        if asked.faces is not None and picture.file is not None:
-            overrides.append(choices.faces_override(asked.faces))
         if asked.scribble is not None:
             files["mask.png"] = await _save_scribble(studio, asked.scribble, folder, picture)
             overrides += ["lr_noise=masked", f"noise.lr_mask={literal(str(files['mask.png']))}"]

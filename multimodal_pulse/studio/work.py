@@ -16,6 +16,7 @@ from PIL import Image
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.validation import check_config
+from multimodal_pulse.domains.faces import Frame
 from multimodal_pulse.interface.api import run_overrides
 from multimodal_pulse.interface.hydra_errors import composed
 from multimodal_pulse.references.picture_files import readable, size_of
@@ -82,7 +83,7 @@ def look(line: "Line", overrides: Sequence[str], folder: str, upload: str | None
                 "lr": f"lr_{index}.png",
                 "hr": None if reference.hr is None else f"hr_{index}.png",
                 "lr_size": [reference.lr.shape[-1], reference.lr.shape[-2]],
-                "aligned": reference.aligned.as_dict() if reference.aligned else None,
+                "frame": _frame(reference.aligned.frame) if reference.aligned else None,
             }
         )
     return facts | {
@@ -92,6 +93,10 @@ def look(line: "Line", overrides: Sequence[str], folder: str, upload: str | None
         "factor": getattr(parts.degradation, "factor", None),
         "notices": references.notices,
     }
+
+
+def _frame(frame: Frame) -> list[float]:
+    return [round(value, 1) for value in (frame.x, frame.y, frame.side, frame.roll)]
 
 
 def check(line: "Line", overrides: Sequence[str]) -> dict[str, Any]:
