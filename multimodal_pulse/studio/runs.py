@@ -13,8 +13,6 @@ from multimodal_pulse.studio.limits import NotFoundError
 
 MOST_RUNS = 500
 """The most runs that are listed, the newest first."""
-MEASURES = ("psnr", "ssim", "lpips", "lr_psnr", "lr_psnr_float", "realism", "diversity_rms", "psnr_mean_image")
-"""What the table shows of metrics.json, as far as it is there."""
 
 
 def listed(outputs: Path) -> list[dict[str, Any]]:
@@ -48,18 +46,17 @@ def _row(outputs: Path, run: Path) -> dict[str, Any] | None:
         "references": metrics.get("num_references"),
         "samples": metrics.get("num_records"),
         "failures": metrics.get("failures"),
-        "measures": {key: _mean(metrics.get(key)) for key in _measures(metrics)},
+        "measures": _measures(metrics),
         "first": names[0] if names else None,
         "time": run.stat().st_mtime,
     }
 
 
-def _measures(metrics: dict[str, Any]) -> list[str]:
-    return [key for key, value in metrics.items() if isinstance(value, dict) and "mean" in value]
-
-
-def _mean(value: Any) -> float | None:
-    return value.get("mean") if isinstance(value, dict) else None
+def _measures(metrics: dict[str, Any]) -> dict[str, float]:
+    """Returns the means in a metrics.json by name, those of diversity as `diversity.rms` and so on."""
+    means = {key: value["mean"] for key, value in metrics.items() if isinstance(value, dict) and "mean" in value}
+    means |= {f"diversity.{key}": value for key, value in (metrics.get("diversity") or {}).items()}
+    return {key: value for key, value in means.items() if value is not None and not key.endswith("_std")}
 
 
 def run_dir(outputs: Path, name: str) -> Path:
