@@ -55,8 +55,11 @@ def _row(outputs: Path, run: Path) -> dict[str, Any] | None:
 def _measures(metrics: dict[str, Any]) -> dict[str, float]:
     """Returns the means in a metrics.json by name, those of diversity as `diversity.rms` and so on."""
     means = {key: value["mean"] for key, value in metrics.items() if isinstance(value, dict) and "mean" in value}
-    means |= {f"diversity.{key}": value for key, value in (metrics.get("diversity") or {}).items()}
-    return {key: value for key, value in means.items() if value is not None and not key.endswith("_std")}
+    diversity = metrics.get("diversity") or {}
+    # The standard deviation of a measure stands beside it, under its name and `_std`.
+    own = {key: value for key, value in diversity.items() if key.removesuffix("_std") not in set(diversity) - {key}}
+    means |= {f"diversity.{key}": value for key, value in own.items()}
+    return {key: value for key, value in means.items() if value is not None}
 
 
 def run_dir(outputs: Path, name: str) -> Path:
