@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Cookie, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.overrides import literal
@@ -134,9 +136,13 @@ def _add_errors(app: FastAPI) -> None:
     async def failed(request: Request, error: WorkFailedError) -> JSONResponse:
         return said(400, str(error))
 
-    @app.exception_handler(422)
-    async def unreadable(request: Request, error: Exception) -> JSONResponse:
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> JSONResponse:
         return said(400, "The request is not one that the page makes.")
+
+    @app.exception_handler(HTTPException)
+    async def answered(request: Request, error: HTTPException) -> JSONResponse:
+        return said(error.status_code, error.detail)
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:

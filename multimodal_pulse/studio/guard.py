@@ -12,6 +12,7 @@ from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -60,10 +61,7 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, _with_headers(send))
             return
-        try:
-            await self.app(scope, limited, _with_headers(send, self._cookie(scope)))
-        except BodyTooLargeError:
-            await PlainTextResponse(limited.sentence, 413)(scope, receive, _with_headers(send))
+        await self.app(scope, limited, _with_headers(send, self._cookie(scope)))
 
     def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
         host = headers.get("host", "")
@@ -109,10 +107,6 @@ def _asked(scope: Scope) -> list[str]:
     return parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
 
 
-class BodyTooLargeError(Exception):
-    """More bytes have come than a request may have."""
-
-
 class Limited:
     """Receives a request of at most `most` bytes.
 
@@ -136,12 +130,12 @@ class Limited:
         """Receives the next part.
 
         Raises:
-            BodyTooLargeError: it is too much.
+            HTTPException: it is too much.
         """
         message = await self.receive()
         self.come += len(message.get("body", b""))
         if self.come > self.most:
-            raise BodyTooLargeError
+            raise HTTPException(413, self.sentence)
         return message
 
 

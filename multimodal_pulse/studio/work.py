@@ -71,6 +71,7 @@ def look(line: "Line", overrides: Sequence[str], folder: str, upload: str | None
     check_config(cfg, job.choices, job.overrides)
     parts = build_parts(cfg, None)
     references = parts.references
+    references.check(range(len(references.names)))  # which says what is done to the picture
     shown = []
     for index, name in enumerate(references.names):
         reference = references[index]
