@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from multimodal_pulse.base.collector import collect_again
 from multimodal_pulse.base.files import only_writer, refuse_unwritable
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.generator_choice import said_choice
@@ -79,6 +80,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     refuse_full_memory(cfg, parts, groups)
     refuse_full_disk(cfg, parts, len(set(plan.names_of(groups)) - done), job.run_dir)
     search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
+    collect_again()  # everything large is imported
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
 
     notices = Notices(references)
