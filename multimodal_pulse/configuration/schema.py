@@ -288,6 +288,12 @@ class Wandb(Option):
 Precision = StrEnum("Precision", {"32-true": "32-true", "bf16-mixed": "bf16-mixed", "64-true": "64-true"})
 
 
+class Kernels(StrEnum):
+    auto = "auto"
+    plain = "plain"
+    fused = "fused"
+
+
 class Accelerator(StrEnum):
     cpu = "cpu"
     cuda = "cuda"
@@ -298,6 +304,7 @@ class Accelerator(StrEnum):
 class Trainer:
     accelerator: Accelerator = MISSING
     precision: Precision = MISSING
+    kernels: Kernels = MISSING
     references_per_group: int | str = MISSING
     price_per_hour: float | None = MISSING
 

@@ -16,6 +16,7 @@ from multimodal_pulse.interface.hydra_errors import composed
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.run.build import Parts, build, build_lr_noise, build_search, torch_device, trainer_options
+from multimodal_pulse.run.kernels import with_kernels
 from multimodal_pulse.search.outcome import Outcome
 
 
@@ -58,6 +59,7 @@ class LatentSearch(Reconstructor):
         references = Measurements(y.detach().cpu().float().clone(), _noise(physics, len(y)))
         references.refuse_other_shape(degradation, self._built.resolution)
         device = torch_device(self._cfg.trainer, shard_index=0)
+        with_kernels(self._cfg, device, self._built)
         lr_noise = build_lr_noise(self._cfg.lr_noise, references, self._built, degradation)
         synthesis_noise = build(self._cfg.synthesis_noise)
         parts = Parts(self._cfg, device, self._built, degradation, references, lr_noise, synthesis_noise)

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,7 +19,13 @@ _VERSIONS_OF = (
 
 
 def write_provenance(
-    run_dir: str | Path, *, seed: int, device: torch.device, weights_sha256: str | None, generator: str
+    run_dir: str | Path,
+    *,
+    seed: int,
+    device: torch.device,
+    weights_sha256: str | None,
+    generator: str,
+    kernels: Mapping[str, str | None],
 ) -> None:
     """Writes provenance.json.
 
@@ -28,6 +35,7 @@ def write_provenance(
         device: the device of the search.
         weights_sha256: the sha256 of the generator's weights; None for a method without a generator.
         generator: the name of the generator.
+        kernels: the generator's operators, and the reason for them where the program chose them.
     """
     write_json(
         Path(run_dir) / "provenance.json",
@@ -41,6 +49,7 @@ def write_provenance(
             "generator": generator,
             "weights_sha256": weights_sha256,
             "seed": seed,
+            "kernels": dict(kernels),
         },
     )
 

@@ -133,6 +133,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
                 device=parts.device,
                 weights_sha256=parts.generator.sha256,
                 generator=job.choices["generator"],
+                kernels=parts.generator.operators.chosen,
             )
         callbacks = [SearchProgress(), Curves(tracker, plan.label)]
         try:

@@ -38,6 +38,11 @@ class PlainOperators:
     def __init__(self, reason: str | None = None) -> None:
         self.reason = reason
 
+    @property
+    def chosen(self) -> dict[str, str | None]:
+        """The name of these operators and the reason for them, for a run's provenance."""
+        return {"chosen": self.name, "because": self.reason}
+
     def __call__(
         self,
         network: "SynthesisNetwork",
@@ -133,6 +138,7 @@ class Packed:
     first: Tensor
 
     @classmethod
+    @torch.inference_mode(False)  # tensors made in it take part in no gradient
     @torch.no_grad()
     def of(cls, network: "SynthesisNetwork", dtype: torch.dtype) -> "Packed":
         """Packs a network's weights."""
