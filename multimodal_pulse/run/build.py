@@ -36,7 +36,6 @@ from multimodal_pulse.references.in_memory import Picture, as_rgb, picture_size
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
 from multimodal_pulse.results.tracking.trackers import ForgivingTracker, NullTracker
-from multimodal_pulse.run.kernels import with_kernels
 from multimodal_pulse.run.picture_sizes import lr_sides, picture_files
 from multimodal_pulse.search.active import Active, ActiveUntil
 from multimodal_pulse.search.outcome import Search
@@ -140,9 +139,6 @@ def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
     synthesis_noise = build(cfg.synthesis_noise)
     # A trial draw: what this generator does not support is refused now, not during the search.
     synthesis_noise.draw(generator, cfg.seed, references.names[0], num_samples=1)
-    if searches_latents(cfg):
-        cfg, without_fused = with_kernels(cfg, device, generator)
-        references.add_notice(without_fused)
     return Parts(cfg, device, generator, degradation, references, lr_noise, synthesis_noise)
 
 

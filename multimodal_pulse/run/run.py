@@ -31,10 +31,12 @@ from multimodal_pulse.run.build import (
     build_tracker,
     renderer_loader,
     rendering_settings,
+    searches_latents,
     trainer_options,
 )
 from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_run
+from multimodal_pulse.run.kernels import with_kernels
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.run.space import refuse_full_disk, refuse_full_memory
 from multimodal_pulse.search.outcome import Outcome, Recorder
@@ -77,6 +79,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     groups = plan.pending(done, *shard, unusable)
     refuse_full_memory(cfg, parts, groups)
     refuse_full_disk(cfg, parts, len(set(plan.names_of(groups)) - done), job.run_dir)
+    if searches_latents(cfg):
+        cfg, without_fused = with_kernels(cfg, parts.device, parts.generator)
+        references.add_notice(without_fused)
     search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
 
