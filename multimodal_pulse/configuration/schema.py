@@ -290,6 +290,12 @@ Precision = StrEnum(
 )
 
 
+class Kernels(StrEnum):
+    auto = "auto"
+    plain = "plain"
+    fused = "fused"
+
+
 class Accelerator(StrEnum):
     cpu = "cpu"
     cuda = "cuda"
@@ -300,6 +306,7 @@ class Accelerator(StrEnum):
 class Trainer:
     accelerator: Accelerator = MISSING
     precision: Precision = MISSING
+    kernels: Kernels = MISSING
     references_per_group: int | str = MISSING
     price_per_hour: float | None = MISSING
 

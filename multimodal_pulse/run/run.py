@@ -37,6 +37,7 @@ from multimodal_pulse.run.build import (
 )
 from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_run
+from multimodal_pulse.run.kernels import with_kernels
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.run.space import refuse_full_disk, refuse_full_memory
 from multimodal_pulse.search.outcome import Outcome, Recorder
@@ -79,6 +80,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     groups = plan.pending(done, *shard, unusable)
     refuse_full_memory(cfg, parts, groups)
     refuse_full_disk(cfg, parts, len(set(plan.names_of(groups)) - done), job.run_dir)
+    if searches_latents(cfg):
+        cfg, without_fused = with_kernels(cfg, parts.device, parts.generator)
+        references.add_notice(without_fused)
     search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
     collect_again()  # everything large is imported
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
@@ -138,7 +142,10 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
                 device=parts.device,
                 weights_sha256=parts.generator.sha256,
                 generator=job.choices["generator"],
-                precision={"chosen": str(cfg.trainer.precision), "because": parts.why_precision},
+                choices={
+                    "precision": {"chosen": str(cfg.trainer.precision), "because": parts.why_precision},
+                    "kernels": parts.generator.operators.chosen,
+                },
             )
         callbacks = [SearchProgress(), Curves(tracker, plan.label)]
         try:
