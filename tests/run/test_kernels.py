@@ -4,10 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tiny_run
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny_run import read
+from tiny_run import contents, read
 
 from multimodal_pulse.generator.ops import build
 from multimodal_pulse.generator.ops.build import library
@@ -42,6 +43,19 @@ def test_a_search_with_fused_operators_finds_what_the_plain_one_finds(tmp_path, 
         assert kernels_of(tmp_path / kernels) == (kernels, {"chosen": kernels, "because": None})
     plain, fused = (load_file(next((tmp_path / k).rglob("latents.safetensors"))) for k in ("plain", "fused"))
     torch.testing.assert_close(fused["w_plus"], plain["w_plus"], rtol=1e-3, atol=1e-3)
+
+
+@needs_compiler
+def test_render_draws_the_same_pixels(tmp_path, command):
+    assert command(*WIDE, "trainer.kernels=fused", f"hydra.run.dir={tmp_path}")[0] == 0
+    [folder] = tmp_path.glob("references/*")
+    before = contents(folder)
+    for name in before:
+        if name.endswith(".png") and name not in ("hr.png", "lr.png"):
+            (folder / name).unlink()
+    assert tiny_run.run("render", folder) == 0
+    after = contents(folder)
+    assert {name for name in before if before[name] != after.get(name)} == set()
 
 
 @needs_compiler

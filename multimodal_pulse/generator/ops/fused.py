@@ -75,7 +75,11 @@ class FusedOperators(PlainOperators):
         noise_maps: Sequence[Tensor],
         deviations: Mapping[int, Tensor] | None,
     ) -> Tensor:
-        """Returns what `SynthesisNetwork.forward` does, as float32 where the fused form applies."""
+        """Returns what `SynthesisNetwork.forward` does, as float32 where the fused form applies.
+
+        That is in the passes of a search alone. Where no gradient is wanted, pictures are drawn that stay, such as the
+        samples and the bank of draws: these are the same with either operators, and `render` draws the same pixels.
+        """
         mixed = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if mixed else torch.float32
         packed = self._packed.get(dtype)
@@ -91,10 +95,11 @@ class FusedOperators(PlainOperators):
 def _applies(network: "SynthesisNetwork", weights: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:
     """Returns whether the fused form can be used for these inputs."""
     return (
-        network.architecture.img_channels == COLOURS
+        torch.is_grad_enabled()
+        and network.architecture.img_channels == COLOURS
         and len(inputs[0]) > 0
         and all(x.device.type == "cpu" and x.dtype == torch.float32 for x in (*inputs, *weights))
-        and not (torch.is_grad_enabled() and any(weight.requires_grad for weight in weights))
+        and not any(weight.requires_grad for weight in weights)
         and torch.backends.mkldnn.is_available()
         and not torch._C._are_functorch_transforms_active()
         and torch.autograd.forward_ad._current_level < 0
