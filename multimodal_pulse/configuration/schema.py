@@ -307,6 +307,7 @@ class Trainer:
     accelerator: Accelerator = MISSING
     precision: Precision = MISSING
     kernels: Kernels = MISSING
+    compile: bool | str = MISSING
     references_per_group: int | str = MISSING
     price_per_hour: float | None = MISSING
 

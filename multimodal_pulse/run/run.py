@@ -33,6 +33,7 @@ from multimodal_pulse.run.build import (
     renderer_loader,
     rendering_settings,
     searches_latents,
+    total_steps,
     trainer_options,
 )
 from multimodal_pulse.run.dry_run import dry_run, trial
@@ -81,7 +82,8 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
     refuse_full_memory(cfg, parts, groups)
     refuse_full_disk(cfg, parts, len(set(plan.names_of(groups)) - done), job.run_dir)
     if searches_latents(cfg):
-        cfg, without_fused = with_kernels(cfg, parts.device, parts.generator)
+        passes = len(plan.names(*shard)) * cfg.num_samples * total_steps(cfg)
+        cfg, without_fused = with_kernels(cfg, parts.device, parts.generator, passes)
         references.add_notice(without_fused)
     search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
     collect_again()  # everything large is imported
