@@ -16,7 +16,7 @@ CONFIG_FILE = "config.yaml"
 OVERRIDES_FILE = "overrides.yaml"
 MOST_DIFFERENCES = 3
 """The most keys that an error message names; the others are counted."""
-DECIDED = ("metrics.lpips_net", "degradation.factor", "trainer.precision")
+DECIDED = ("metrics.lpips_net", "degradation.factor", "trainer.precision", "trainer.kernels", "trainer.compile")
 """Keys whose `auto` is decided once, when a run begins; its config.yaml has what was decided."""
 PLACE_KEYS = frozenset({"trainer.device", "trainer.price_per_hour", "dry_run"})
 """Keys that do not change the results of a run: it may be resumed with other values."""

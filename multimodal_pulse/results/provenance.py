@@ -25,7 +25,7 @@ def write_provenance(
     device: torch.device,
     weights_sha256: str | None,
     generator: str,
-    precision: Mapping[str, str | None],
+    choices: Mapping[str, Mapping[str, str | None]],
 ) -> None:
     """Writes provenance.json.
 
@@ -35,7 +35,7 @@ def write_provenance(
         device: the device of the search.
         weights_sha256: the sha256 of the generator's weights; None for a method without a generator.
         generator: the name of the generator.
-        precision: the precision of the search, and the reason for it where the program chose it.
+        choices: what was `chosen` of precision and kernels, and, where the program chose, what it did so `because` of.
     """
     write_json(
         Path(run_dir) / "provenance.json",
@@ -49,7 +49,7 @@ def write_provenance(
             "generator": generator,
             "weights_sha256": weights_sha256,
             "seed": seed,
-            "precision": dict(precision),
+            **choices,
         },
     )
 
