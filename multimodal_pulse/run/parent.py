@@ -98,6 +98,8 @@ def _read(vary: DictConfig) -> Parent:
     if sample >= count:
         raise UserError(f"vary.sample={sample}: {short(folder)} has the samples 0 to {count - 1}.")
     latents, picture = read_latents(folder), folder / f"sr_{sample:02d}.png"
+    if len(latents.get("w_plus", ())) != count:
+        raise UserError(f"{short(folder / 'latents.safetensors')} is damaged, or does not belong to this reference.")
     held = Held(load_rgb(picture), load_rgb(mask).mean(dim=0, keepdim=True))
     reference = replace(read_reference(folder, entry), held=held)
     settings, maps = translated(entry["settings"]), noise_maps(latents) or []

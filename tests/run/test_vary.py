@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_run import OVERRIDES, contents, overrides, read
 
 from multimodal_pulse.references.pixels import load_rgb, save_png
@@ -157,7 +157,11 @@ def test_folders_that_no_search_has_finished_are_one_sentence(vary, command, fin
     entry = read(edited / "record.json")
     entry["settings"]["generator"]["_target_"] = "os.system"
     (edited / "record.json").write_text(json.dumps(entry))
+    damaged = tmp_path / "damaged"
+    shutil.copytree(finished, damaged)
+    save_file({"w_plus": torch.zeros(1, 8, 4)}, damaged / "latents.safetensors")
     for folder, sample, words in (
+        (damaged, 0, "latents.safetensors is damaged"),
         (finished.parents[1], 0, "is not the folder of a finished reference"),
         (bicubic, 0, "has no latents.safetensors"),
         (edited, 0, "settings.generator is none of this program's options"),
