@@ -8,6 +8,7 @@ setup(
     package_data={
         "multimodal_pulse": ["py.typed"],
         "multimodal_pulse.conf": ["**/*.yaml"],
+        "multimodal_pulse.generator.ops": ["*.cpp"],
         "multimodal_pulse.domains.faces": ["*.safetensors"],
         "multimodal_pulse.domains.portraits": ["*.safetensors"],
     },

@@ -34,6 +34,7 @@ def test_a_wheel_carries_every_option_file_and_the_prior(distributions):
     assert {f"multimodal_pulse/conf/{name}" for name in OPTION_FILES} <= names
     assert "multimodal_pulse/domains/faces/aligner.safetensors" in names
     assert "multimodal_pulse/domains/portraits/prior.safetensors" in names and "multimodal_pulse/py.typed" in names
+    assert "multimodal_pulse/generator/ops/fused.cpp" in names
     assert not [name for name in names if name.startswith(("tests", "experiments", "conf/"))]
 
 

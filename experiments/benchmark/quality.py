@@ -24,8 +24,8 @@ from columns import COLUMNS
 
 RUNS = Path("outputs/quality")
 WAYS = {
-    "plain": ["trainer.precision=32-true"],
-    "quick": ["trainer.precision=bf16-mixed"],
+    "plain": ["trainer.precision=32-true", "trainer.kernels=plain"],
+    "quick": ["trainer.precision=bf16-mixed", "trainer.kernels=fused"],
 }
 """The two ways of computing, as overrides of run.py."""
 MEASURES = ("lr_psnr_found", "psnr", "lpips", "realism", "distance")

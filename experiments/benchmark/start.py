@@ -8,6 +8,7 @@ seconds of the wall clock and of the processor. What other programs do to the ma
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -73,7 +74,8 @@ def watch(began: float, report: Path) -> None:
         report: the file.
     """
     clock = Clock(began)
-    from multimodal_pulse.interface import cli, hydra_runs
+    from multimodal_pulse import __main__ as program
+    from multimodal_pulse.interface import hydra_runs
 
     inner = hydra_runs.say_loading
 
@@ -112,10 +114,16 @@ def watch(began: float, report: Path) -> None:
 
     hydra_runs.say_loading = loading
     try:
-        cli.main()
+        program.main()
     finally:
         clock.mark(PARTS[-1])
         report.write_text(json.dumps(clock.parts))
+
+
+def processor_time() -> float:
+    """Seconds of the processes that have ended, W&B's among them."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -129,11 +137,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             parts = Path(folder) / "parts.json"
             command = [sys.executable, __file__, "--watched", str(time.time()), str(parts), *arguments.overrides]
-            began = time.time()
+            began, used = time.time(), processor_time()
             subprocess.run([*command, f"hydra.run.dir={folder}/run"], check=True, capture_output=True)
-            wall = time.time() - began
+            whole = [time.time() - began, processor_time() - used]
             measured = json.loads(parts.read_text())
-        measured[PARTS[-1]][0] += wall - sum(wall for wall, _ in measured.values())
+        for kind in range(2):
+            measured[PARTS[-1]][kind] += whole[kind] - sum(part[kind] for part in measured.values())
         if number:
             found.append(measured)
     print("| part | wall s | processor s |\n|---|---|---|")

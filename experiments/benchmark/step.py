@@ -3,6 +3,7 @@
     python experiments/benchmark/step.py                                   256 x 256, four samples, float32
     python experiments/benchmark/step.py --precisions 32-true bf16-mixed --compile
     python experiments/benchmark/step.py --against <folder>                beside the official implementation
+    python experiments/benchmark/step.py --kernels plain fused             with each kind of operators
 
 The generator has random weights and the report's optimiser, objective and batch diversity. `--against` takes a checkout
 of NVlabs/stylegan3, whose networks_stylegan2.py runs in a process of its own, with the operators that need no compiler.
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytorch_lightning as pl
@@ -34,6 +36,7 @@ from multimodal_pulse.diversity.latent_resampling import IndependentLatents
 from multimodal_pulse.diversity.lr_noise import NoLrNoise
 from multimodal_pulse.diversity.synthesis_noise import NoSynthesisNoise
 from multimodal_pulse.generator import Generator, Sphere, untrained
+from multimodal_pulse.generator.ops.fused import FusedOperators
 from multimodal_pulse.generator.statistics import estimate_w_statistics
 from multimodal_pulse.references.base import Reference
 from multimodal_pulse.search import (
@@ -296,7 +299,9 @@ def shortest(costs: Sequence[dict[str, float]], on_processor: bool) -> float:
     return min(cost["user"] + cost["system"] if on_processor else cost["wall"] for cost in costs)
 
 
-def measure(sizes: Sizes, precision: str, compiled: bool, repetitions: int, against: str | None) -> dict[str, Any]:
+def measure(
+    sizes: Sizes, precision: str, kernels: str, compiled: bool, repetitions: int, against: str | None
+) -> dict[str, Any]:
     """Returns the costs of all parts, by part and clock, with the pass's operations and the peak memory."""
     torch.manual_seed(0)
     generator = untrained(
@@ -311,6 +316,8 @@ def measure(sizes: Sizes, precision: str, compiled: bool, repetitions: int, agai
     )
     with FlopCounterMode(display=False) as counter:
         plain.forward_and_backward()
+    if kernels == FusedOperators.name:
+        generator.operators = FusedOperators()
     if compiled:
         generator.network.synthesis.compile()
     peaks = peak_parts(sizes.device)
@@ -336,6 +343,7 @@ def measure(sizes: Sizes, precision: str, compiled: bool, repetitions: int, agai
     a_pass = shortest(found["generator, forward and backward"], on_processor)
     return {
         "precision": precision,
+        "kernels": kernels,
         "compiled": compiled,
         "clock": "processor time" if on_processor else "wall time",
         "flop": counter.get_total_flops(),
@@ -374,6 +382,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--references", type=int, default=1, metavar="M")
     parser.add_argument("--samples", type=int, default=4, metavar="K")
     parser.add_argument("--precisions", nargs="+", default=["32-true"], choices=["32-true", "bf16-mixed"])
+    parser.add_argument("--kernels", nargs="+", default=["plain"], choices=["plain", "fused"])
     parser.add_argument(
         "--compile", action="store_true", help="the generator by torch.compile; without Lightning's row"
     )
@@ -389,9 +398,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.resolution, given.channel_base, given.channel_max, given.references, given.samples, given.device
     )
     results = []
-    for precision in given.precisions:
-        results.append(measure(sizes, precision, given.compile, given.repetitions, given.against))
-        print(f"\n{precision}{', compiled' * given.compile}, {torch.get_num_threads()} threads\n")
+    for precision, kernels in product(given.precisions, given.kernels):
+        results.append(measure(sizes, precision, kernels, given.compile, given.repetitions, given.against))
+        print(f"\n{precision}, {kernels} operators{', compiled' * given.compile}, {torch.get_num_threads()} threads\n")
         print(table(results[-1]), flush=True)
     if given.json:
         with open(given.json, "w", encoding="utf-8") as file:

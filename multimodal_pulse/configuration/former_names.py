@@ -47,6 +47,7 @@ _ONCE_WITHOUT: dict[str, dict[str, dict[str, Any]]] = {
         "multimodal_pulse.references.Folder": {"recursive": False, "frame": None, "noise_std": None},
         "multimodal_pulse.references.ImageFile": {"name": None, "frame": None, "noise_std": None},
     },
+    "trainer": {"": {"kernels": "plain", "compile": False}},  # a slot without a class
 }
 """Keys that options did not have in earlier versions, by slot and class, with what these versions did."""
 

@@ -16,7 +16,7 @@ CONFIG_FILE = "config.yaml"
 OVERRIDES_FILE = "overrides.yaml"
 MOST_DIFFERENCES = 3
 """The most keys that an error message names; the others are counted."""
-DECIDED = ("metrics.lpips_net", "degradation.factor", "trainer.precision")
+DECIDED = ("metrics.lpips_net", "degradation.factor", "trainer.precision", "trainer.kernels", "trainer.compile")
 """Keys whose `auto` is decided once, when a run begins; its config.yaml has what was decided."""
 FOUND = ("generator", "degradation")
 """Slots whose option `found` stands for the one of a parent; its config.yaml has what was found."""

@@ -308,6 +308,12 @@ Precision = StrEnum(
 )
 
 
+class Kernels(StrEnum):
+    auto = "auto"
+    plain = "plain"
+    fused = "fused"
+
+
 class Accelerator(StrEnum):
     cpu = "cpu"
     cuda = "cuda"
@@ -318,6 +324,8 @@ class Accelerator(StrEnum):
 class Trainer:
     accelerator: Accelerator = MISSING
     precision: Precision = MISSING
+    kernels: Kernels = MISSING
+    compile: bool | str = MISSING
     references_per_group: int | str = MISSING
     price_per_hour: float | None = MISSING
 

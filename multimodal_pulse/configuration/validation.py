@@ -142,6 +142,10 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
         value = OmegaConf.select(cfg, key)
         if isinstance(value, str) and value != AUTO:
             raise UserError(f"{key}={value}: it must be a whole number, or {AUTO}.")
+    if isinstance(cfg.trainer.compile, str) and cfg.trainer.compile != AUTO:
+        raise UserError(f"trainer.compile={cfg.trainer.compile}: it must be true, false or {AUTO}.")
+    if cfg.trainer.compile is True and cfg.trainer.kernels == "fused":
+        raise UserError("trainer.compile=true and trainer.kernels=fused exclude each other: leave one out.")
     refuse_frame(cfg.references.get("frame"))
     refuse_noise_std(cfg.references.get("noise_std"))
     for key, lowest in LOWEST.items():

@@ -8,6 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from multimodal_pulse.generator.ops.fused import PlainOperators
 from multimodal_pulse.generator.stylegan2 import Architecture, StyleGAN2
 
 
@@ -22,6 +23,7 @@ class Generator(nn.Module):
 
     Attributes:
         companions: a folder of files that were computed from these weights and come with them; None: there is none.
+        operators: what computes the synthesis network; plain PyTorch, unless something else is put here.
     """
 
     companions: Path | None = None
@@ -34,6 +36,7 @@ class Generator(nn.Module):
         self.architecture: Architecture = network.architecture
         self.sha256 = sha256 or _digest(network)
         self.domain = domain
+        self.operators = PlainOperators()
 
     @property
     def z_dim(self) -> int:
@@ -103,7 +106,7 @@ class Generator(nn.Module):
             raise ValueError(f"w_plus must be [N, {self.num_ws}, {self.w_dim}], not {list(w_plus.shape)}")
         maps = self.constant_noise() if noise_maps is None else noise_maps
         self._check_noise(maps, len(w_plus))
-        return (self.network.synthesis(w_plus, maps, deviations) + 1) / 2
+        return (self.operators(self.network.synthesis, w_plus, maps, deviations) + 1) / 2
 
     def constant_noise(self) -> list[Tensor]:
         """Returns the constant noise maps, [1, 1, r, r] each, in layer order, before the layer's learned strength."""

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multimodal_pulse.generator.ops import (
+from multimodal_pulse.generator.ops.plain import (
     affine_activation,
     blur_filter,
     conv_upsample,

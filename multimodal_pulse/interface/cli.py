@@ -6,6 +6,7 @@ in one line and 130, SIGTERM in one line and 143. Nothing heavy is imported befo
 
 import sys
 
+from multimodal_pulse.base.collector import collect_again
 from multimodal_pulse.base.errors import STOPS, Terminated
 from multimodal_pulse.base.version import __version__
 from multimodal_pulse.interface.messages import STOPPED, discard_output, say, say_error, show
@@ -37,6 +38,7 @@ def main() -> None:
 
 def _execute(arguments: list[str]) -> None:
     if arguments and arguments[0] in COMMANDS:
+        collect_again()
         execute(arguments)
     elif {"-h", "--help"} & set(arguments):
         from multimodal_pulse.interface.help import help_text

@@ -3,13 +3,14 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -61,7 +62,8 @@ def search(arguments: Sequence[str]) -> None:
             from multimodal_pulse.interface.sweep_check import check_sweep
 
             check_sweep(arguments)
-        job()
+        with _composed_once(arguments):
+            job()
         if any(ended.error for ended in jobs):
             raise ReportedError
     except STOPS as stop:
@@ -84,6 +86,24 @@ def search(arguments: Sequence[str]) -> None:
         ) from error
     finally:
         _say_sweep(jobs, silent)
+
+
+@contextmanager
+def _composed_once(arguments: Sequence[str]) -> Iterator[None]:
+    """Spares Hydra from composing the configuration once more, only to find out whether `hydra.mode` asks for a sweep.
+
+    No option file here does: that is for the arguments, -m as a rule.
+    """
+    name = "get_mode"
+    inner = getattr(Hydra, name, None)
+    if inner is None or any("hydra.mode" in argument for argument in arguments):
+        yield
+        return
+    setattr(Hydra, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        setattr(Hydra, name, inner)
 
 
 def _ended(cfg: DictConfig, hydra_config: HydraConf, arguments: Sequence[str], jobs: list[EndedJob]) -> EndedJob:

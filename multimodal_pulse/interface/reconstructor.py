@@ -16,7 +16,16 @@ from multimodal_pulse.interface.hydra_errors import composed
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.run.arithmetic import with_precision
-from multimodal_pulse.run.build import Parts, build, build_lr_noise, build_search, torch_device, trainer_options
+from multimodal_pulse.run.build import (
+    Parts,
+    build,
+    build_lr_noise,
+    build_search,
+    torch_device,
+    total_steps,
+    trainer_options,
+)
+from multimodal_pulse.run.kernels import with_kernels
 from multimodal_pulse.search.outcome import Outcome
 
 
@@ -60,6 +69,7 @@ class LatentSearch(Reconstructor):
         references.refuse_other_shape(degradation, self._built.resolution)
         device = torch_device(self._cfg.trainer, shard_index=0)
         cfg, why_precision = with_precision(self._cfg, device)
+        with_kernels(cfg, device, self._built, len(y) * cfg.num_samples * total_steps(cfg))
         lr_noise = build_lr_noise(cfg.lr_noise, references, self._built, degradation)
         synthesis_noise = build(cfg.synthesis_noise)
         parts = Parts(cfg, why_precision, device, self._built, degradation, references, lr_noise, synthesis_noise)

@@ -26,7 +26,7 @@ def write_provenance(
     device: torch.device,
     weights_sha256: str | None,
     generator: str,
-    precision: Mapping[str, str | None],
+    choices: Mapping[str, Mapping[str, str | None]],
     varied: Mapping[str, Mapping[str, str | None]] = MappingProxyType({}),
 ) -> None:
     """Writes provenance.json.
@@ -37,7 +37,7 @@ def write_provenance(
         device: the device of the search.
         weights_sha256: the sha256 of the generator's weights; None for a method without a generator.
         generator: the name of the generator.
-        precision: the precision of the search, and the reason for it where the program chose it.
+        choices: what was `chosen` of precision and kernels, and, where the program chose, what it did so `because` of.
         varied: the fingerprints of the sample and of the mask of `method=vary`, by what they are.
     """
     write_json(
@@ -53,7 +53,7 @@ def write_provenance(
             "weights_sha256": weights_sha256,
             "seed": seed,
             "vary": dict(varied) or None,
-            "precision": dict(precision),
+            **choices,
         },
     )
 

@@ -397,6 +397,11 @@ def searches_latents(cfg: DictConfig) -> bool:
     return "stages" in inspect.signature(factory(cfg.search)).parameters
 
 
+def total_steps(cfg: DictConfig) -> int:
+    """Returns the steps of a search in all of its stages and restarts."""
+    return cfg.stages.get("restarts", 1) * (cfg.steps + sum(stage.steps for stage in cfg.stages.before))
+
+
 def trainer_options(trainer: DictConfig, device: torch.device) -> dict[str, Any]:
     """Returns the arguments of `pytorch_lightning.Trainer`."""
     return {

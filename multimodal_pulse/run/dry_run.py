@@ -15,7 +15,7 @@ from multimodal_pulse.configuration.run_config import write_config_once
 from multimodal_pulse.results.plan import Plan, write_plan
 from multimodal_pulse.results.records import metrics_of
 from multimodal_pulse.results.report import Forecast
-from multimodal_pulse.run.build import trainer_options
+from multimodal_pulse.run.build import total_steps, trainer_options
 from multimodal_pulse.search.group_size import peak_bytes
 from multimodal_pulse.search.outcome import Recorder, Search
 from multimodal_pulse.search.timing import STEPS, Timing, time_search
@@ -67,7 +67,7 @@ def dry_run(
             entries=(),
             metrics=metrics_of([], {}),
             num_samples=cfg.num_samples,
-            steps=cfg.stages.get("restarts", 1) * (cfg.steps + sum(stage.steps for stage in cfg.stages.before)),
+            steps=total_steps(cfg),
             groups=groups,
             shard=f"shard {cfg.shard.index} of {cfg.shard.count}" if cfg.shard.count > 1 else "",
             timing=timing,

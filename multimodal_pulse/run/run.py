@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
+from multimodal_pulse.base.collector import collect_again
 from multimodal_pulse.base.files import only_writer, refuse_unwritable
 from multimodal_pulse.configuration.compose import Job
 from multimodal_pulse.configuration.generator_choice import said_choice
@@ -34,10 +35,12 @@ from multimodal_pulse.run.build import (
     renderer_loader,
     rendering_settings,
     searches_latents,
+    total_steps,
     trainer_options,
 )
 from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_run
+from multimodal_pulse.run.kernels import with_kernels
 from multimodal_pulse.run.parent import with_parent
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.run.space import refuse_full_disk, refuse_full_memory
@@ -85,7 +88,12 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None, callbacks: Se
     groups = plan.pending(done, *shard, unusable)
     refuse_full_memory(cfg, parts, groups)
     refuse_full_disk(cfg, parts, len(set(plan.names_of(groups)) - done), job.run_dir)
+    if searches_latents(cfg):
+        passes = len(plan.names(*shard)) * cfg.num_samples * total_steps(cfg)
+        cfg, without_fused = with_kernels(cfg, parts.device, parts.generator, passes)
+        references.add_notice(without_fused)
     search = build_search(*(trial(cfg, groups) if cfg.dry_run else (cfg, groups)), parts)
+    collect_again()  # everything large is imported
     missing = {plan.references[i]: reason for i, reason in unusable.items() if plan.references[i] not in done}
 
     notices = Notices(references)
@@ -150,7 +158,10 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None, callbacks: Se
                 weights_sha256=parts.generator.sha256,
                 generator=job.choices["generator"],
                 varied=plan.varied,
-                precision={"chosen": str(cfg.trainer.precision), "because": parts.why_precision},
+                choices={
+                    "precision": {"chosen": str(cfg.trainer.precision), "because": parts.why_precision},
+                    "kernels": parts.generator.operators.chosen,
+                },
             )
         try:
             search.run(

@@ -7,8 +7,9 @@ import pytest
 from scripts import scripts
 
 from multimodal_pulse.generator import untrained
+from multimodal_pulse.generator.ops.build import BuildError, library
 
-start, step = scripts("benchmark", "start", "step")
+start, step, passes = scripts("benchmark", "start", "step", "passes")
 TINY = ["--resolution", "16", "--channel-base", "128", "--channel-max", "8", "--samples", "2", "--repetitions", "2"]
 
 
@@ -40,6 +41,19 @@ def test_a_failing_part_counts_too():
     with pytest.raises(ZeroDivisionError):
         owner.build()
     assert clock.parts["LPIPS"][0] >= 0.01
+
+
+def test_every_way_of_a_pass_is_timed_in_a_process_of_its_own(capsys):
+    sizes = ["--resolution", "16", "--channel-base", "128", "--samples", "1", "--threads", "1"]
+    try:
+        library()
+    except BuildError as error:
+        pytest.skip(f"the fused operators cannot be built here: {error}")
+    passes.main([*sizes, "--turns", "2"])
+    said = capsys.readouterr().out
+    assert all(f"| {way} malloc | " in said for way in passes.OURS)
+    assert "| plain float32 malloc | " in said.splitlines()[4] and said.splitlines()[4].endswith("| 1.00 | 1.00 |")
+    assert "bfloat16: a convolution reaches" in said
 
 
 @pytest.mark.parametrize("more", [[], ["--precisions", "bf16-mixed"]], ids=["float32", "bf16"])

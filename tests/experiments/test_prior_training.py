@@ -26,7 +26,7 @@ from torchvision.utils import make_grid
 from multimodal_pulse.base.errors import Terminated, UserError
 from multimodal_pulse.domains.portraits import load_prior
 from multimodal_pulse.generator import Architecture, load_generator
-from multimodal_pulse.generator.ops import upsample
+from multimodal_pulse.generator.ops.plain import upsample
 from multimodal_pulse.metrics.deep_features import Features
 from multimodal_pulse.references.pixels import load_rgb, save_png
 

@@ -6,7 +6,7 @@ import torch
 from reference_files import FOLDER, needs_reference
 
 from multimodal_pulse.generator import Architecture, Generator, StyleGAN2, load_generator, untrained
-from multimodal_pulse.generator.ops import blur_filter, conv_upsample, upsample
+from multimodal_pulse.generator.ops.plain import blur_filter, conv_upsample, upsample
 
 TOLERANCE = 1e-4  # of the largest absolute value
 

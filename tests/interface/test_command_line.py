@@ -9,6 +9,7 @@ from enum import Enum
 
 import pytest
 import yaml
+from hydra._internal.hydra import Hydra
 from hydra.errors import HydraException
 from light_command import lightly
 from omegaconf import OmegaConf
@@ -279,6 +280,18 @@ def test_help_and_the_configuration_are_printed_without_torch():
     assert (done.returncode, done.stdout.rstrip()) == (0, help_text())
     done = lightly("--cfg", "job", "seed=3")
     assert (done.returncode, yaml.safe_load(done.stdout)["seed"]) == (0, 3)
+
+
+@pytest.mark.parametrize(("given", "composed", "runs"), [([], 1, 1), (["hydra.mode=MULTIRUN", "seed=0,1"], 2, 2)])
+def test_hydra_composes_a_configuration_once_unless_it_may_ask_for_a_sweep(
+    given, composed, runs, command, tmp_path, monkeypatch
+):
+    inner, calls = Hydra.compose_config, []
+    monkeypatch.setattr(Hydra, "compose_config", lambda *args, **kwargs: calls.append(0) or inner(*args, **kwargs))
+    folders = [f"hydra.run.dir={tmp_path / 'runs' / 'a'}", f"hydra.sweep.dir={tmp_path / 'runs'}"]
+    status, _, errors = command("method=bicubic", *given, *folders)
+    assert status == 0, errors
+    assert (len(calls), len(list(tmp_path.rglob("records.jsonl")))) == (composed, runs)
 
 
 def test_help_names_every_option_and_the_pinned_knobs():

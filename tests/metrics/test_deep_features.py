@@ -147,11 +147,12 @@ def test_features_do_not_depend_on_the_other_pictures_or_autocast(lpips: Lpips, 
     assert distances[2] == whole.pairwise()[2]
 
 
+@pytest.mark.parametrize("zipped", [True, False])  # torchvision's vgg16 is in PyTorch's older format
 @pytest.mark.parametrize("net", ["alex", "squeeze", "vgg"])
-def test_backbones_are_those_of_torchvision(net: Net, tmp_path: Path):
+def test_backbones_are_those_of_torchvision(net: Net, zipped: bool, tmp_path: Path):
     make = {"alex": torchvision.models.alexnet, "squeeze": torchvision.models.squeezenet1_1}
     expected = make.get(net, torchvision.models.vgg16)().eval()
-    torch.save(expected.state_dict(), tmp_path / "random.pth")
+    torch.save(expected.state_dict(), tmp_path / "random.pth", _use_new_zipfile_serialization=zipped)
     own = backbone(net, tmp_path / "random.pth")
     x = torch.rand(2, 3, 64, 48)
     for layer, other in zip(own, expected.features, strict=False):

@@ -22,7 +22,7 @@ from multimodal_pulse.generator.files.restricted_pickle import (
     read_pickle,
 )
 from multimodal_pulse.generator.files.torch_files import TENSOR_NAMES, StoredTensor, storage_from_bytes
-from multimodal_pulse.generator.ops import blur_filter
+from multimodal_pulse.generator.ops.plain import blur_filter
 from multimodal_pulse.generator.stylegan2 import MAPPING_LEARNING_RATE_MULTIPLIER, Architecture, is_positive_number
 
 MAX_PARTS = 10_000

@@ -17,7 +17,7 @@ from torch import Tensor
 from multimodal_pulse.generator.files.mean_of_w import MeanOfW, mean_of_w
 from multimodal_pulse.generator.files.restricted_pickle import RefusedError, printable
 from multimodal_pulse.generator.files.torch_files import StoredTensor
-from multimodal_pulse.generator.ops import blur_filter
+from multimodal_pulse.generator.ops.plain import blur_filter
 from multimodal_pulse.generator.stylegan2 import Architecture
 
 BLUR_GAIN = 4.0
