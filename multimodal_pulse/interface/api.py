@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -22,6 +22,9 @@ from multimodal_pulse.references.in_memory import Picture, as_rgb
 from multimodal_pulse.references.pixels import load_rgb, to_uint8
 from multimodal_pulse.results.report import Report
 from multimodal_pulse.run.run import run
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,12 @@ def _result(run_dir: Path, entry: Mapping[str, Any]) -> Result:
 
 @usable_streams()
 @own_torch()
-def run_overrides(overrides: Sequence[str], run_dir: str | Path, picture: Picture | None = None) -> Report:
+def run_overrides(
+    overrides: Sequence[str],
+    run_dir: str | Path,
+    picture: Picture | None = None,
+    callbacks: Sequence["pl.Callback"] = (),
+) -> Report:
     """Does the run of `python run.py <overrides>`; in an existing run directory, only what is missing.
 
     If some references could not be used, `failure` of the report says so. With `dry_run=true` it is a `Forecast`.
@@ -163,13 +171,15 @@ def run_overrides(overrides: Sequence[str], run_dir: str | Path, picture: Pictur
         overrides: as on the command line.
         run_dir: the run directory.
         picture: replaces the file of `references=image`.
+        callbacks: Lightning's, which watch the search: after each pass `pl_module.images` has the pictures, and
+            `pl_module.stop()` ends the search with the best iterates so far. A method that does not search calls none.
 
     Raises:
         UserError: an override cannot be used, or the run directory holds another run.
     """
     cfg, job = composed(overrides, expanded(run_dir))
     check_config(cfg, job.choices, job.overrides)
-    return run(cfg, job, picture)
+    return run(cfg, job, picture, callbacks)
 
 
 def _fingerprint(image: Picture) -> str:

@@ -3,8 +3,10 @@
 The configuration `cfg` stays in this package; everything below gets plain arguments.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -39,13 +41,17 @@ from multimodal_pulse.run.build import (
 from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_run
 from multimodal_pulse.run.kernels import with_kernels
+from multimodal_pulse.run.parent import with_parent
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.run.space import refuse_full_disk, refuse_full_memory
 from multimodal_pulse.search.outcome import Outcome, Recorder
 from multimodal_pulse.search.stuck import stuck
 
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
-def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
+
+def run(cfg: DictConfig, job: Job, picture: Picture | None = None, callbacks: Sequence["pl.Callback"] = ()) -> Report:
     """Searches, scores and records every reference of a run; in an existing run directory, only the missing ones.
 
     Unusable input is refused before the run directory is touched and before LPIPS, which may have to be downloaded.
@@ -55,15 +61,16 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
         cfg: the configuration, without Hydra's own node, after `check_config`.
         job: the run directory and the overrides of the configuration.
         picture: replaces the file of `references=image`.
+        callbacks: Lightning's, which watch the search, or end it by `stop` of their `pl_module`; a trial has none.
 
     Raises:
         UserError: something in the configuration, or something it names, cannot be used.
         KeyboardInterrupt, Terminated: the run was stopped; finished references are recorded.
     """
     refuse_unwritable(job.run_dir)
-    cfg = as_begun(job.run_dir, cfg)
+    cfg, parent = with_parent(as_begun(job.run_dir, cfg))
     refuse_another_config(job.run_dir, cfg)
-    parts = build_parts(cfg, picture)
+    parts = build_parts(cfg, picture, parent)
     cfg = parts.cfg
     recorded, parts = with_degradation_found(cfg, parts)
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
@@ -111,7 +118,13 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
 
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
         folders = ReferenceFolders(
-            folder, rendering_settings(recorded), lpips.state, parts.generator.sha256, realism.state, plan.files
+            folder,
+            rendering_settings(recorded),
+            lpips.state,
+            parts.generator.sha256,
+            realism.state,
+            plan.files,
+            plan.varied,
         )
 
         def score_and_write(outcome: Outcome) -> None:
@@ -144,15 +157,17 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None) -> Report:
                 device=parts.device,
                 weights_sha256=parts.generator.sha256,
                 generator=job.choices["generator"],
+                varied=plan.varied,
                 choices={
                     "precision": {"chosen": str(cfg.trainer.precision), "because": parts.why_precision},
                     "kernels": parts.generator.operators.chosen,
                 },
             )
-        callbacks = [SearchProgress(), Curves(tracker, plan.label)]
         try:
             search.run(
-                recorder(tracker, job.run_dir), callbacks=callbacks, **trainer_options(cfg.trainer, parts.device)
+                recorder(tracker, job.run_dir),
+                callbacks=[SearchProgress(), Curves(tracker, plan.label), *callbacks],
+                **trainer_options(cfg.trainer, parts.device),
             )
         finally:
             metrics = derive(job.run_dir, plan.references, missing)

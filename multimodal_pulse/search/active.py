@@ -22,6 +22,7 @@ class Active:
         rows: the numbers of the active samples within the batch of B = P * S, in order; `index` is the same as an index
             into a tensor.
         passes: how many passes each sample of the batch has taken, B numbers.
+        left: whether samples have been made to `leave`.
     """
 
     index: slice | Tensor
@@ -31,6 +32,7 @@ class Active:
         self._problems = list(range(problems))
         self.rows, self.index = list(range(problems * samples)), slice(None)
         self.passes = [0] * len(self.rows)
+        self.left = False
 
     def of(self, variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Returns the rows of the active samples of some variables, [B, ...] each."""
@@ -56,6 +58,11 @@ class Active:
         """
         for row in self.rows:
             self.passes[row] += 1
+
+    def leave(self) -> None:
+        """Lets all samples leave, however well they fit."""
+        self.left = self.left or bool(self.rows)
+        self.rows = []
 
     def _go_on_with(self, problems: Iterable[int], device: torch.device) -> None:
         self._problems = list(problems)

@@ -34,6 +34,7 @@ from multimodal_pulse.diversity.synthesis_noise import (
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.space import Space
 from multimodal_pulse.references.base import Reference
+from multimodal_pulse.references.held import Held
 from multimodal_pulse.search.active import Active
 from multimodal_pulse.search.after_step import AfterStep, Step
 from multimodal_pulse.search.allocator import freed_memory_kept
@@ -82,6 +83,10 @@ class LatentOptimization(pl.LightningModule):
         group: the references of the current group.
         stage: the current stage.
         outcomes: the outcomes of the last finished group.
+        images: the images of the last pass, [A, 3, R, R], not clamped, for a callback that watches the search, in
+            `on_train_batch_end`; None before the first pass of a group.
+        rows: the numbers of these A samples within the batch.
+        stopped: whether `stop` was called.
     """
 
     def __init__(
@@ -125,6 +130,9 @@ class LatentOptimization(pl.LightningModule):
         self.recorder: Recorder = lambda outcome: None
         self.group: list[Reference] = []
         self.outcomes: list[Outcome] = []
+        self.images: Tensor | None = None
+        self.rows: list[int] = []
+        self.stopped = False
         # Lightning asks for an optimiser before the first group exists; this is a placeholder until then.
         self.variables = {"latent": Variable(torch.zeros(num_samples, 1, 1))}
 
@@ -132,12 +140,18 @@ class LatentOptimization(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Begins a group: makes its targets, noise maps and initial latents."""
-        self.started = time.perf_counter()
+        self.started, self.images = time.perf_counter(), None
         self.group = [self.references[index] for index in self.groups[self.position]]
         k, seed, like = self.num_samples, self.seed, next(self.generator.parameters())
         self.targets = torch.cat([self.lr_noise.targets(r.lr, seed, r.name, k) for r in self.group]).to(like)
         noise_std = torch.tensor([r.noise.std for r in self.group]).repeat_interleave(k).to(like)
-        self.noise = {"noise_std": noise_std} if noise_std.any() else {}
+        self.known = {"noise_std": noise_std} if noise_std.any() else {}
+        held = [r.held for r in self.group if isinstance(r.held, Held)]
+        if len(held) == len(self.group):
+            of_samples = {"parent": [h.parent for h in held], "outside": [1 - h.weight for h in held]}
+            self.known |= {
+                name: torch.stack(values).repeat_interleave(k, dim=0).to(like) for name, values in of_samples.items()
+            }
         self.noise_maps = NoiseMaps(
             self.generator, [self.synthesis_noise.draw(self.generator, seed, r.name, k) for r in self.group]
         )
@@ -151,6 +165,8 @@ class LatentOptimization(pl.LightningModule):
 
         Returns: -1, by which Lightning ends the group, once no sample is searched any more.
         """
+        if self.stopped and step:  # without a first pass there is nothing to keep
+            self.active.leave()
         if not self.active.rows:
             return -1
         if step not in self.stages:
@@ -178,11 +194,12 @@ class LatentOptimization(pl.LightningModule):
             of_problems = active.of_problems(images)
             progress = (step - self.first_step) / max(1, self.stage.steps - 1)
             lr_numel = self.targets[0].numel()
-            initial, noise = active.of(self.initial), active.of(self.noise)
-            iterate = Iterate(variables, initial, w_plus, of_problems, fidelity, lr_numel, progress, **noise)
+            initial, known = active.of(self.initial), active.of(self.known)
+            iterate = Iterate(variables, initial, w_plus, of_problems, fidelity, lr_numel, progress, **known)
             coupling = self.batch_diversity(of_problems, self.degradation)
             losses, terms = self.objective(iterate, coupling)
         self.kept.observe(step, terms, variables, images, active.index)
+        self.images, self.rows = images.detach(), active.rows
 
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
@@ -207,7 +224,9 @@ class LatentOptimization(pl.LightningModule):
             for found, reference in of_references
         ]
         exact = [
-            self.consistency(found[rows], reference.lr.to(found), self.degradation, reference.noise.std).cpu()
+            self.consistency(
+                found[rows], reference.lr.to(found), self.degradation, reference.noise.std, reference.held
+            ).cpu()
             for (found, reference), rows in zip(of_references, chosen, strict=True)
         ]
         seconds = (time.perf_counter() - self.started) / len(self.group)
@@ -218,6 +237,7 @@ class LatentOptimization(pl.LightningModule):
         for outcome in self.outcomes:
             self.recorder(outcome)
         self.position += 1
+        self.trainer.should_stop = self.stopped
 
     def _draw(self, restart: int) -> dict[str, Tensor]:
         """Returns the initial variables of the first stage; a restart (from 1) has draws of its own."""
@@ -265,6 +285,7 @@ class LatentOptimization(pl.LightningModule):
             film_steps=self.kept.film_steps,
             group=[reference.name for reference in self.group],
             halved=self._halved[self.position],
+            stopped=self.active.left,
         )
 
     # --- what Lightning calls ---------------------------------------------------------------------------------
@@ -305,7 +326,7 @@ class LatentOptimization(pl.LightningModule):
             UserError: a single reference does not fit into memory.
         """
         self.recorder = recorder
-        self.position, self._halved = 0, [False] * len(self.groups)
+        self.position, self._halved, self.stopped = 0, [False] * len(self.groups), False
         dtype = next(self.generator.parameters()).dtype
         try:
             with quiet_lightning(), freed_memory_kept():
@@ -314,6 +335,13 @@ class LatentOptimization(pl.LightningModule):
         finally:
             # Precision 64-true leaves the generator in float64, and the next search would run in it.
             self.to(dtype=dtype)
+
+    def stop(self) -> None:
+        """Ends the search after the current pass: its group is finished with what is kept, and no other begins.
+
+        It may be called by a callback, or by another thread while `run` goes on.
+        """
+        self.stopped = True
 
     def _fits(self, **trainer_options: Any) -> bool:
         """Searches the groups from `position` on; returns False if the one at `position` does not fit into memory."""

@@ -46,6 +46,7 @@ class Outcome:
         group: the names of the references searched together, including this one; rounding depends on them.
         passes: the passes of each sample; empty: `steps` for all.
         halved: whether the group is part of a larger one that did not fit into memory.
+        stopped: whether the search was stopped before its last step.
     """
 
     reference: Reference
@@ -65,6 +66,7 @@ class Outcome:
     group: list[str] = field(default_factory=list)
     passes: list[int] = field(default_factory=list)
     halved: bool = False
+    stopped: bool = False
 
 
 Recorder = Callable[[Outcome], None]

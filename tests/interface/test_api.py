@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from io import StringIO
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -183,3 +184,18 @@ def test_upsample_makes_no_trial_and_run_overrides_does(tmp_path):
 def test_upsample_refuses_a_picture_that_is_too_small(tmp_path):
     with pytest.raises(UserError, match="the image is 7 x 7 pixels: at least 8 on each side are needed"):
         multimodal_pulse.upsample(torch.rand(3, 7, 7), run_dir=tmp_path / "run", **TINY)
+
+
+def test_a_callback_watches_a_run_and_stops_it_and_the_same_command_does_the_rest(photos, tmp_path):
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            if batch_idx == 1:
+                pl_module.stop()
+
+    run_dir = tmp_path / "run"
+    arguments = [*OVERRIDES, "references=folder", f"references.path={photos}", "trainer.references_per_group=1"]
+    assert [entry["reference"] for entry in run_overrides(arguments, run_dir, callbacks=[Stop()]).entries] == ["ada"]
+    begun = read(run_dir / "references" / "ada" / "record.json")
+    assert begun["stopped"] and {record["steps"] for record in begun["records"]} == {2}
+    ada, grace = run_overrides(arguments, run_dir).entries
+    assert ada["stopped"] and not grace["stopped"] and grace["records"][0]["steps"] == 3
