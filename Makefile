@@ -1,14 +1,16 @@
 # make demo   set up an environment of its own and find four faces for one reference
 # make test   the same environment with the developers' tools, the whole test suite
+# make docs   the pages of docs/ as a site, in outputs/docs
 # make check  lint, types, import order, tests: what must pass before a change lands
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
+INSTALLED_DOCS := $(VENV)/installed-docs
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo test check lint types imports clean
+.PHONY: demo test docs check lint types imports clean
 .DEFAULT_GOAL := demo
 
 # Renewed whenever the dependency files change; the versions that were tested stand in constraints.txt.
@@ -20,7 +22,11 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt
 	touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
-	$(INSTALL) '.[dev,launchers,ray]'
+	$(INSTALL) '.[dev,docs,launchers,ray]'
+	touch $@
+
+$(INSTALLED_DOCS): $(INSTALLED)
+	$(INSTALL) '.[docs]'
 	touch $@
 
 demo: $(INSTALLED)
@@ -28,6 +34,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+docs: $(INSTALLED_DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open outputs/docs/index.html; for its search: python -m http.server --directory outputs/docs"
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """How do the time and the memory of a pass grow with the resolution and with the number of samples?
 
-    python experiments/benchmark/scaling.py                         # both, into scaling.json and scaling.png beside this
-    python experiments/benchmark/scaling.py --from scaling.json     # the table and the plot again
+    python experiments/benchmark/scaling.py                       # both, into scaling.json and scaling.png beside this
+    python experiments/benchmark/scaling.py --from scaling.json   # the table and the plot again
 
 Each point is a process of its own (see passes.py), with fused operators in bfloat16 and freed memory kept, of which the
 median of the processor's time counts. M references of K samples share a pass of M * K samples, so that one axis is

@@ -35,6 +35,7 @@ _ONCE_FIXED: dict[str, Any] = {
     "keep": {"_target_": "multimodal_pulse.search.BestIterate"},
     "select": None,
     "target_lr_psnr": None,
+    "vary": {"folder": None, "sample": 0, "mask": None},
 }
 """Slots and knobs that earlier versions did not have, with what these versions did."""
 

@@ -35,6 +35,19 @@ def options(slot: str) -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in (CONF / slot).iterdir() if entry.name.endswith(".yaml"))
 
 
+def first_comment(slot: str, option: str) -> str:
+    """Returns the sentence with which an option's file begins."""
+    lines = text_of(f"{slot}/{option}.yaml").splitlines()
+    return next(line[2:] for line in lines if line.startswith("# ") and not line.startswith("# @"))
+
+
+def choices(slot: str, option: str) -> dict[str, str]:
+    """Returns the options of other slots that an option chooses, such as those of a method."""
+    entries = (yaml.safe_load(text_of(f"{slot}/{option}.yaml")) or {}).get("defaults", [])
+    chosen = {name: str(value) for entry in entries if isinstance(entry, dict) for name, value in entry.items()}
+    return {name.removeprefix("override /"): value for name, value in chosen.items() if name.startswith("override /")}
+
+
 def option_keys(slot: str, option: str) -> dict[str, Key]:
     """Returns the keys of an option, with those of the option on which it is based."""
     name = f"{slot}/{option}.yaml"

@@ -18,6 +18,8 @@ MOST_DIFFERENCES = 3
 """The most keys that an error message names; the others are counted."""
 DECIDED = ("metrics.lpips_net", "degradation.factor", "trainer.precision", "trainer.kernels", "trainer.compile")
 """Keys whose `auto` is decided once, when a run begins; its config.yaml has what was decided."""
+FOUND = ("generator", "degradation")
+"""Slots whose option `found` stands for the one of a parent; its config.yaml has what was found."""
 PLACE_KEYS = frozenset({"trainer.device", "trainer.price_per_hour", "dry_run"})
 """Keys that do not change the results of a run: it may be resumed with other values."""
 
@@ -46,18 +48,19 @@ def refuse_another_config(run_dir: Path, cfg: DictConfig) -> None:
 
 
 def as_begun(run_dir: Path, cfg: DictConfig) -> DictConfig:
-    """Returns the configuration with the values that a run was begun with in place of `auto`, see `DECIDED`.
+    """Returns the configuration with what a run was begun with in place of `auto` and `found`, see DECIDED and FOUND.
 
     What `auto` chooses depends on the machine, its files and the pictures, and one run needs one of it.
     """
     path = run_dir / CONFIG_FILE
     left = [key for key in DECIDED if OmegaConf.select(cfg, key) == AUTO]
+    left += [slot for slot in FOUND if "parent" in cfg[slot]]
     if not left or not path.exists():
         return cfg
     there, begun = OmegaConf.create(read_config(path) or {}), cfg.copy()
     for key in left:
         if (value := OmegaConf.select(there, key)) is not None:  # else it was begun without, which is another run
-            OmegaConf.update(begun, key, value)
+            OmegaConf.update(begun, key, value, merge=False)
     return begun
 
 

@@ -133,6 +133,18 @@ class Conditioned(Option):
 
 
 @dataclass
+class Around(Conditioned):
+    parent: str | None = MISSING
+
+
+@dataclass
+class OfParent:
+    """An option that a sample's record has in its place; see run/parent.py."""
+
+    parent: str | None = MISSING
+
+
+@dataclass
 class NearMean(Option):
     truncation: float = MISSING
 
@@ -152,6 +164,11 @@ class MaskedLrNoise(Option):
 class GaussianSynthesisNoise(Option):
     std: float = MISSING
     resolutions: list[int] | None = MISSING
+
+
+@dataclass
+class ParentNoise(Option):
+    parent: str | None = MISSING
 
 
 @dataclass
@@ -189,6 +206,7 @@ class PosteriorObjective(MapObjective):
 
 class Metric(StrEnum):
     pixels = "pixels"
+    inside = "inside"
     features = "features"
 
 
@@ -327,6 +345,13 @@ class Noise:
 
 
 @dataclass
+class Vary:
+    folder: str | None = MISSING
+    sample: int = MISSING
+    mask: str | None = MISSING
+
+
+@dataclass
 class Shard:
     index: int = MISSING
     count: int = MISSING
@@ -344,6 +369,7 @@ class Config:
     film_frames: int = MISSING
     dry_run: bool = MISSING
     noise: Noise = field(default_factory=Noise)
+    vary: Vary = field(default_factory=Vary)
     shard: Shard = field(default_factory=Shard)
     references: Any = MISSING
     degradation: Any = MISSING
@@ -369,6 +395,7 @@ class Config:
 
 SCHEMAS: dict[str, type] = {
     "option": Option,
+    "of_parent": OfParent,
     "references/portraits": Portraits,
     "references/celeba_hq": CelebAHQ,
     "degradation/downsampling": Downsampling,
@@ -386,8 +413,10 @@ SCHEMAS: dict[str, type] = {
     "lr_noise/gaussian": GaussianLrNoise,
     "lr_noise/masked": MaskedLrNoise,
     "synthesis_noise/gaussian": GaussianSynthesisNoise,
+    "synthesis_noise/parent": ParentNoise,
     "synthesis_noise/shared": SharedSynthesisNoise,
     "latent_resampling/conditioned": Conditioned,
+    "latent_resampling/around": Around,
     "latent_resampling/near_mean": NearMean,
     "batch_diversity/repulsion": Repulsion,
     "objective": Objective,

@@ -33,14 +33,20 @@ _MASKED = Mechanism("lr_noise", ("masked",), ("masked_lr_noise",))
 _SYNTHESIS_NOISE = Mechanism("synthesis_noise", ("gaussian", "shared"), ("synthesis_noise", "report"))
 _RESOLUTIONS = Mechanism("synthesis_noise", ("gaussian",), ("synthesis_noise", "report"))
 _BATCH_DIVERSITY = Mechanism(
-    "batch_diversity", ("pairwise", "averaged", "repulsion"), ("batch_diversity", "combined", "report", "explore")
+    "batch_diversity",
+    ("pairwise", "averaged", "repulsion", "inside"),
+    ("batch_diversity", "combined", "report", "explore", "vary"),
 )
+_OF_PARENT = Mechanism("references", ("found",), ("vary",))
 
 READ_BY = {
     "noise.lr_std": _LR_NOISE,
     "noise.lr_mask": _MASKED,
     "noise.synthesis_std": _SYNTHESIS_NOISE,
     "noise.synthesis_resolutions": _RESOLUTIONS,
+    "vary.folder": _OF_PARENT,
+    "vary.sample": _OF_PARENT,
+    "vary.mask": _OF_PARENT,
     "objective.diversity_weight": _BATCH_DIVERSITY,
 }
 
@@ -51,6 +57,7 @@ LOWEST = {
     "target_lr_psnr": 1,
     "stages.restarts": 1,
     "film_frames": 0,
+    "vary.sample": 0,
     "shard.index": 0,
     "shard.count": 1,
     "references.limit": 1,
@@ -97,7 +104,10 @@ RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 ESTIMATE = ("estimate", AUTO)
 """Words for `references.noise_std` that leave it to the program."""
 
-FILES = ("references.path", "references.partition_file", "generator.path", "noise.lr_mask", "degradation.mask")
+FILES = (
+    "references.path", "references.partition_file", "generator.path", "noise.lr_mask", "degradation.mask",
+    "vary.folder", "vary.mask",
+)  # fmt: skip
 """Keys of files and folders that must exist when a run begins; some belong to some options only."""
 
 
@@ -121,6 +131,7 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     null = ["references.path"] if "path" in cfg.references and cfg.references.path is None else []
     for key in sorted(OmegaConf.missing_keys(cfg)) + null:
         raise UserError(f"{key} is not set: add {key}=... to the command.")
+    _check_parent(cfg)
     limit = cfg.references.get("limit")
     if limit is not None and not isinstance(limit, int):  # references.folder has no schema that would say so
         raise UserError(f"references.limit={limit}: it must be a whole number, or null for all.")
@@ -165,6 +176,21 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
                 f"{knob} is set, but {mechanism.slot}={chosen}: choose"
                 f" {mechanism.slot}={mechanism.options[0]} or a method that has it ({', '.join(mechanism.methods)})."
             )
+
+
+def _check_parent(cfg: DictConfig) -> None:
+    """Refuses options that take something from a parent where there is none."""
+    of_parent = [str(slot) for slot, node in cfg.items() if isinstance(node, DictConfig) and "parent" in node]
+    if not of_parent:
+        return
+    if "references" not in of_parent:
+        raise UserError(
+            f"{of_parent[0]} takes something from the folder vary.folder, and so must the reference: choose"
+            " references=found, or leave references=... out of method=vary."
+        )
+    for key in ("folder", "mask"):
+        if cfg.vary[key] is None:
+            raise UserError(f"vary.{key} is not set: add vary.{key}=... to the command.")
 
 
 def without_effect(choices: Mapping[str, str], overrides: Sequence[str]) -> str | None:

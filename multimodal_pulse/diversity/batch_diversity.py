@@ -90,6 +90,24 @@ class PixelDistance:
             yield 255 * torch.sqrt(squared / images[0, 0].numel() + _EPSILON)
 
 
+class InsideDistance:
+    """Measures `PixelDistance` inside of a mask: the RMS over its pixels, weighted, in grey levels of 256.
+
+    Args:
+        weight: [1, H, W] in [0, 1], 0 outside; not 0 everywhere.
+    """
+
+    distance = 20.0
+
+    def __init__(self, weight: Tensor):
+        self._scaled = weight / weight.square().mean().sqrt()
+
+    def __call__(self, images: Tensor, degradation: Degradation) -> Iterator[Tensor]:
+        """Yields the distance of each unordered pair of samples, [M], for images [M, K, C, H, W], not clamped."""
+        inside = self._scaled.to(images) * (images - images.mean(dim=1, keepdim=True))
+        yield from PixelDistance()(inside, degradation)
+
+
 class FeatureDistance:
     """Measures distances in the deep features of LPIPS (Zhang et al. 2018): LPIPS in per cent, as the report has it.
 

@@ -80,3 +80,31 @@ class SpreadConditionedLatents(ConditionedLatents):
         if num_samples == 1:
             return spread
         return math.sqrt(num_samples / (num_samples - 1)) * (spread - spread.mean(dim=0))
+
+
+class AroundParent(SpreadConditionedLatents):
+    """Starts the samples around a parent: at its latent, moved by what LR pictures do not tell.
+
+    The moves are the residuals of draws of the bank, chosen and centred as in `SpreadConditionedLatents`; each is the
+    same in all layers, so that a start is about as much of a picture as the parent.
+
+    Args:
+        parent: the w_plus of the parent, [num_ws, w_dim].
+        draws, nearest: as for `ConditionedLatents`.
+        temperature: the length of a move, as a multiple of the residual; 0 starts all at the parent.
+    Raises:
+        UserError: a number is out of range.
+    """
+
+    def __init__(self, parent: Tensor, draws: int, nearest: int, temperature: float):
+        super().__init__(draws, nearest, temperature)
+        self.parent = parent
+
+    def draw(
+        self, space: Space, degradation: Degradation, lr: Tensor, seed: int, name: str, num_samples: int
+    ) -> Variables:
+        """Moves the parent's latent by residuals of the bank; see `InitialLatents`."""
+        drawn = self._bank(space.generator, degradation)
+        spread = self._chosen(drawn.residuals(drawn.nearest(stored(lr), self.nearest)), seed, name, num_samples)
+        latents = drawn.statistics.gaussianise(self.parent) + self.temperature * spread[:, None]
+        return space.begin_from({}, drawn.statistics.to_w(latents).to(next(space.generator.parameters())))

@@ -85,6 +85,21 @@ class PulseNoise:
         )
 
 
+class ParentNoise:
+    """Gives all samples the noise maps of their parent, so that they differ from it in their latents alone.
+
+    Args:
+        parent: its maps, [1, 1, r, r] each, in layer order.
+    """
+
+    def __init__(self, parent: Sequence[Tensor]):
+        self.parent = parent
+
+    def draw(self, generator: Generator, seed: int, name: str, num_samples: int) -> NoiseDraw:
+        """Returns the parent's maps for each sample."""
+        return NoiseDraw(fixed={layer: maps.expand(num_samples, -1, -1, -1) for layer, maps in enumerate(self.parent)})
+
+
 class SharedSynthesisNoise:
     """Gives all samples the same maps, one per resolution, as the report's own program does.
 

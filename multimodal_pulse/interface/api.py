@@ -16,6 +16,7 @@ from multimodal_pulse.base.files import expanded
 from multimodal_pulse.configuration.overrides import literal, quoted
 from multimodal_pulse.configuration.validation import check_config
 from multimodal_pulse.interface.hydra_errors import composed
+from multimodal_pulse.interface.result_html import result_html
 from multimodal_pulse.interface.streams import usable_streams
 from multimodal_pulse.references.in_memory import Picture, as_rgb
 from multimodal_pulse.references.pixels import load_rgb, to_uint8
@@ -63,6 +64,11 @@ class Result:
         """Returns one line, with shapes instead of pictures."""
         images, lr = tuple(self.images.shape), tuple(self.lr.shape)
         return f"Result(images={images}, lr={lr}, folder={str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """Returns what a notebook shows: see `result_html`; the results of other faces follow."""
+        own = result_html(self.folder.name, self.images, self.lr, self.records, self.diversity)
+        return own + "".join(other._repr_html_() for other in self.others)
 
 
 @contextmanager

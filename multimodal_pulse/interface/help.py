@@ -1,6 +1,6 @@
 """The text of `--help`; its slots, options and knobs come from the files of `conf/`."""
 
-from multimodal_pulse.configuration.option_files import Key, keys, option_keys, options, slots, text_of
+from multimodal_pulse.configuration.option_files import Key, first_comment, keys, option_keys, options, slots
 
 USAGE = """\
 multimodal-pulse: several faithful and different high-resolution pictures for one low-resolution picture.
@@ -48,7 +48,7 @@ def help_text() -> str:
         knobs |= {f"{slot}.{key}": knob for key, knob in _explained(of_slot).items()}
     lines = [f"  {key} = {value}".ljust(42) + f" {said}" for key, (value, said) in knobs.items()]
     choices = [
-        f"  {f'{slot}={option}'.ljust(40)}{'*' if option == default else ' '} {_first_comment(slot, option)}"
+        f"  {f'{slot}={option}'.ljust(40)}{'*' if option == default else ' '} {first_comment(slot, option)}"
         for slot, default in slots().items()
         for option in options(slot)
     ]
@@ -59,8 +59,3 @@ def help_text() -> str:
 def _explained(knobs: dict[str, Key]) -> dict[str, Key]:
     """Returns those knobs that a comment explains."""
     return {key: (value, said) for key, (value, said) in knobs.items() if said}
-
-
-def _first_comment(slot: str, option: str) -> str:
-    lines = text_of(f"{slot}/{option}.yaml").splitlines()
-    return next(line[2:] for line in lines if line.startswith("# ") and not line.startswith("# @"))

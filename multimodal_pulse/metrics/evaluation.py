@@ -20,9 +20,11 @@ from multimodal_pulse.metrics.functional import (
     pairwise_rms,
     pixel_std,
     psnr,
+    spread,
     ssim,
 )
 from multimodal_pulse.metrics.realism import NullRealism, Realism
+from multimodal_pulse.references.held import Held, NothingHeld
 from multimodal_pulse.search.consistency import lr_psnr_bound
 from multimodal_pulse.search.outcome import Outcome
 
@@ -90,6 +92,20 @@ class Diversity:
 
 
 @dataclass(frozen=True)
+class Varied:
+    """Where samples differ that may do so inside of a mask only: the standard deviation of a pixel over the samples in
+    grey levels, mean over the pixels; None if there are no such pixels, or fewer than two samples did not fail.
+
+    Attributes:
+        inside: over the pixels that may change.
+        outside: over the others.
+    """
+
+    inside: float | None
+    outside: float | None
+
+
+@dataclass(frozen=True)
 class Scores:
     """All scores of one reference.
 
@@ -101,6 +117,7 @@ class Scores:
         calibration: their distance in units of their error, 1 for an ideal posterior; see `functional.calibration`.
         lr_psnr_bound: an LR-PSNR in dB that no picture in [0, 1] exceeds for this reference; None: every sample has
             what was promised, or no such bound was found. See `search.consistency.lr_psnr_bound`.
+        varied: where the samples differ; None: they may do so everywhere.
     """
 
     records: list[SampleRecord]
@@ -109,6 +126,7 @@ class Scores:
     gain: float | None = None
     calibration: float | None = None
     lr_psnr_bound: float | None = None
+    varied: Varied | None = None
 
 
 @torch.no_grad()
@@ -178,7 +196,16 @@ def evaluate(
         gain=_number(mean_image_gain(pictures, hr)),
         calibration=_number(calibration(pictures, hr)),
         lr_psnr_bound=_number(bound),
+        varied=_varied(pictures, reference.held),
     )
+
+
+def _varied(pictures: Tensor, held: Held | NothingHeld) -> Varied | None:
+    """Returns the spread of pictures [K, 3, R, R] inside and outside of a mask; None if there is no mask."""
+    if not isinstance(held, Held):
+        return None
+    inside, of_pixels = held.inside[0].to(pictures.device), spread(pictures)
+    return Varied(*(_number(of_pixels[where].mean()) for where in (inside, ~inside)))
 
 
 def status_of(lr_psnr_db: float | None, ok_db: float = OK_LR_PSNR_DB) -> Status:

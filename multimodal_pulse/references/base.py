@@ -10,6 +10,7 @@ from torch import Tensor
 
 from multimodal_pulse.base.faithfulness import ok_lr_psnr_db
 from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.references.held import NOTHING, Held, NothingHeld
 from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.references.preparation import Prepared
@@ -29,6 +30,7 @@ class Reference:
         prepared: what was done to the picture that it was made from; None if it was not made from a given picture.
         aligned: how its photograph was aligned; None if it was not.
         noise: the noise on `lr`.
+        held: what samples must not change.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Reference:
     prepared: Prepared | None = None
     aligned: "Aligned | None" = None
     noise: Noise = Noise()
+    held: Held | NothingHeld = NOTHING
 
     @property
     def ok_lr_psnr_db(self) -> float:

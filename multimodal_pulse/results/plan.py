@@ -30,6 +30,7 @@ class Plan:
         files: by reference, the fingerprint of its file; of a shard, for its own references only.
         lr_mask: the fingerprint of the file `noise.lr_mask`; None without such a file.
         hidden: likewise of the file `degradation.mask`, which says what is hidden.
+        varied: those of the sample and of the mask of `method=vary`, as `parent` and `mask`; empty for other methods.
 
     Plans are equal if they have the same references and groups.
     """
@@ -40,6 +41,7 @@ class Plan:
     files: dict[str, Fingerprint] = field(default_factory=dict, compare=False)
     lr_mask: Fingerprint | None = field(default=None, compare=False)
     hidden: Fingerprint | None = field(default=None, compare=False)
+    varied: dict[str, Fingerprint] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, names: Sequence[str], references_per_group: int, seconds: float | None = None) -> "Plan":
@@ -78,7 +80,8 @@ class Plan:
     def _is_intact(self) -> bool:
         """Returns whether the values have the types and ranges of a plan, whoever wrote them."""
         positions = [position for group in self.groups for position in group]
-        files = [*self.files.values(), *(mask for mask in (self.lr_mask, self.hidden) if mask is not None)]
+        masks = [mask for mask in (self.lr_mask, self.hidden) if mask is not None]
+        files = [*self.files.values(), *self.varied.values(), *masks]
         return (
             isinstance(self.references, list)
             and all(isinstance(name, str) for name in self.references)
@@ -179,6 +182,8 @@ def _changed(before: Plan, now: Plan, finished: Collection[str]) -> list[str]:
         changed.append(f"noise.lr_mask={now.lr_mask and now.lr_mask['path']}")
     if finished and _replaced(before.hidden, now.hidden):
         changed.append(f"degradation.mask={now.hidden and now.hidden['path']}")
+    if finished:
+        changed += [str(file["path"]) for what, file in now.varied.items() if _replaced(before.varied.get(what), file)]
     return changed
 
 
@@ -197,7 +202,7 @@ def write_plan_once(run_dir: str | Path, plan: Plan) -> None:
 
 
 def _files(plan: Plan) -> tuple[Any, ...]:
-    return plan.files, plan.lr_mask, plan.hidden
+    return plan.files, plan.lr_mask, plan.hidden, plan.varied
 
 
 def write_plan(run_dir: str | Path, plan: Plan) -> None:

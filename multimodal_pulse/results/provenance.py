@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -26,6 +27,7 @@ def write_provenance(
     weights_sha256: str | None,
     generator: str,
     choices: Mapping[str, Mapping[str, str | None]],
+    varied: Mapping[str, Mapping[str, str | None]] = MappingProxyType({}),
 ) -> None:
     """Writes provenance.json.
 
@@ -36,6 +38,7 @@ def write_provenance(
         weights_sha256: the sha256 of the generator's weights; None for a method without a generator.
         generator: the name of the generator.
         choices: what was `chosen` of precision and kernels, and, where the program chose, what it did so `because` of.
+        varied: the fingerprints of the sample and of the mask of `method=vary`, by what they are.
     """
     write_json(
         Path(run_dir) / "provenance.json",
@@ -49,6 +52,7 @@ def write_provenance(
             "generator": generator,
             "weights_sha256": weights_sha256,
             "seed": seed,
+            "vary": dict(varied) or None,
             **choices,
         },
     )

@@ -24,9 +24,13 @@ from multimodal_pulse.base.files import PARTIAL, atomic_folder, remove_partial, 
 from multimodal_pulse.metrics.evaluation import SampleRecord, Scores
 from multimodal_pulse.metrics.realism import NullRealism
 from multimodal_pulse.metrics.summary import summary
+from multimodal_pulse.references.held import Held
 from multimodal_pulse.references.pixels import png_info, to_pil
 from multimodal_pulse.results.json_files import plain, read_json, to_json, write_json
 from multimodal_pulse.search.outcome import Outcome
+
+PARENT_FILE, MAY_CHANGE_FILE = "parent.png", "may_change.png"
+"""The picture that the samples of a reference were varied from, and the mask inside of which they were."""
 
 
 class ReferenceFolders:
@@ -40,6 +44,7 @@ class ReferenceFolders:
         weights_sha256: the sha256 of the generator's weights, without which `render_folder` refuses to draw; None: any
             weights may draw.
         files: by reference, the fingerprint of its file, for those that have one.
+        varied: the fingerprints of the sample and of the mask of `method=vary`, by what they are.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class ReferenceFolders:
         weights_sha256: str | None = None,
         realism_state: Mapping[str, Any] | None = None,
         files: Mapping[str, Mapping[str, str | None]] = MappingProxyType({}),
+        varied: Mapping[str, Mapping[str, str | None]] = MappingProxyType({}),
     ) -> None:
         self.run_dir = Path(run_dir)
         self.folder = self.run_dir / "references"
@@ -60,7 +66,7 @@ class ReferenceFolders:
         self._lpips_state = dict(lpips_state)
         self._weights_sha256 = weights_sha256
         self._realism_state = dict(realism_state or NullRealism().state)
-        self._files = files
+        self._files, self._varied = files, varied
 
     def write(
         self,
@@ -116,6 +122,7 @@ class ReferenceFolders:
             "prepared": prepared and prepared.as_dict(),
             "aligned": aligned and aligned.as_dict(),
             "noise": outcome.reference.noise.as_dict(),
+            "vary": scores.varied and {**self._varied, **asdict(scores.varied)},
             "records": [asdict(record) for record in scores.records],
             "diversity": asdict(scores.diversity),
             "mean_image_psnr": scores.mean_image_psnr,
@@ -161,6 +168,8 @@ def _images(outcome: Outcome, downsampled: Tensor) -> dict[str, Tensor]:
     images = {"lr.png": reference.lr}
     if reference.hr is not None:
         images["hr.png"] = reference.hr
+    if isinstance(reference.held, Held):
+        images |= {PARENT_FILE: reference.held.parent, MAY_CHANGE_FILE: reference.held.mask}
     if outcome.mask is not None:
         images["mask.png"] = outcome.mask.expand(3, -1, -1)
     for k, (high, low, target) in enumerate(zip(outcome.samples, downsampled, outcome.targets, strict=True)):

@@ -58,7 +58,7 @@ class Report:
         table = [line(name, values, width) for name, values in rows]
         if (more := len(self.entries) - MOST_ROWS) > 0:
             table.insert(MOST_ROWS, f"... and {more} more in records.jsonl")
-        lines = [line(self.title, COLUMNS, width), *table, LEGEND, *self._verdicts(), *self._remarks()]
+        lines = [line(self.title, COLUMNS, width), *table, LEGEND, *self._verdicts(), *self._varied(), *self._remarks()]
         run_dir = short(self.run_dir)
         if self.entries:
             others = f", the others: {run_dir}/references/*/grid.png" if len(self.entries) > 1 else ""
@@ -78,6 +78,15 @@ class Report:
             like = verdicts.count(True)
             lines.append(f"realistic: {like} of {samples} samples (they look like {in_words(domain)})")
         return lines
+
+    def _varied(self) -> list[str]:
+        """Returns how far the samples of `method=vary` differ inside and outside of the mask; nothing for others."""
+        spreads = [entry["vary"] for entry in self.entries if entry.get("vary")]
+        return [
+            f"spread: {_levels(spread['inside'])} inside of the mask, {_levels(spread['outside'])} outside, of 255 grey"
+            " levels (standard deviation over the samples)"
+            for spread in spreads
+        ]
 
     def _remarks(self) -> list[str]:
         """Returns the remarks on the references, each once, with the references that it is about."""
@@ -210,6 +219,10 @@ def _of_reference(entry: Mapping[str, Any]) -> list[str]:
     faithful = [record["lr_psnr"] for record in records if record["lr_psnr"] is not None]
     seconds = sum(record["seconds"] for record in records)
     return cells(*means, min(faithful, default=None), entry["diversity"]["rms"], seconds)
+
+
+def _levels(spread: float | None) -> str:
+    return "-" if spread is None else f"{spread:.1f}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from hydra.errors import InstantiationException
@@ -23,7 +23,7 @@ from multimodal_pulse.configuration.former_names import translated
 from multimodal_pulse.configuration.overrides import without_interpolations
 from multimodal_pulse.configuration.validation import AUTO
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.diversity.batch_diversity import FeatureDistance, Metric, PixelDistance
+from multimodal_pulse.diversity.batch_diversity import FeatureDistance, InsideDistance, Metric, PixelDistance
 from multimodal_pulse.diversity.lr_noise import lr_mask
 from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.metrics.deep_features import FeatureNetwork
@@ -32,6 +32,7 @@ from multimodal_pulse.references import AlignedFaces, InMemory, PictureFiles, Re
 from multimodal_pulse.references.alignment import Align, Faces, find_all_faces, given_faces
 from multimodal_pulse.references.auto_factor import chosen_factor
 from multimodal_pulse.references.base import in_words, outside
+from multimodal_pulse.references.held import NOTHING, Held, NothingHeld
 from multimodal_pulse.references.in_memory import Picture, as_rgb, picture_size
 from multimodal_pulse.references.pixels import load_rgb
 from multimodal_pulse.results.pictures.redraw import Renderer
@@ -42,6 +43,9 @@ from multimodal_pulse.search.active import Active, ActiveUntil
 from multimodal_pulse.search.outcome import Search
 from multimodal_pulse.search.select import AllSamples, MostDifferent
 from multimodal_pulse.search.stages import Stage
+
+if TYPE_CHECKING:
+    from multimodal_pulse.run.parent import Parent
 
 RENDERING_SLOTS = ("generator", "degradation", "latent_space", "consistency")
 RENDERING_TARGETS = {
@@ -110,6 +114,7 @@ class Parts:
         why_precision: why the precision was chosen; None if the configuration has one.
         device: the device of the search.
         generator, degradation, references, lr_noise, synthesis_noise: the objects of the slots with these names.
+        parent: the sample that is varied; None: none is.
     """
 
     cfg: DictConfig
@@ -120,14 +125,16 @@ class Parts:
     references: References
     lr_noise: Any
     synthesis_noise: Any
+    parent: "Parent | None" = None
 
 
-def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
+def build_parts(cfg: DictConfig, picture: Picture | None, parent: "Parent | None" = None) -> Parts:
     """Builds the parts that a search needs before its groups are known.
 
     Args:
         cfg: the configuration.
         picture: replaces the file of `references=image`.
+        parent: the sample that is varied.
 
     Raises:
         UserError: something in the configuration, or something it names, cannot be used.
@@ -137,13 +144,21 @@ def build_parts(cfg: DictConfig, picture: Picture | None) -> Parts:
     generator = build(cfg.generator)
     cfg, why, faces = with_factor(cfg, generator, picture)
     degradation = build(cfg.degradation)
-    references = build_references(cfg.references, generator, degradation, picture, faces)
+    if parent is None:
+        references = build_references(cfg.references, generator, degradation, picture, faces)
+    else:
+        references = parent.references(generator, degradation)
     references.add_notice(why)
     lr_noise = build_lr_noise(cfg.lr_noise, references, generator, degradation)
-    synthesis_noise = build(cfg.synthesis_noise)
+    synthesis_noise = build_with_parent(cfg.synthesis_noise, parent and parent.noise_maps)
     # A trial draw: what this generator does not support is refused now, not during the search.
     synthesis_noise.draw(generator, cfg.seed, references.names[0], num_samples=1)
-    return Parts(cfg, why_precision, device, generator, degradation, references, lr_noise, synthesis_noise)
+    return Parts(cfg, why_precision, device, generator, degradation, references, lr_noise, synthesis_noise, parent)
+
+
+def build_with_parent(node: DictConfig, parent: Any) -> Any:
+    """Builds an option; `parent` is what it has of the parent, in the place of the folder that its node may name."""
+    return build(node, parent=parent) if "parent" in node else build(node)
 
 
 def torch_device(trainer: DictConfig, shard_index: int) -> torch.device:
@@ -276,12 +291,13 @@ def _mask(path: str | None, references: References) -> Tensor:
     return own
 
 
-def build_batch_diversity(cfg: DictConfig, resolution: int) -> Any:
+def build_batch_diversity(cfg: DictConfig, resolution: int, held: Held | NothingHeld = NOTHING) -> Any:
     """Builds the batch diversity of a run, with its metric, if it has one, as an object.
 
     Args:
         cfg: the configuration.
         resolution: the generator's.
+        held: what samples must not change.
 
     Raises:
         UserError: the metric needs a network that is not at hand, or one that needs larger pictures.
@@ -291,9 +307,16 @@ def build_batch_diversity(cfg: DictConfig, resolution: int) -> Any:
         return build(node)
     metrics: dict[str, Callable[[], Metric]] = {
         "pixels": PixelDistance,
+        "inside": lambda: _inside(held),
         "features": lambda: FeatureDistance(_squeezenet(resolution, cfg.metrics.lpips_download_seconds)),
     }
     return build(node, metric=metrics[node.metric]())
+
+
+def _inside(held: Held | NothingHeld) -> InsideDistance:
+    if not isinstance(held, Held):
+        raise UserError("batch_diversity.metric=inside needs the mask of method=vary; pixels measures everywhere.")
+    return InsideDistance(held.weight)
 
 
 def _squeezenet(resolution: int, download_seconds: float) -> FeatureNetwork:
@@ -332,16 +355,17 @@ def build_stages(cfg: DictConfig, generator: Generator) -> list[Stage]:
 def build_search(cfg: DictConfig, groups: Sequence[Sequence[int]], parts: Parts) -> Search:
     """Builds the search of the given groups; run it with `trainer_options`."""
     _import_matplotlib_silently()
-    target = cfg.target_lr_psnr
+    target, parent = cfg.target_lr_psnr, parts.parent
+    held = NOTHING if parent is None else parent.reference.held
     arguments: dict[str, Any] = {
         "references": parts.references,
         "groups": groups,
         "generator": parts.generator,
         "degradation": parts.degradation,
-        "latent_resampling": build(cfg.latent_resampling),
+        "latent_resampling": build_with_parent(cfg.latent_resampling, parent and parent.w_plus),
         "lr_noise": parts.lr_noise,
         "synthesis_noise": parts.synthesis_noise,
-        "batch_diversity": build_batch_diversity(cfg, parts.generator.resolution),
+        "batch_diversity": build_batch_diversity(cfg, parts.generator.resolution, held),
         "objective": build(cfg.objective),
         "after_step": build(cfg.after_step),
         "keep": factory(cfg.keep),
@@ -412,11 +436,22 @@ def renderer_loader() -> Callable[[Mapping[str, Any]], Renderer]:
     return lambda settings: load(json.dumps(settings))
 
 
-def _unresolved(node: Any) -> Any:
+def _unresolved(node: Mapping[str, Any]) -> dict[str, Any]:
     """Writes the strings of a resolved node so that OmegaConf reads them as they are."""
-    if not isinstance(node, Mapping):
-        return node
     return {key: without_interpolations(value) if isinstance(value, str) else value for key, value in node.items()}
+
+
+def recorded_node(settings: Mapping[str, Any], slot: str) -> DictConfig:
+    """Returns the option of a slot from the `settings` in a record.json, in the names of this version.
+
+    Raises:
+        UserError: it is nothing that an option of `conf/` names.
+    """
+    node = settings.get(slot)
+    nested = not isinstance(node, Mapping) or any(isinstance(value, Mapping | list) for value in node.values())
+    if nested or settings[slot].get("_target_") not in RENDERING_TARGETS:
+        raise UserError(f"settings.{slot} is none of this program's options: nothing is drawn with it.")
+    return OmegaConf.create(_unresolved(settings[slot]))
 
 
 def load_renderer(settings: Mapping[str, Any]) -> Renderer:
@@ -428,11 +463,6 @@ def load_renderer(settings: Mapping[str, Any]) -> Renderer:
         UserError: the settings name something that no option of `conf/` names.
     """
     settings = translated(settings)
-    for slot in RENDERING_SLOTS:
-        node = settings.get(slot)
-        known = isinstance(node, Mapping) and node.get("_target_") in RENDERING_TARGETS
-        if not known or any(isinstance(value, Mapping | list) for value in settings[slot].values()):
-            raise UserError(f"settings.{slot} is none of this program's options: nothing is drawn with it.")
-    cfg = OmegaConf.create({slot: _unresolved(node) for slot, node in settings.items()})
+    cfg = OmegaConf.create({slot: recorded_node(settings, slot) for slot in RENDERING_SLOTS})
     space: type[Space] = get_class(cfg.latent_space["_target_"])
     return Renderer(build(cfg.generator), space, build(cfg.degradation), build(cfg.consistency))

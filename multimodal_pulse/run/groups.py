@@ -23,6 +23,7 @@ def plan_run(cfg: DictConfig, parts: Parts, run_dir: Path) -> Plan:
         files={name: fingerprint(of_reference[name]) for name in mine if name in of_reference},
         lr_mask=lr_mask,
         hidden=hidden,
+        varied={} if parts.parent is None else dict(parts.parent.files),
     )
 
 

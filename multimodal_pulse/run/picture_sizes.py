@@ -17,9 +17,10 @@ def picture_files(references: DictConfig) -> tuple[Path, ...]:
     Raises:
         UserError: a folder has no picture.
     """
-    if references._target_ == IMAGE:
+    target = references.get("_target_")
+    if target == IMAGE:
         return (expanded(str(references.path)),)
-    if references._target_ == FOLDER:
+    if target == FOLDER:
         found = contents(expanded(str(references.path)), references.recursive)
         return tuple(found.pictures[: references.limit])
     return ()

@@ -41,6 +41,7 @@ from multimodal_pulse.run.build import (
 from multimodal_pulse.run.dry_run import dry_run, trial
 from multimodal_pulse.run.groups import plan_run
 from multimodal_pulse.run.kernels import with_kernels
+from multimodal_pulse.run.parent import with_parent
 from multimodal_pulse.run.scoring import score
 from multimodal_pulse.run.space import refuse_full_disk, refuse_full_memory
 from multimodal_pulse.search.outcome import Outcome, Recorder
@@ -67,9 +68,9 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None, callbacks: Se
         KeyboardInterrupt, Terminated: the run was stopped; finished references are recorded.
     """
     refuse_unwritable(job.run_dir)
-    cfg = as_begun(job.run_dir, cfg)
+    cfg, parent = with_parent(as_begun(job.run_dir, cfg))
     refuse_another_config(job.run_dir, cfg)
-    parts = build_parts(cfg, picture)
+    parts = build_parts(cfg, picture, parent)
     cfg = parts.cfg
     recorded, parts = with_degradation_found(cfg, parts)
     references, shard = parts.references, (cfg.shard.index, cfg.shard.count)
@@ -117,7 +118,13 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None, callbacks: Se
 
     def recorder(tracker: NullTracker, folder: Path) -> Recorder:
         folders = ReferenceFolders(
-            folder, rendering_settings(recorded), lpips.state, parts.generator.sha256, realism.state, plan.files
+            folder,
+            rendering_settings(recorded),
+            lpips.state,
+            parts.generator.sha256,
+            realism.state,
+            plan.files,
+            plan.varied,
         )
 
         def score_and_write(outcome: Outcome) -> None:
@@ -150,6 +157,7 @@ def run(cfg: DictConfig, job: Job, picture: Picture | None = None, callbacks: Se
                 device=parts.device,
                 weights_sha256=parts.generator.sha256,
                 generator=job.choices["generator"],
+                varied=plan.varied,
                 choices={
                     "precision": {"chosen": str(cfg.trainer.precision), "because": parts.why_precision},
                     "kernels": parts.generator.operators.chosen,

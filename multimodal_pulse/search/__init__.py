@@ -7,7 +7,8 @@ generator, a degradation, the mechanisms of `multimodal_pulse.diversity` and the
   `gradient_descent`, `lbfgs`) and its schedule (`NoSchedule`, `FixedSchedule`, `Linear1Cycle`, `Linear1CycleDrop`,
   `Ramp`, `Geometric`);
 - `Objective`, `MapObjective`, `PosteriorObjective`: the sum of terms to minimise; a `Term` of your own reads an
-  `Iterate` (`SquaredLength`, `NormalW`, `NormalDivergence` and `Colinearity` are priors of CSGM and BRGM);
+  `Iterate` (`SquaredLength`, `NormalW`, `NormalDivergence` and `Colinearity` are priors of CSGM and BRGM, `Hold` keeps
+  a part of a picture);
 - `Retract`, `LangevinNoise`, `NewDraw`, `NoAfterStep`: what follows each step of the optimiser;
 - `BestIterate`, `LowestSum`, `LastIterate`: which iterate of each sample is kept;
 - `MostDifferent`, `AllSamples`: which samples are kept;
@@ -28,7 +29,7 @@ from multimodal_pulse.search.posterior import PosteriorObjective
 from multimodal_pulse.search.schedules import FixedSchedule, Geometric, Linear1Cycle, Linear1CycleDrop, NoSchedule, Ramp
 from multimodal_pulse.search.select import AllSamples, MostDifferent
 from multimodal_pulse.search.stages import Stage
-from multimodal_pulse.search.terms import Colinearity, NormalDivergence, NormalW, SquaredLength
+from multimodal_pulse.search.terms import Colinearity, Hold, NormalDivergence, NormalW, SquaredLength
 
 if TYPE_CHECKING:
     from multimodal_pulse.search.latent_optimization import LatentOptimization
@@ -41,6 +42,7 @@ __all__ = [
     "ExactConsistency",
     "FixedSchedule",
     "Geometric",
+    "Hold",
     "Iterate",
     "LangevinNoise",
     "LastIterate",

@@ -8,14 +8,22 @@ from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Degradation
+from multimodal_pulse.references.held import NOTHING, Held, NothingHeld
 
 
 class NoConsistency:
-    """Leaves the samples as the search found them, clamped to [0, 1]."""
+    """Leaves the samples as the search found them, clamped to [0, 1], but for what is held."""
 
-    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation, noise_std: float = 0.0) -> Tensor:
+    def __call__(
+        self,
+        samples: Tensor,
+        lr: Tensor,
+        degradation: Degradation,
+        noise_std: float = 0.0,
+        held: Held | NothingHeld = NOTHING,
+    ) -> Tensor:
         """Clamps the samples, [K, 3, R, R], to [0, 1]."""
-        return samples.clamp(0, 1)
+        return held.blended(samples).clamp(0, 1)
 
 
 class ExactConsistency:
@@ -49,18 +57,29 @@ class ExactConsistency:
         self.rounds = _at_least_one(rounds)
 
     @torch.no_grad()
-    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation, noise_std: float = 0.0) -> Tensor:
+    def __call__(
+        self,
+        samples: Tensor,
+        lr: Tensor,
+        degradation: Degradation,
+        noise_std: float = 0.0,
+        held: Held | NothingHeld = NOTHING,
+    ) -> Tensor:
         """Maps samples [K, 3, R, R] and lr [3, h, w] in [0, 1] to [K, 3, R, R] in [0, 1], not rounded to 8 bits.
 
-        No sample depends on the others. `noise_std` is the standard deviation of the reference's noise.
+        No sample depends on the others. `noise_std` is the standard deviation of the reference's noise. Of what is
+        `held` nothing changes: each pixel is corrected by its share, and the correction looked for is still the same c.
         """
         if noise_std:
-            return NoisyConsistency(noise_std, rounds=self.rounds)(samples, lr, degradation)
+            return NoisyConsistency(noise_std, rounds=self.rounds)(samples, lr, degradation, held=held)
 
         def residual(x: Tensor) -> Tensor:
             return lr - degradation(x.clamp(0, 1))
 
-        return _ascended(samples, residual, degradation.pseudo_inverse, self.rounds).clamp(0, 1)
+        def step(left: Tensor) -> Tensor:
+            return held.share(degradation.pseudo_inverse(left))
+
+        return _ascended(held.blended(samples), residual, step, self.rounds).clamp(0, 1)
 
 
 class NoisyConsistency:
@@ -94,15 +113,23 @@ class NoisyConsistency:
         self.noise_std, self.prior_std, self.rounds = noise_std, prior_std, _at_least_one(rounds)
 
     @torch.no_grad()
-    def __call__(self, samples: Tensor, lr: Tensor, degradation: Degradation, noise_std: float = 0.0) -> Tensor:
+    def __call__(
+        self,
+        samples: Tensor,
+        lr: Tensor,
+        degradation: Degradation,
+        noise_std: float = 0.0,
+        held: Held | NothingHeld = NOTHING,
+    ) -> Tensor:
         """Maps samples [K, 3, R, R] and lr [3, h, w] in [0, 1] to [K, 3, R, R] in [0, 1], not rounded to 8 bits.
 
         No sample depends on the others. `noise_std` is the standard deviation of the reference's noise; 0: not known.
+        Of what is `held` nothing changes.
         """
-        ridge = ((noise_std or self.noise_std) / self.prior_std) ** 2
+        ridge, begun = ((noise_std or self.noise_std) / self.prior_std) ** 2, held.blended(samples)
 
         def corrected(c: Tensor) -> Tensor:
-            return (samples + degradation.transpose(c)).clamp(0, 1)
+            return (begun + held.share(degradation.transpose(c))).clamp(0, 1)
 
         def residual(c: Tensor) -> Tensor:
             return lr - degradation(corrected(c)) - ridge * c

@@ -34,6 +34,7 @@ from multimodal_pulse.diversity.synthesis_noise import (
 from multimodal_pulse.generator.frozen import Generator
 from multimodal_pulse.generator.spaces.space import Space
 from multimodal_pulse.references.base import Reference
+from multimodal_pulse.references.held import Held
 from multimodal_pulse.search.active import Active
 from multimodal_pulse.search.after_step import AfterStep, Step
 from multimodal_pulse.search.allocator import freed_memory_kept
@@ -144,7 +145,13 @@ class LatentOptimization(pl.LightningModule):
         k, seed, like = self.num_samples, self.seed, next(self.generator.parameters())
         self.targets = torch.cat([self.lr_noise.targets(r.lr, seed, r.name, k) for r in self.group]).to(like)
         noise_std = torch.tensor([r.noise.std for r in self.group]).repeat_interleave(k).to(like)
-        self.noise = {"noise_std": noise_std} if noise_std.any() else {}
+        self.known = {"noise_std": noise_std} if noise_std.any() else {}
+        held = [r.held for r in self.group if isinstance(r.held, Held)]
+        if len(held) == len(self.group):
+            of_samples = {"parent": [h.parent for h in held], "outside": [1 - h.weight for h in held]}
+            self.known |= {
+                name: torch.stack(values).repeat_interleave(k, dim=0).to(like) for name, values in of_samples.items()
+            }
         self.noise_maps = NoiseMaps(
             self.generator, [self.synthesis_noise.draw(self.generator, seed, r.name, k) for r in self.group]
         )
@@ -187,8 +194,8 @@ class LatentOptimization(pl.LightningModule):
             of_problems = active.of_problems(images)
             progress = (step - self.first_step) / max(1, self.stage.steps - 1)
             lr_numel = self.targets[0].numel()
-            initial, noise = active.of(self.initial), active.of(self.noise)
-            iterate = Iterate(variables, initial, w_plus, of_problems, fidelity, lr_numel, progress, **noise)
+            initial, known = active.of(self.initial), active.of(self.known)
+            iterate = Iterate(variables, initial, w_plus, of_problems, fidelity, lr_numel, progress, **known)
             coupling = self.batch_diversity(of_problems, self.degradation)
             losses, terms = self.objective(iterate, coupling)
         self.kept.observe(step, terms, variables, images, active.index)
@@ -217,7 +224,9 @@ class LatentOptimization(pl.LightningModule):
             for found, reference in of_references
         ]
         exact = [
-            self.consistency(found[rows], reference.lr.to(found), self.degradation, reference.noise.std).cpu()
+            self.consistency(
+                found[rows], reference.lr.to(found), self.degradation, reference.noise.std, reference.held
+            ).cpu()
             for (found, reference), rows in zip(of_references, chosen, strict=True)
         ]
         seconds = (time.perf_counter() - self.started) / len(self.group)

@@ -28,6 +28,8 @@ class Iterate:
         lr_numel: the numbers in one LR picture, over which `fidelity` is a mean.
         progress: the share of the stage's steps that are done, from 0 at the first step to 1 at the last.
         noise_std: the standard deviation of the noise of each sample's reference, [B]; None: no reference has noise.
+        parent, outside: the picture that each sample keeps, [B, 3, R, R], and how much of each pixel it keeps, [B, 1,
+            R, R] in [0, 1]; None: it keeps nothing.
     """
 
     variables: Mapping[str, Tensor]
@@ -38,6 +40,8 @@ class Iterate:
     lr_numel: int
     progress: float = 0.0
     noise_std: Tensor | None = None
+    parent: Tensor | None = None
+    outside: Tensor | None = None
 
     def at_least_noise(self, variance: float) -> Tensor | float:
         """Returns the variance of LR pixels to which samples are fitted: the given one, at least the noise's."""

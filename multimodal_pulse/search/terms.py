@@ -1,4 +1,4 @@
-"""Further terms of an objective: the priors of CSGM and BRGM, and the divergence from one."""
+"""Further terms of an objective: the priors of CSGM and BRGM, the divergence from one, and what samples must keep."""
 
 from dataclasses import dataclass
 
@@ -78,3 +78,35 @@ class Colinearity:
         """Returns the term of each sample, [B]."""
         directions = F.normalize(iterate.w_plus, dim=2)
         return (1 - directions @ directions.transpose(1, 2)).abs().mean(dim=(1, 2))
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Half the squared distance to the parent outside of the mask, in standard deviations: a Gaussian log-likelihood.
+
+    It is |o (G - parent)|^2 / (2 sigma^2), where o is how much of a pixel is kept, summed over the pixels and channels.
+
+    Attributes:
+        sigma: the standard deviation of a pixel that is kept, in units of the [0, 1] range.
+
+    Raises:
+        UserError: `sigma` is not positive.
+    """
+
+    weight: float
+    sigma: float
+
+    def __post_init__(self) -> None:
+        if not self.sigma > 0:
+            raise UserError(f"objective.terms.hold.sigma={self.sigma} must be positive.")
+
+    def __call__(self, iterate: Iterate) -> Tensor:
+        """Returns the term of each sample, [B].
+
+        Raises:
+            UserError: the samples have no parent.
+        """
+        if iterate.parent is None or iterate.outside is None:
+            raise UserError("This objective holds a part of a picture, which only method=vary has.")
+        moved = iterate.outside * (iterate.images.flatten(0, 1) - iterate.parent)
+        return moved.square().flatten(1).sum(dim=1) / (2 * self.sigma**2)

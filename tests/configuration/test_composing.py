@@ -46,6 +46,7 @@ METHODS = {
     "brgm": ("brgm", "near_mean", "none", "unit", "none", "adam_slow", "ramp"),
     "brgm_variational": ("brgm", "near_mean", "none", "unit", "none", "adam_slow", "ramp"),
     "langevin": ("langevin", "conditioned_narrow", "none", "unit", "none", "langevin", "geometric"),
+    "vary": ("few_passes_faces", "around", "none", "parent", "inside", "lbfgs", "none"),
     "rls": ("rls", "independent", "none", "unit", "none", "lbfgs", "none"),
 }
 CHOSEN_BY_METHODS = (

@@ -10,6 +10,7 @@ from multimodal_pulse.diversity.batch_diversity import (
     AveragedBatchDiversity,
     BatchDiversity,
     FeatureDistance,
+    InsideDistance,
     NoBatchDiversity,
     PixelDistance,
     Repulsion,
@@ -177,3 +178,32 @@ def test_what_is_coupled_is_one_problem():
     assert NoBatchDiversity().problems(3, 4) == 12
     for coupling in (BatchDiversity(), AveragedBatchDiversity(), Repulsion(PixelDistance(), 1.0)):
         assert coupling.problems(3, 4) == 3
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 2), st.integers(2, 4), st.integers(0, 1000))
+def test_the_distance_inside_of_a_mask_equals_its_definition(num_references, num_samples, seed):
+    rng, degradation = np.random.default_rng(seed), Bicubic(4)
+    images = torch.from_numpy(rng.random((num_references, num_samples, 3, 8, 8)))
+    weight = torch.from_numpy(rng.random((1, 8, 8)) * (rng.random((1, 8, 8)) > 0.5))
+    if not weight.any():
+        return
+    found = list(InsideDistance(weight)(images, degradation))
+    pairs = [(i, j) for i in range(num_samples) for j in range(i + 1, num_samples)]
+    for distance, (i, j) in zip(found, pairs, strict=True):
+        change = weight * (images[:, i] - images[:, j])
+        hidden = change - degradation.pseudo_inverse(degradation(change))
+        share = (weight**2).sum() / weight.numel()
+        expected = 255 * (hidden.square().mean(dim=(1, 2, 3)) / share).sqrt()
+        assert distance.tolist() == pytest.approx(expected.tolist(), rel=1e-5, abs=0.05)
+
+
+def test_the_distance_inside_of_a_white_mask_is_that_of_pixels_and_moves_nothing_outside():
+    images = torch.rand(1, 3, 3, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    everywhere, degradation = InsideDistance(torch.ones(1, 8, 8)), Bicubic(4)
+    for one, other in zip(everywhere(images, degradation), PixelDistance()(images, degradation), strict=True):
+        assert torch.allclose(one, other, rtol=1e-5)
+    weight = torch.zeros(1, 8, 8)
+    weight[:, 2:5, 3:] = 1
+    Repulsion(InsideDistance(weight), 300.0)(images, degradation).sum().backward()
+    assert images.grad[..., weight[0] == 1].abs().min() > 0 and not images.grad[..., weight[0] == 0].any()

@@ -10,7 +10,7 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Area, Bicubic, Inpainting
 from multimodal_pulse.diversity.bank import Bank, Estimate, bank, estimate_file, lr_pictures
 from multimodal_pulse.diversity.bank import stored as stored_numbers
-from multimodal_pulse.diversity.conditioned import ConditionedLatents, SpreadConditionedLatents
+from multimodal_pulse.diversity.conditioned import AroundParent, ConditionedLatents, SpreadConditionedLatents
 from multimodal_pulse.generator.computed_once import Unfinished
 from multimodal_pulse.generator.spaces.gaussian import Gaussian
 
@@ -191,3 +191,23 @@ def test_a_bank_of_another_size_is_drawn_again(stored, tmp_path):
     [file] = tmp_path.glob("bank-*")
     save_file({"lr": torch.zeros(DRAWS, 12, dtype=torch.uint8)}, file)
     assert torch.equal(bank(tiny_generator(), DEGRADATION, DRAWS).lr, stored.lr)
+
+
+def test_starts_lie_around_the_parent_and_at_it_without_a_temperature():
+    generator = tiny_generator()
+    space, rng = Gaussian(generator), torch.Generator().manual_seed(5)
+    latent = torch.randn(generator.num_ws, generator.w_dim, generator=rng)  # another one for each layer
+    lr = torch.rand(3, 4, 4, generator=rng)
+
+    def around(temperature):
+        chosen = AroundParent(space.to_w_plus(latent), draws=DRAWS, nearest=60, temperature=temperature)
+        return chosen.draw(space, DEGRADATION, lr, 0, "r", 4)["latent"]
+
+    assert torch.allclose(around(0.0), latent.expand(4, -1, -1), atol=1e-4)
+    near, far = around(0.5), around(1.0)
+    assert torch.allclose(far.mean(dim=0), latent, atol=1e-4)
+    moves = far - latent
+    assert torch.allclose(moves, moves[:, :1].expand_as(moves), atol=1e-3)  # the same in all layers
+    assert torch.allclose(near - latent, moves / 2, atol=1e-3)
+    free = starts(SpreadConditionedLatents, lr)  # the same residuals, around E(y)
+    assert torch.allclose(moves, free - free.mean(dim=0), atol=1e-3)

@@ -1,4 +1,4 @@
-"""The README's tables: from run directories, real ones of a random 32 x 32 generator and ones written by hand."""
+"""The tables of docs/scorecard.md: from run directories, real ones of a tiny generator and ones written by hand."""
 
 import csv
 import json

@@ -224,3 +224,13 @@ def test_a_run_without_references_is_a_row_of_nothing(tmp_path):
     job = Job(tmp_path / "0", {"method": "pulse"}, [], tmp_path)
     table = str(SweepReport(tmp_path, [EndedJob(job, ["shard.index=1"], metrics_json(tmp_path, []))]))
     assert table.splitlines()[1].split() == ["0", "shard.index=1", *["-"] * 8]
+
+
+def test_the_spread_inside_and_outside_of_a_mask_has_a_line_of_its_own():
+    varied = [entry(0, 40.0) | {"vary": {"inside": 12.34, "outside": outside}} for outside in (0.02, None)]
+    for found, outside in zip(varied, ("0.0", "-"), strict=True):
+        lines = str(Report(Path("run"), "vary", [found], summary([found]))).splitlines()
+        assert f"spread: 12.3 inside of the mask, {outside} outside" in next(
+            line for line in lines if line.startswith("spread: ")
+        )
+    assert not any(line.startswith("spread") for line in table(1))

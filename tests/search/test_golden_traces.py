@@ -8,6 +8,7 @@ the kink of a leaky ReLU; the tolerance leaves room above that.
 """
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,12 @@ from tiny_search import tiny_generator, tiny_references, tiny_statistics
 
 from multimodal_pulse.configuration.compose import compose_config
 from multimodal_pulse.degradation.bicubic import Bicubic
+from multimodal_pulse.generator import Generator
 from multimodal_pulse.generator.statistics import WStatistics
-from multimodal_pulse.run.build import Parts, build, build_search
+from multimodal_pulse.references.base import Reference
+from multimodal_pulse.references.held import Held
+from multimodal_pulse.run.build import Parts, build, build_search, build_with_parent
+from multimodal_pulse.run.parent import Parent
 
 GOLDEN = Path(__file__).parent / "golden" / "losses.json"
 STEPS = 20
@@ -42,6 +47,7 @@ METHODS = [
     "brgm_variational",
     "langevin",
     "rls",
+    "vary",
 ]
 
 
@@ -55,6 +61,19 @@ class Losses(pl.Callback):
         self.values.append(outputs["loss"].item())
 
 
+def tiny_parent(generator: Generator, reference: Reference) -> Parent:
+    """A sample of the generator, of which the upper left quarter may change."""
+    rng = torch.Generator().manual_seed(2)
+    w_plus = generator.mapping(torch.randn(1, generator.z_dim, generator=rng))
+    mask = torch.zeros(1, 16, 16)
+    mask[:, :8, :8] = 1
+    held = Held(generator.synthesis(w_plus)[0].clamp(0, 1), mask)
+    return Parent(
+        reference=replace(reference, held=held), file=None, folder=Path(), weights_sha256=None, settings={},
+        degradation_key="", w_plus=w_plus[0], noise_maps=generator.constant_noise(), files={},
+    )  # fmt: skip
+
+
 @cache
 def losses(method: str, perturbation: float = 0.0) -> list[float]:
     """The losses of a search with the options that `method` chooses and the report's weights.
@@ -63,7 +82,7 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
         perturbation: relative, of the initial latents' map to W+.
     """
     overrides = [f"method={method}", "generator=untrained", "num_samples=2", f"steps={STEPS}"]
-    if method in ("combined", "explore", "faithful", "langevin"):
+    if method in ("combined", "explore", "faithful", "langevin", "vary"):
         overrides += ["latent_resampling.draws=200", "latent_resampling.nearest=60"]
     if method == "ilo":
         overrides += ["latent_space.resolution=8"]  # the pictures have 16 x 16 pixels
@@ -74,14 +93,20 @@ def losses(method: str, perturbation: float = 0.0) -> list[float]:
     generator = tiny_generator()
     statistics = tiny_statistics(generator)
     statistics = WStatistics(statistics.mean, statistics.std * (1 + perturbation))
+    references, parent = tiny_references(2), None
+    if method == "vary":
+        parent = tiny_parent(generator, references[0])
+        references = [replace(reference, held=parent.reference.held) for reference in references]
     parts = Parts(
         cfg=cfg,
+        why_precision=None,
         device=torch.device("cpu"),
         generator=generator,
         degradation=Bicubic(4),
-        references=tiny_references(2),
+        references=references,
         lr_noise=build(cfg.lr_noise, **lr_noise),
-        synthesis_noise=build(cfg.synthesis_noise),
+        synthesis_noise=build_with_parent(cfg.synthesis_noise, parent and parent.noise_maps),
+        parent=parent,
     )
     with pytest.MonkeyPatch.context() as patch:
         for module in ("generator.spaces.sphere", "diversity.bank"):

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from multimodal_pulse.metrics.functional import lr_psnr, pairwise_rms, psnr
 from multimodal_pulse.references.base import Reference
+from multimodal_pulse.references.held import Held
 from multimodal_pulse.references.pixels import load_rgb, quantise, to_pil
 from multimodal_pulse.results.pictures.page import INK, Page, Tile, tile_side
 from multimodal_pulse.results.pictures.spread import spread_page, spread_tile
@@ -179,7 +182,19 @@ def given_tiles(reference: Reference) -> list[Tile]:
     """Returns the tiles of the original, if there is one, and of the reference."""
     height, width = reference.lr.shape[-2:]
     original = [] if reference.hr is None else [Tile("Original", reference.hr)]
-    return [*original, Tile(f"Reference, {width} x {height}", reference.lr)]
+    held = reference.held
+    parent = [Tile("Varied inside the line", outlined(held))] if isinstance(held, Held) else []
+    return [*original, Tile(f"Reference, {width} x {height}", reference.lr), *parent]
+
+
+def outlined(held: Held) -> Tensor:
+    """Returns the parent, [3, R, R], with the border of its mask drawn inside of it: a white line and a black one."""
+    drawn, inside = held.parent, held.inside.float()
+    for colour in (1.0, 0.0):
+        smaller = 1 - F.max_pool2d(1 - inside, 3, stride=1, padding=1)
+        drawn = torch.where((inside - smaller).bool(), colour, drawn)
+        inside = smaller
+    return drawn
 
 
 def load_if_there(path: Path) -> Tensor | None:

@@ -20,6 +20,7 @@ from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.metrics.functional import lr_psnr
 from multimodal_pulse.references.alignment import Aligned
 from multimodal_pulse.references.base import Reference, in_words
+from multimodal_pulse.references.held import NOTHING, Held, NothingHeld
 from multimodal_pulse.references.noise import Noise
 from multimodal_pulse.references.pixels import load_rgb, save_png
 from multimodal_pulse.results.json_files import read_json
@@ -27,7 +28,7 @@ from multimodal_pulse.results.pictures.grid import Words, caption, load_if_there
 from multimodal_pulse.results.pictures.photograph import photographs
 from multimodal_pulse.results.pictures.verdict import Verdict
 from multimodal_pulse.results.plan import fingerprint
-from multimodal_pulse.results.records import finished, sample_texts
+from multimodal_pulse.results.records import MAY_CHANGE_FILE, PARENT_FILE, finished, sample_texts
 from multimodal_pulse.search.outcome import round_samples
 
 MOST_OF_REASON = 200
@@ -43,17 +44,17 @@ class Renderer:
         space: the class of the latent space, which knows how to draw a finished search again.
         degradation: A.
         consistency: the function from (images [K, 3, R, R], lr [3, h, w], degradation, standard deviation of the noise
-            of lr) to images in [0, 1].
+            of lr, what is held) to images in [0, 1].
     """
 
     generator: Generator
     space: type[Space]
     degradation: Degradation
-    consistency: Callable[[Tensor, Tensor, Any, float], Tensor]
+    consistency: Callable[[Tensor, Tensor, Any, float, Held | NothingHeld], Tensor]
 
     def images(self, latents: Mapping[str, Tensor]) -> Tensor:
         """Draws the images [K, 3, R, R] of the latents of a finished search, before the consistency step."""
-        return self.space.redraw(self.generator, latents, _noise_maps(latents))
+        return self.space.redraw(self.generator, latents, noise_maps(latents))
 
 
 def reference_folders(folder: str | Path) -> list[Path]:
@@ -93,17 +94,15 @@ def render_folder(
     folder = Path(folder)
     output = folder if output is None else Path(output)
     entry, renderer, latents = _opened(folder, load)
-    lr, hr = load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png")
-    with _said_to_be_of(folder / "record.json"):
-        noise, aligned = _noise(entry), _aligned(entry)
-    reference = Reference(entry["reference"], lr, hr, noise=noise, aligned=aligned)
+    reference = read_reference(folder, entry)
+    noise = reference.noise
     mask = load_if_there(folder / "mask.png")
     with _said_to_be_of(folder / "latents.safetensors"):
         images = renderer.images(latents)
         if len(images) != len(entry["records"]):
             raise ValueError(f"it has {len(images)} samples, record.json {len(entry['records'])}")
     with _said_to_be_of(folder / "lr.png"):
-        found = renderer.consistency(images, reference.lr, renderer.degradation, noise.std)
+        found = renderer.consistency(images, reference.lr, renderer.degradation, noise.std, reference.held)
         samples, _ = round_samples(found, renderer.degradation)
         downsampled = renderer.degradation(samples)
         decibels = lr_psnr(samples, reference.lr, renderer.degradation).tolist()
@@ -162,14 +161,13 @@ def draw_folder(folder: Path, load: Callable[[Mapping[str, Any]], Renderer], cou
         UserError: as for `render_folder`, or the search has fitted no distribution.
     """
     entry, renderer, latents = _opened(folder, load)
-    lr, settings = load_rgb(folder / "lr.png"), entry["settings"]
-    with _said_to_be_of(folder / "record.json"):
-        std = _noise(entry).std
+    reference, settings = read_reference(folder, entry), entry["settings"]
+    lr, std = reference.lr, reference.noise.std
     for number in range(count):
         with _said_to_be_of(folder / "latents.safetensors"):
             rng = stream(settings.get("seed", 0), entry["reference"], number, "draw")
             images = renderer.images(renderer.space.draw(renderer.generator, latents, number, rng))
-            found = renderer.consistency(images, lr, renderer.degradation, std)
+            found = renderer.consistency(images, lr, renderer.degradation, std, reference.held)
             samples, _ = round_samples(found, renderer.degradation)
         decibels = lr_psnr(samples, lr, renderer.degradation).item()
         path = folder / "draws" / f"draw_{number:04d}.png"
@@ -183,12 +181,8 @@ def _opened(
     folder: Path, load: Callable[[Mapping[str, Any]], Renderer]
 ) -> tuple[dict[str, Any], Renderer, dict[str, Tensor]]:
     """Returns the record of a finished reference, what draws it, and its latents."""
-    entry = _read_entry(folder)
-    if not (folder / "latents.safetensors").is_file():
-        raise UserError(
-            f"{folder} has no latents.safetensors: its method draws without a generator, or the file was removed; see"
-            " its sr_*.png."
-        )
+    entry = read_entry(folder)
+    _refuse_without_latents(folder)
     with _said_to_be_of(folder / "record.json"):
         renderer = load(entry["settings"])
     if entry["weights_sha256"] not in (None, renderer.generator.sha256):
@@ -196,17 +190,45 @@ def _opened(
             f"{folder} was made by a generator with the sha256 {entry['weights_sha256']}, not by this one"
             f" ({renderer.generator.sha256}); give the weights of the run."
         )
+    return entry, renderer, read_latents(folder)
+
+
+def read_latents(folder: Path) -> dict[str, Tensor]:
+    """Reads latents.safetensors of a finished reference.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    _refuse_without_latents(folder)
     with _said_to_be_of(folder / "latents.safetensors"):
         # A search in double precision saves doubles, but the loaded generator has single precision.
-        latents = {name: value.float() for name, value in load_file(folder / "latents.safetensors").items()}
-    return entry, renderer, latents
+        return {name: value.float() for name, value in load_file(folder / "latents.safetensors").items()}
 
 
-def _noise(entry: Mapping[str, Any]) -> Noise:
-    return Noise(**entry.get("noise", {}))
+def _refuse_without_latents(folder: Path) -> None:
+    if not (folder / "latents.safetensors").is_file():
+        raise UserError(
+            f"{folder} has no latents.safetensors: its method draws without a generator, or the file was removed; see"
+            " its sr_*.png."
+        )
 
 
-def _read_entry(folder: Path) -> dict[str, Any]:
+def read_reference(folder: Path, entry: Mapping[str, Any]) -> Reference:
+    """Returns the reference of a finished folder, from its pictures and its record.json, `entry`.
+
+    Raises:
+        UserError: one of the files is damaged.
+    """
+    lr, hr = load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png")
+    parent, mask = load_if_there(folder / PARENT_FILE), load_if_there(folder / MAY_CHANGE_FILE)
+    with _said_to_be_of(folder / "record.json"):
+        noise, aligned = Noise(**entry.get("noise", {})), _aligned(entry)
+    with _said_to_be_of(folder / MAY_CHANGE_FILE):
+        held = NOTHING if parent is None or mask is None else Held(parent, mask[:1])
+    return Reference(entry["reference"], lr, hr, noise=noise, aligned=aligned, held=held)
+
+
+def read_entry(folder: Path) -> dict[str, Any]:
     """Reads record.json and checks the keys that drawing needs and their types, whoever wrote the file."""
     path = folder / "record.json"
     entry = read_json(path)
@@ -248,7 +270,7 @@ def _said_to_be_of(path: Path) -> Iterator[None]:
         raise UserError(f"{short(path)} is damaged, or does not belong to this reference ({reason}).") from error
 
 
-def _noise_maps(latents: Mapping[str, Tensor]) -> list[Tensor] | None:
+def noise_maps(latents: Mapping[str, Tensor]) -> list[Tensor] | None:
     """Returns the tensors noise.0, noise.1, ... in order; None, for the generator's own, if there are none."""
     layers = sorted(int(name.removeprefix("noise.")) for name in latents if name.startswith("noise."))
     return [latents[f"noise.{layer}"] for layer in layers] or None

@@ -26,7 +26,7 @@ NOT_AVERAGED = ("reference", "sample", "status")
 """The keys of a record that are not scores."""
 NOT_MEASURED = (
     "reference", "file", "records", "settings", "lpips_backbone", "realism_backbone", "weights_sha256", "group",
-    "halved", "remarks",
+    "halved", "stopped", "vary", "remarks",
 )  # fmt: skip
 """The keys of record.json that are not scores of the reference."""
 

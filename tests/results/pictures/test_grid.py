@@ -12,6 +12,7 @@ from torch import Tensor
 
 from multimodal_pulse.metrics import evaluate
 from multimodal_pulse.references.base import Reference
+from multimodal_pulse.references.held import Held
 from multimodal_pulse.references.pixels import quantise
 from multimodal_pulse.results.pictures.film import film_strip
 from multimodal_pulse.results.pictures.grid import Words, caption, grid, made_exact, pages
@@ -266,3 +267,17 @@ def test_the_film_of_one_sample_takes_one_row():
     ]
     assert heights[0] < heights[1] - 128
     assert contains(film_strip(one, FILM_VERDICTS[:1], Words()), enlarged(found.reference.lr, 128))
+
+
+def test_the_parent_of_samples_is_shown_with_the_border_of_what_may_change():
+    parent = quantise(0.3 + 0.4 * torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    mask = torch.zeros(1, 16, 16)
+    mask[:, 3:12, 0:9] = 1
+    expected = parent.clone()  # the mask goes on beyond the picture: no border on the left
+    for inset, colour in ((0, 1.0), (1, 0.0)):
+        top, bottom, right = 3 + inset, 11 - inset, 8 - inset
+        expected[:, [top, bottom], : right + 1] = expected[:, top : bottom + 1, right] = colour
+    reference = Reference("face", torch.zeros(3, 4, 4), None, held=Held(parent, mask))
+    page = grid(reference, torch.zeros(1, 3, 4, 4), None, parent[None], DEGRADATION, [FAITHFUL], Words())
+    assert contains(page, enlarged(expected, 256))
+    assert not contains(blank(1, [FAITHFUL]), enlarged(expected, 256))
