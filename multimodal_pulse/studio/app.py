@@ -268,14 +268,8 @@ def _add_runs(app: FastAPI, studio: Studio) -> None:
         new_id, folder = _new_folder(session, "run")
         mask = await _save_scribble(studio, asked.scribble, folder, before.picture)
         files = {"mask.png": mask, "parent": parent}
-        overrides = [
-            "method=vary",
-            f"vary.folder={literal(str(parent))}",
-            f"vary.sample={asked.sample}",
-            f"vary.mask={literal(str(mask))}",
-            *choices.overrides_of("vary", asked.knobs)[1:],
-        ]
-        title = f"vary sample {asked.sample}"
+        overrides = choices.of_variation(parent, asked.sample, mask, asked.knobs)
+        title = f"like sample {asked.sample + 1}"
         run = Run(new_id, _no_job(), folder / "run", tuple(overrides), files, before.picture, title)
         return await _begin(studio, session, run)
 

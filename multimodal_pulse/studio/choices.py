@@ -70,6 +70,8 @@ KNOBS = (
     ),  # fmt: skip
     Knob("seed", "Seed", "", 0, 2**31 - 1, 1),
 )
+OF_A_VARIATION = {"num_samples": 4, "steps": 40, "seed": 0}
+"""What `method=vary` starts from."""
 
 
 @cache
@@ -105,12 +107,33 @@ def overrides_of(method: str, knobs: Mapping[str, float]) -> list[str]:
     known = next((known for known in offered()["methods"] if known["name"] == method), None)
     if known is None:
         raise UserError(f"There is no method {str(method)[:40]!r} here.")
+    return [f"method={method}", *_knobs(method, knobs, known["settings"])]
+
+
+def of_variation(parent: Path, sample: int, mask: Path, knobs: Mapping[str, float]) -> list[str]:
+    """Returns the overrides of further samples like a finished one.
+
+    Args:
+        parent: the folder of the finished reference.
+        sample: the number of the sample.
+        mask: the file that says where they may differ.
+        knobs: as in `overrides_of`.
+
+    Raises:
+        UserError: as `overrides_of`.
+    """
+    named = [f"vary.folder={literal(str(parent))}", f"vary.sample={sample}", f"vary.mask={literal(str(mask))}"]
+    return ["method=vary", *named, *_knobs("vary", knobs, OF_A_VARIATION)]
+
+
+def _knobs(method: str, knobs: Mapping[str, float], settings: Mapping[str, Any]) -> list[str]:
+    """Returns the overrides of knobs that differ from what the method starts from."""
     by_key = {knob.key: knob for knob in KNOBS}
-    overrides = [f"method={method}"]
+    overrides: list[str] = []
     for key, value in knobs.items():
-        if key not in known["settings"]:
+        if key not in settings:
             raise UserError(f"The method {method} has no knob {str(key)[:40]!r}.")
-        overrides += _set(by_key[key], value, known["settings"][key])
+        overrides += _set(by_key[key], value, settings[key])
     return overrides
 
 

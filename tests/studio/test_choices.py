@@ -10,8 +10,10 @@ from multimodal_pulse.configuration.validation import check_config
 from multimodal_pulse.studio.choices import (
     KNOBS,
     METHODS,
+    OF_A_VARIATION,
     faces_override,
     of_upload,
+    of_variation,
     offered,
     overrides_of,
     reference_name,
@@ -47,6 +49,16 @@ def test_every_method_runs_with_every_knob_that_it_shows_at_both_ends(method):
 def test_everything_else_is_refused(method, knobs, message):
     with pytest.raises(UserError, match=message):
         overrides_of(method, knobs)
+
+
+def test_a_variation_starts_from_what_its_method_says(tmp_path):
+    overrides = of_variation(tmp_path / "references" / "a", 2, tmp_path / "mask.png", {"num_samples": 3, "steps": 40})
+    cfg, _ = compose_job(overrides, "")
+    assert (cfg.num_samples, cfg.steps, cfg.vary.sample) == (3, 40, 2) and "steps=40" not in overrides
+    cfg, _ = compose_job(overrides[:4], "")
+    assert {"num_samples": cfg.num_samples, "steps": cfg.steps, "seed": cfg.seed} == OF_A_VARIATION
+    with pytest.raises(UserError, match="vary has no knob"):
+        of_variation(tmp_path, 0, tmp_path, {"noise.lr_std": 0.1})
 
 
 def test_a_thousand_samples_are_too_many():

@@ -183,8 +183,9 @@ function showSamples(index) {
   show(reference, fileOf(now.run, reference), places, begin);
   const found = reference.samples.length, faithful = reference.samples.filter((sample) => sample.faithful).length;
   const apart = reference.distance ? ` They are ${reference.distance.toFixed(1)} grey levels apart.` : "";
+  const spread = (value) => `${(value ?? 0).toFixed(1)} grey levels`;
   const only_here = reference.vary
-    ? ` They differ by ${reference.vary.inside.toFixed(1)} grey levels where you scribbled, and by ${reference.vary.outside.toFixed(1)} elsewhere.` : "";
+    ? ` They spread by ${spread(reference.vary.inside)} where you scribbled, and by ${spread(reference.vary.outside)} elsewhere.` : "";
   const stopped = now.run.stopped ? " The search was stopped early." : "";
   $("results-words").textContent = `${faithful} of ${found} samples agree with the reference.${apart}${only_here}${stopped}`;
   [...$("face-choice").children].forEach((one, i) => one.setAttribute("aria-pressed", String(i === index)));
