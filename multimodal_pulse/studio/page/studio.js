@@ -208,7 +208,8 @@ function begin(sample) {
   const reference = now.run.references[now.reference];
   $("vary").hidden = false;
   $("vary-words").textContent = `Scribble on sample ${sample.sample + 1} where the new samples may differ; everything else stays.`;
-  only = new Scribble($("vary-scribble"), now.picture.resolution, "Where the new samples may differ");
+  const scribbled = () => ($("vary-error").textContent = "");
+  only = new Scribble($("vary-scribble"), now.picture.resolution, "Where the new samples may differ", scribbled);
   only.show(fileOf(now.run, reference)(sample.picture), false);
   $("vary").scrollIntoView();
 }
