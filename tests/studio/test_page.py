@@ -65,6 +65,8 @@ def page(browser, studio):
 def keep(page, name: str) -> None:
     """Keeps a screenshot, if somebody wants them."""
     if SCREENSHOTS:
+        page.eval_on_selector_all("img", "images => images.forEach(image => (image.loading = 'eager'))")
+        page.wait_for_load_state("networkidle")
         page.screenshot(path=Path(SCREENSHOTS) / f"{name}.jpg", type="jpeg", quality=80, full_page=True)
 
 
@@ -208,7 +210,7 @@ def test_the_runs_of_a_sweep_in_a_table_and_a_plot(page, studio, sweep):
         "#table tbody tr", "rows => rows.map(row => parseFloat(row.children[4].textContent))"
     )
     assert column == sorted(column, reverse=True)
-    page.locator("#scatter circle").first.click()
+    page.locator("#scatter circle").nth(2).click()
     page.wait_for_selector("#one:not([hidden]) img")
     assert page.locator("#references h3").count() == 2 and page.locator("#curves .curve").count() == 2
     keep(page, "studio-runs")

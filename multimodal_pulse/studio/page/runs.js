@@ -13,6 +13,7 @@ const WORDS = {
 };
 const LESS_IS_BETTER = new Set(["lpips"]);
 const shown = ["psnr", "lpips", "lr_psnr", "diversity.rms", "realism"];
+const MOST_SHOWN = 24; // references of a run whose pictures are shown
 const words = (key) => WORDS[key] || key;
 let runs = [], sorted = { key: "time", down: true };
 
@@ -88,7 +89,9 @@ async function open(run) {
     $("one-title").textContent = run.run;
     $("one-words").textContent = run.overrides.join(" ");
     $("curves").replaceChildren(...curvesOf(curves));
-    $("references").replaceChildren(...references.flatMap((reference) => pictures(run, reference)));
+    const more = references.length - MOST_SHOWN;
+    $("references").replaceChildren(...references.slice(0, MOST_SHOWN).flatMap((reference) => pictures(run, reference)));
+    if (more > 0) $("references").append(element("p", {}, `And ${more} more references, in the folder of the run.`));
     $("one").scrollIntoView();
   } catch (error) {
     $("error").textContent = error.message;
