@@ -109,6 +109,7 @@ def make_app(outputs: Path, host: str = "127.0.0.1", token: str | None = None, n
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         for queue in (studio.searching, studio.looking):
             queue.worker.start()
+        choices.offered()  # composed once and here, since Hydra's state is one for all threads
         yield
         for queue in (studio.searching, studio.looking):
             queue.worker.close()
@@ -165,8 +166,7 @@ def _add_pictures(app: FastAPI, studio: Studio) -> None:
     async def offered(response: Response, secret: Secret = None) -> dict[str, Any]:
         session = _enter(studio, secret, response)
         history = [_of_run(run) for run in session.runs.values()]
-        facts = await asyncio.to_thread(choices.offered)
-        return facts | {"portraits": PORTRAITS, "history": history}
+        return choices.offered() | {"portraits": PORTRAITS, "history": history}
 
     @app.post("/api/pictures")
     async def upload(request: Request, response: Response, name: str = "", secret: Secret = None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -31,6 +32,7 @@ class Worker:
     def __init__(self, warm_up: bool) -> None:
         self._warm_up = warm_up
         self._lock = threading.Lock()  # held for the length of a call
+        self._sending = threading.Lock()  # what two threads send at once would be mixed
         self._process: Any = None
         self._connection: Connection | None = None
 
@@ -58,7 +60,8 @@ class Worker:
             self.start()
             assert self._connection is not None
             try:
-                self._connection.send((function, dict(arguments)))
+                with self._sending:
+                    self._connection.send((function, dict(arguments)))
                 while True:
                     kind, content = self._connection.recv()
                     if kind != "report":
@@ -71,7 +74,8 @@ class Worker:
     def stop(self) -> None:
         """Asks the running call to end early."""
         if self._connection is not None:
-            self._connection.send(STOP)
+            with self._sending, suppress(OSError):  # it has ended by itself
+                self._connection.send(STOP)
 
     def close(self) -> None:
         """Ends the process."""
