@@ -1,6 +1,6 @@
 """How long after Search does the studio show the first pictures, and the finished gallery?
 
-    python experiments/benchmark/studio.py               # five searches of explore on built-in portraits, one after the other
+    python experiments/benchmark/studio.py        # five searches of explore on built-in portraits, one after the other
 
 It starts a studio, waits until it is ready, and asks it as the page does.
 """
