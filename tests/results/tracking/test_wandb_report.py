@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,6 +106,18 @@ def test_its_axes_curves_and_columns_are_keys_that_were_logged(sweep, dry):
                     assert run["config"][key.removesuffix(".value")] == "lr_noise"
                 else:
                     assert column == "run:displayName"
+
+
+@pytest.mark.parametrize(("absent", "left"), [("psnr", ["summary:lr_psnr.mean"]), ("diversity", [])])
+def test_a_score_that_no_run_has_is_neither_plotted_nor_in_the_table(absent, left, sweep, dry, tmp_path):
+    """Photographs without an original have no PSNR, a single sample has no distance."""
+    run = shutil.copytree(sorted(sweep.glob("*-lr_noise*"))[0], tmp_path / "run", symlinks=True)
+    metrics = tiny_run.read(run / "metrics.json")
+    metrics[absent] = dict.fromkeys(metrics[absent])  # null, as metrics.json has it
+    (run / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    report = dry(run)
+    assert [plot["yAxis"] for plot in panels(report, "Scatter Plot")] == left
+    assert f"summary:{absent}." not in json.dumps(report)
 
 
 def test_its_galleries_are_all_pictures_that_were_logged(sweep, dry):
