@@ -77,6 +77,18 @@ that makes them again. A second view shows the runs below outputs/. Ctrl-C ends 
 It needs the extra `studio`: pip install 'multimodal-pulse[studio]'. Nothing is sent anywhere else.
 """
 
+WANDB_REPORT_HELP = """\
+Make a report of Weights & Biases about the runs of a sweep, as the studio shows them: a table, the distance between
+samples against PSNR and against LR-PSNR with the Pareto front, the curves and the galleries; and print its address.
+
+  multimodal-pulse wandb-report outputs/.../<sweep>              the runs of a sweep, found by their group
+  multimodal-pulse wandb-report outputs/.../<run>                one run
+  multimodal-pulse wandb-report outputs/.../<sweep> --dry-run    print what would be sent, without a key or a network
+
+It needs the extra `wandb-report`: pip install 'multimodal-pulse[wandb-report]', and a key (`wandb login`). Runs that
+were tracked offline are in the report once `wandb sync` has uploaded them.
+"""
+
 
 def execute(arguments: Sequence[str]) -> None:
     """Runs the subcommand that the first argument names; `--help` after it prints its help and ends the program.
@@ -105,7 +117,9 @@ def _parser() -> _Parser:
 
     def add(run: Callable[..., None], text: str) -> argparse.ArgumentParser:
         layout = argparse.RawDescriptionHelpFormatter
-        command = commands.add_parser(run.__name__, description=text, formatter_class=layout, allow_abbrev=False)
+        command = commands.add_parser(
+            run.__name__.replace("_", "-"), description=text, formatter_class=layout, allow_abbrev=False
+        )
         command.set_defaults(run=run, command=command)
         return command
 
@@ -130,6 +144,12 @@ def _parser() -> _Parser:
     command.add_argument(
         "--outputs", type=expanded, default=Path("outputs"), help="the folder of runs; default: outputs"
     )
+    command = add(wandb_report, WANDB_REPORT_HELP)
+    command.add_argument("folder", type=expanded, help="the folder of a sweep, or a run directory")
+    command.add_argument("--entity", help="the user or team that has the project; default: that of the key")
+    command.add_argument("--project", help="the W&B project; default: tracking.project of the runs")
+    command.add_argument("--title", help="default: the folder's name")
+    command.add_argument("--dry-run", action="store_true", help="print the report's specification and send nothing")
     return parser
 
 
@@ -227,5 +247,31 @@ def studio(host: str, port: int, browser: bool, outputs: Path) -> None:
     serve(host, port, browser, outputs)
 
 
-COMMANDS = ("weights", "convert", "render", "draw", "merge", "studio")
+def wandb_report(folder: Path, entity: str | None, project: str | None, title: str | None, dry_run: bool) -> None:
+    """Makes a W&B report about the runs of a sweep, or prints its specification."""
+    say_loading("PyTorch and W&B's library")
+    try:
+        from multimodal_pulse.results.tracking import wandb_report
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"A W&B report needs {error.name}, which is not installed: pip install 'multimodal-pulse[wandb-report]', or"
+            " in a checkout pip install -e '.[wandb-report]'."
+        ) from error
+    from multimodal_pulse.results.json_files import to_json
+
+    runs = wandb_report.tracked_runs(folder)
+    project = project or runs.project
+    title = title or folder.resolve().name
+    if (length := len(title)) > (longest := wandb_report.LONGEST_TITLE):
+        raise UserError(
+            f"the title has {length} characters, and W&B takes {longest} at the most: give another --title."
+        )
+    if dry_run:
+        report = wandb_report.make_report(runs, project, title, entity=entity or "")
+        show(to_json(wandb_report.specification(report)).rstrip())
+    else:
+        show(wandb_report.publish(runs, project, title, entity))
+
+
+COMMANDS = ("weights", "convert", "render", "draw", "merge", "studio", "wandb-report")
 """What the first argument may be, besides Hydra's own."""

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -269,3 +270,16 @@ def test_what_cannot_be_read_leaves_nothing(say, tmp_path):
     assert not (tmp_path / "out.safetensors").exists()
     with pytest.raises(CheckpointError):
         load_generator(tmp_path / "page.pkl")
+
+
+# --- wandb-report
+
+
+def test_a_report_without_its_library_says_what_to_install(say, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
+    monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
+    monkeypatch.delitem(sys.modules, "multimodal_pulse.results.tracking.wandb_report", raising=False)
+    monkeypatch.delattr("multimodal_pulse.results.tracking.wandb_report", raising=False)
+    status, _, said = say("wandb-report", tmp_path)
+    assert status == 1 and "pip install 'multimodal-pulse[wandb-report]'" in said
+    assert "wandb_workspaces" in said and said.count("\n") == 1
