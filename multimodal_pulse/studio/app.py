@@ -5,17 +5,19 @@ visitor's pictures. What takes PyTorch is done in two processes, see `worker.py`
 """
 
 import asyncio
+import base64
+import binascii
 import json
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Cookie, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
@@ -102,7 +104,7 @@ def make_app(outputs: Path, host: str = "127.0.0.1", token: str | None = None, n
         token: what visitors must show; None: nothing.
         names: further names under which it may be reached.
     """
-    sessions = Sessions(outputs / "studio" / time.strftime("%Y-%m-%d"))
+    sessions = Sessions(outputs / runs.OF_VISITORS / time.strftime("%Y-%m-%d"))
     studio = Studio(outputs, sessions, Queue(Worker(warm_up=False)), Queue(Worker(warm_up=True)))
 
     @asynccontextmanager
@@ -112,7 +114,7 @@ def make_app(outputs: Path, host: str = "127.0.0.1", token: str | None = None, n
         choices.offered()  # composed once and here, since Hydra's state is one for all threads
         yield
         for queue in (studio.searching, studio.looking):
-            queue.worker.close()
+            queue.close()
 
     # No pages about the addresses: they would load scripts from elsewhere.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -150,65 +152,69 @@ def _add_errors(app: FastAPI) -> None:
         return said(500, "Something went wrong in the studio; its terminal says what.")
 
 
-Secret = Annotated[str | None, Cookie(alias=SESSION_COOKIE)]
+def _session_cookie(request: Request) -> str:
+    """Returns the cookie's name: browsers share cookies among the ports of a machine, which may have two studios."""
+    return f"{SESSION_COOKIE}_{request.url.port}"
 
 
-def _enter(studio: Studio, secret: str | None, response: Response) -> Session:
-    """Returns the visitor's session; a new visitor gets a cookie."""
-    secret_now, session = studio.sessions.of(secret)
-    if secret_now != secret:
-        response.set_cookie(SESSION_COOKIE, secret_now, httponly=True, samesite="strict")
-    return session
+def _visitor(request: Request) -> Session:
+    """Returns the visitor's session, which `/api/choices` has made.
+
+    Raises:
+        NotFoundError: there is none, or it had to make room for others.
+    """
+    studio: Studio = request.app.state.studio
+    return studio.sessions.known(request.cookies.get(_session_cookie(request)))
+
+
+Visitor = Annotated[Session, Depends(_visitor)]
 
 
 def _add_pictures(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/choices")
-    async def offered(response: Response, secret: Secret = None) -> dict[str, Any]:
-        session = _enter(studio, secret, response)
+    async def offered(request: Request, response: Response) -> dict[str, Any]:
+        secret, session = studio.sessions.of(request.cookies.get(_session_cookie(request)))
+        response.set_cookie(_session_cookie(request), secret, httponly=True, samesite="strict")
         history = [_of_run(run) for run in session.runs.values()]
         return choices.offered() | {"portraits": PORTRAITS, "history": history}
 
     @app.post("/api/pictures")
-    async def upload(request: Request, response: Response, name: str = "", secret: Secret = None) -> dict[str, Any]:
-        session = _enter(studio, secret, response)
+    async def upload(request: Request, session: Visitor, name: str = "") -> dict[str, Any]:
         # The bytes are the body itself: what the visitor calls the file is a label, never a path.
-        picture_id, folder = _new_folder(session, "picture")
-        file = folder / "upload"
-        try:
+        with _new_folder(session, "picture") as (picture_id, folder):
+            file = folder / "upload"
             with file.open("wb") as to:
                 async for part in request.stream():
                     to.write(part)
             reference = choices.reference_name(name)
-            overrides = [*choices.of_upload(file, reference, None), "degradation.factor=auto"]
-            return await _look(studio, session, picture_id, folder, tuple(overrides), file, name or "the picture")
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+            overrides = (*choices.of_upload(file, reference, None), "degradation.factor=auto")
+            return await _look(studio, session, picture_id, folder, overrides, file, name or "the picture")
 
     @app.post("/api/portraits/{number}")
-    async def portrait(number: int, response: Response, secret: Secret = None) -> dict[str, Any]:
-        session = _enter(studio, secret, response)
+    async def portrait(number: int, session: Visitor) -> dict[str, Any]:
         if not 0 <= number < PORTRAITS:
             raise NotFoundError("There is no such portrait.")
-        picture_id, folder = _new_folder(session, "picture")
-        return await _look(
-            studio, session, picture_id, folder, tuple(choices.of_portrait(number)), None, f"portrait {number + 1}"
-        )
+        overrides = tuple(choices.of_portrait(number))
+        with _new_folder(session, "picture") as (picture_id, folder):
+            return await _look(studio, session, picture_id, folder, overrides, None, f"portrait {number + 1}")
 
     @app.post("/api/pictures/{picture_id}/faces")
-    async def move_frames(picture_id: str, framed: Framed, response: Response, secret: Secret = None) -> dict[str, Any]:
-        session = _enter(studio, secret, response)
+    async def move_frames(picture_id: str, framed: Framed, session: Visitor) -> dict[str, Any]:
         picture = session.picture(picture_id)
         if picture.file is None:
             raise UserError("A built-in portrait has no frame.")
-        new_id, folder = _new_folder(session, "picture")
         own = [override for override in picture.overrides if not override.startswith("references.faces=")]
         overrides = (*own, choices.faces_override(framed.faces))
-        return await _look(studio, session, new_id, folder, overrides, picture.file, picture.facts["called"])
+        with _new_folder(session, "picture") as (new_id, folder):
+            return await _look(studio, session, new_id, folder, overrides, picture.file, picture.facts["called"])
+
+    @app.get("/api/pictures/{picture_id}")
+    async def picture_facts(picture_id: str, session: Visitor) -> dict[str, Any]:
+        return {"id": picture_id, **session.picture(picture_id).facts}
 
     @app.get("/api/pictures/{picture_id}/{name}")
-    async def picture_file(picture_id: str, name: str, response: Response, secret: Secret = None) -> FileResponse:
-        picture = _enter(studio, secret, response).picture(picture_id)
+    async def picture_file(picture_id: str, name: str, session: Visitor) -> FileResponse:
+        picture = session.picture(picture_id)
         files = [picture.facts["preview"]]
         files += [reference[key] for reference in picture.facts["references"] for key in ("lr", "hr")]
         if name not in files:
@@ -216,11 +222,22 @@ def _add_pictures(app: FastAPI, studio: Studio) -> None:
         return FileResponse(picture.folder / name)
 
 
-def _new_folder(session: Session, kind: str) -> tuple[str, Path]:
+@contextmanager
+def _new_folder(session: Session, kind: str) -> Iterator[tuple[str, Path]]:
+    """Makes a folder of a visitor, which goes if the block fails; yields the id of what it is for, and the folder.
+
+    Raises:
+        TooMuchError: the visitor's files take too much of the disk already.
+    """
+    session.refuse_full()
     new = session.new_id()
     folder = session.folder / f"{kind}-{new}"
     folder.mkdir(parents=True)
-    return new, folder
+    try:
+        yield new, folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 async def _look(
@@ -248,62 +265,63 @@ async def _look(
 
 def _add_runs(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/runs")
-    async def begin(asked: Asked, response: Response, secret: Secret = None) -> dict[str, Any]:
-        session = _enter(studio, secret, response)
+    async def begin(asked: Asked, session: Visitor) -> dict[str, Any]:
+        session.refuse_busy()
         picture = session.picture(asked.picture)
-        run_id, folder = _new_folder(session, "run")
         overrides = [*picture.overrides, *choices.overrides_of(asked.method, asked.knobs)]
         files = {} if picture.file is None else {"picture": picture.file}
-        if asked.scribble is not None:
-            files["mask.png"] = await _save_scribble(studio, asked.scribble, folder, picture)
-            overrides += ["lr_noise=masked", f"noise.lr_mask={literal(str(files['mask.png']))}"]
-        run = Run(run_id, _no_job(), folder / "run", tuple(overrides), files, picture, asked.method)
-        return await _begin(studio, session, run)
+        with _new_folder(session, "run") as (run_id, folder):
+            if asked.scribble is not None:
+                files["mask.png"] = await _save_scribble(studio, asked.scribble, folder, picture)
+                overrides += ["lr_noise=masked", f"noise.lr_mask={literal(str(files['mask.png']))}"]
+            job = await _queued(studio, session, overrides, folder / "run")
+            run = Run(run_id, job, folder / "run", tuple(overrides), files, picture, asked.method)
+            session.add_run(run)
+            return _of_run(run)
 
     @app.post("/api/runs/{run_id}/vary")
-    async def vary(run_id: str, asked: Varied, response: Response, secret: Secret = None) -> dict[str, Any]:
-        session = _enter(studio, secret, response)
+    async def vary(run_id: str, asked: Varied, session: Visitor) -> dict[str, Any]:
+        session.refuse_busy()
         before = session.run(run_id)
         parent = gallery.picture(before.run_dir, asked.reference, "lr.png").parent
-        new_id, folder = _new_folder(session, "run")
-        mask = await _save_scribble(studio, asked.scribble, folder, before.picture)
-        files = {"mask.png": mask, "parent": parent}
-        overrides = choices.of_variation(parent, asked.sample, mask, asked.knobs)
-        title = f"like sample {asked.sample + 1}"
-        run = Run(new_id, _no_job(), folder / "run", tuple(overrides), files, before.picture, title)
-        return await _begin(studio, session, run)
+        with _new_folder(session, "run") as (new_id, folder):
+            mask = await _save_scribble(studio, asked.scribble, folder, before.picture)
+            overrides = choices.of_variation(parent, asked.sample, mask, asked.knobs)
+            job = await _queued(studio, session, overrides, folder / "run")
+            files, title = {"mask.png": mask, "parent": parent}, f"like sample {asked.sample + 1}"
+            run = Run(new_id, job, folder / "run", tuple(overrides), files, before.picture, title)
+            session.add_run(run)
+            return _of_run(run)
 
     @app.get("/api/runs/{run_id}")
-    async def state(run_id: str, response: Response, secret: Secret = None) -> dict[str, Any]:
-        return _of_run(_enter(studio, secret, response).run(run_id))
+    async def state(run_id: str, session: Visitor) -> dict[str, Any]:
+        return _of_run(session.run(run_id))
 
     @app.get("/api/runs/{run_id}/events")
-    async def events(run_id: str, response: Response, secret: Secret = None) -> StreamingResponse:
-        run = _enter(studio, secret, response).run(run_id)
+    async def events(run_id: str, session: Visitor) -> StreamingResponse:
+        run = session.run(run_id)
 
         async def stream() -> AsyncIterator[str]:
             with studio.searching.watched(run.job):
                 async for _ in run.job.changes():
                     yield f"data: {json.dumps(_of_run(run))}\n\n"
 
-        return StreamingResponse(stream(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return StreamingResponse(stream(), media_type="text/event-stream")
 
     @app.post("/api/runs/{run_id}/stop")
-    async def stop(run_id: str, response: Response, secret: Secret = None) -> dict[str, Any]:
-        run = _enter(studio, secret, response).run(run_id)
+    async def stop(run_id: str, session: Visitor) -> dict[str, Any]:
+        run = session.run(run_id)
         studio.searching.stop(run.job)
         return _of_run(run)
 
     @app.get("/api/runs/{run_id}/files/{reference}/{name}")
-    async def run_file(
-        run_id: str, reference: str, name: str, response: Response, secret: Secret = None
-    ) -> FileResponse:
-        run = _enter(studio, secret, response).run(run_id)
+    async def run_file(run_id: str, reference: str, name: str, session: Visitor) -> FileResponse:
+        run = session.run(run_id)
         return FileResponse(gallery.picture(run.run_dir, reference, name))
 
     @app.get("/api/runs/{run_id}/bundle.zip")
-    async def download(run_id: str, response: Response, secret: Secret = None) -> StreamingResponse:
-        run = _enter(studio, secret, response).run(run_id)
+    async def download(run_id: str, session: Visitor) -> StreamingResponse:
+        run = session.run(run_id)
         if run.job.state != "done":
             raise NotFoundError("That search has not ended yet.")
         file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when it was sent
@@ -319,15 +337,8 @@ def _parts(file: Any, size: int = 2**18) -> Any:
             yield part
 
 
-def _no_job() -> Job:
-    return Job("search")
-
-
 async def _save_scribble(studio: Studio, data: str, folder: Path, picture: Picture) -> Path:
     """Saves a scribble as the file that `noise.lr_mask` takes."""
-    import base64
-    import binascii
-
     try:
         content = base64.b64decode(data.partition("base64,")[2] or data, validate=True)
     except binascii.Error as error:
@@ -338,19 +349,15 @@ async def _save_scribble(studio: Studio, data: str, folder: Path, picture: Pictu
     return path
 
 
-async def _begin(studio: Studio, session: Session, run: Run) -> dict[str, Any]:
+async def _queued(studio: Studio, session: Session, overrides: Sequence[str], run_dir: Path) -> Job:
     """Puts a run into the queue, once its configuration has been checked.
 
     Raises:
         BusyError: the visitor has a search already, or too many wait.
     """
-    if session.busy:
-        raise BusyError("Your last search has not ended yet: stop it, or wait for it.")
-    await studio.looking.add(Job("check", overrides=run.overrides)).finished()
-    tracked = (*run.overrides, "tracking=csv")
-    run.job = studio.searching.add(Job("search", overrides=tracked, run_dir=str(run.run_dir)))
-    session.add_run(run)
-    return _of_run(run)
+    await studio.looking.add(Job("check", overrides=list(overrides))).finished()
+    session.refuse_busy()  # since another request may have come in between
+    return studio.searching.add(Job("search", overrides=[*overrides, "tracking=csv"], run_dir=str(run_dir)))
 
 
 def _of_run(run: Run) -> dict[str, Any]:
@@ -368,7 +375,7 @@ def _of_run(run: Run) -> dict[str, Any]:
         "command": bundle.command(run.overrides, {}, f"{run.run_dir}-again", ["python", "run.py"]),
     }
     if job.state == "done":
-        shown["progress"] = {}
+        shown["progress"], shown["failure"] = {}, job.result["failure"]
         shown["references"] = gallery.references(run.run_dir)
     return shown
 

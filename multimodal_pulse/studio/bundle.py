@@ -37,7 +37,7 @@ def command(overrides: Sequence[str], files: Mapping[str, Path], run_dir: str, p
     for override in overrides:
         key, _, value = override.partition("=")
         words.append(f"{key}={renamed.get(value, value)}")
-    return shlex.join([*program, *words, f"hydra.run.dir={run_dir}"])
+    return shlex.join([*program, *words, f"hydra.run.dir={literal(run_dir)}"])
 
 
 def write(

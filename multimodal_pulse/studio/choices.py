@@ -159,7 +159,7 @@ def of_upload(file: Path, name: str, generator: str | None) -> list[str]:
         generator: the generator; None: the one for photographs.
     """
     own = [] if generator is None else [f"generator={generator}"]
-    return ["references=image", f"references.path={literal(str(file))}", f"references.name={name}", *own]
+    return ["references=image", f"references.path={literal(str(file))}", f"references.name={literal(name)}", *own]
 
 
 def of_portrait(number: int) -> list[str]:
@@ -186,4 +186,5 @@ def reference_name(uploaded: str) -> str:
     """Returns a plain name for an uploaded file, from the one that it had, of which nothing else is used."""
     stem = re.split(r"[\\/]", uploaded)[-1].rsplit(".", 1)[0]
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:40]
-    return plain if plain and not plain.isdigit() else f"picture-{plain}".rstrip("-")
+    # What begins with a letter, and has more than an e in it, is no number to anybody.
+    return plain if re.search(r"[A-DF-Za-df-z]", plain) and plain[0].isalpha() else f"picture-{plain}".rstrip("-")

@@ -8,11 +8,11 @@ a page of that address (Origin). On an address that other machines reach, a toke
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
-from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +27,7 @@ HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     " img-src 'self' blob: data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
+    "cache-control": "private, no-store",  # the next visitor's pictures have the same addresses
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -45,7 +46,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, host: str, token: str | None, names: tuple[str, ...] = ()) -> None:
         self.app, self.token = app, token
-        self.names = {*LOOPBACK, host, *names}
+        self.names = {name.lower() for name in (*LOOPBACK, host, *names)}
         self.any_address = token is not None  # a literal address cannot be somebody else's name for this machine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,15 +93,21 @@ class Guard:
         return self.any_address
 
     def _shows_token(self, scope: Scope, headers: Headers) -> bool:
-        cookies = SimpleCookie(headers.get("cookie", ""))
-        shown = [cookies[TOKEN_COOKIE].value] if TOKEN_COOKIE in cookies else []
+        # Cookies of other programs on this machine come along; the parser of the standard library gives up on some.
+        cookies = cookie_parser(headers.get("cookie", ""))
+        shown = [value for name, value in cookies.items() if name == _token_cookie(headers)]
         return any(hmac.compare_digest(one.encode(), (self.token or "").encode()) for one in shown + _asked(scope))
 
     def _cookie(self, scope: Scope) -> str | None:
         """Returns the cookie that keeps a token which came in the address, so that it need not stay there."""
         if self.token is None or self.token not in _asked(scope):
             return None
-        return f"{TOKEN_COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+        return f"{_token_cookie(Headers(scope=scope))}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+
+
+def _token_cookie(headers: Headers) -> str:
+    """Returns the cookie's name: browsers share cookies among the ports of a machine, which may have two studios."""
+    return f"{TOKEN_COOKIE}_{urlsplit('//' + headers.get('host', '')).port}"
 
 
 def _asked(scope: Scope) -> list[str]:

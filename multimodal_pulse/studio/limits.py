@@ -8,6 +8,8 @@ UPLOAD_PIXELS = 50 * 10**6
 """The most pixels of an uploaded picture: decoding takes 0.15 GB, and searching it 0.6 GB as 32-bit numbers."""
 REQUEST_BYTES = 2 * 2**20
 """The most bytes of any other request: knobs, and a scribble of 1024 x 1024 pixels."""
+SESSION_BYTES = 2 * 10**9
+"""The most bytes of a visitor's files; they stay until somebody deletes them."""
 SESSIONS = 64
 """The most visitors whose pictures are remembered; the one that has been idle the longest makes room."""
 PICTURES = 20

@@ -135,6 +135,12 @@ class Queue:
             if not job.watchers and not job.ended:
                 job._leaving = asyncio.get_running_loop().call_later(GRACE_SECONDS, self.stop, job)
 
+    def close(self) -> None:
+        """Ends the worker, and cancels what waits for it."""
+        for job in list(self._waiting):
+            self.stop(job)
+        self.worker.close()
+
     def _count(self) -> None:
         for position, job in enumerate(self._waiting, start=int(self.running is not None)):
             if job.position != position:
@@ -143,6 +149,7 @@ class Queue:
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
+            self.worker.forget_stop()  # it was meant for an earlier job
             job = self.running = self._waiting.pop(0)
             self._count()
             job.change(state="running", position=0)

@@ -1,6 +1,7 @@
 """The runs and sweeps in a folder, from their files alone: what the second view of the studio shows. No PyTorch."""
 
 import csv
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.studio.limits import NotFoundError
 
+OF_VISITORS = "studio"
+"""The folder, in that of the runs, of what the visitors of the studio have; nobody else may see it."""
 MOST_RUNS = 500
 """The most runs that are listed, the newest first."""
 
@@ -22,9 +25,12 @@ def listed(outputs: Path) -> list[dict[str, Any]]:
 
 
 def _run_dirs(outputs: Path) -> Iterator[Path]:
-    for path in outputs.rglob("metrics.json"):
-        if (path.parent / "config.yaml").is_file() and "studio" not in path.relative_to(outputs).parts[:1]:
-            yield path.parent
+    for folder, below, names in os.walk(outputs):
+        if Path(folder) == outputs and OF_VISITORS in below:
+            below.remove(OF_VISITORS)
+        if "metrics.json" in names and "config.yaml" in names:
+            yield Path(folder)
+            below.clear()
 
 
 def _row(outputs: Path, run: Path) -> dict[str, Any] | None:
@@ -66,12 +72,16 @@ def run_dir(outputs: Path, name: str) -> Path:
     """Returns a run directory by its name in the list.
 
     Raises:
-        NotFoundError: there is none; a name that leads out of the folder is none.
+        NotFoundError: there is none; a name that leads out of the folder, or to what visitors have, is none.
     """
-    path = (outputs / name).resolve()
-    if not path.is_relative_to(outputs.resolve()) or not (path / "metrics.json").is_file():
-        raise NotFoundError("There is no such run.")
-    return path
+    try:
+        path, root = (outputs / name).resolve(), outputs.resolve()
+        inside = path.is_relative_to(root) and path.relative_to(root).parts[:1] != (OF_VISITORS,)
+        if inside and (path / "metrics.json").is_file():
+            return path
+    except ValueError:  # no path at all
+        pass
+    raise NotFoundError("There is no such run.")
 
 
 def curves(run: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from multimodal_pulse.studio.limits import PICTURES, RUNS, SESSIONS, BusyError, NotFoundError
+from multimodal_pulse.studio.limits import (
+    PICTURES,
+    RUNS,
+    SESSION_BYTES,
+    SESSIONS,
+    BusyError,
+    NotFoundError,
+    TooMuchError,
+)
 from multimodal_pulse.studio.queue import Job
 
 
@@ -100,6 +108,20 @@ class Session:
             raise NotFoundError("That search is not here any more.")
         return self.runs[run_id]
 
+    def refuse_busy(self) -> None:
+        """Raises BusyError if a search of this visitor waits or runs."""
+        if self.busy:
+            raise BusyError("Your last search has not ended yet: stop it, or wait for it.")
+
+    def refuse_full(self) -> None:
+        """Raises TooMuchError if this visitor's files take too much of the disk."""
+        there = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        if there > SESSION_BYTES:
+            raise TooMuchError(
+                f"What you have uploaded and found takes {there / 1e9:.1f} GB, the most that the studio keeps: start it"
+                " again for a new beginning."
+            )
+
     @property
     def busy(self) -> bool:
         """Whether a search of this visitor waits or runs."""
@@ -131,6 +153,14 @@ class Sessions:
             session = self._sessions[secret] = Session(self.folder / secrets.token_hex(4))
         session.seen = time.monotonic()
         return secret, session
+
+    def known(self, secret: str | None) -> Session:
+        """Returns a visitor by the secret; raises NotFoundError if nobody has it."""
+        session = self._sessions.get(secret or "")
+        if session is None:
+            raise NotFoundError("The studio does not know you any more: reload the page.")
+        session.seen = time.monotonic()
+        return session
 
     def _make_room(self) -> None:
         if len(self._sessions) < SESSIONS:

@@ -130,7 +130,8 @@ def search(line: "Line", overrides: Sequence[str], run_dir: str) -> dict[str, An
     """Does a run, and reports its pictures as they become better.
 
     Args:
-        line: gets `step`, `steps`, `seconds_left` and, every so often, `pictures`: the samples as data: addresses.
+        line: gets `step`, `steps`, `seconds_left` and, every so often, `pictures`: the number of each sample that is
+            still searched, with its picture as a data: address.
         overrides: of the run.
         run_dir: its run directory.
 
@@ -168,7 +169,8 @@ class Watch(pl.Callback):
         }
         if now - self.shown_at >= SECONDS_BETWEEN_PICTURES and pl_module.images is not None:
             self.shown_at = now
-            news["pictures"] = [_data_address(to_pil(image.float().clamp(0, 1).cpu())) for image in pl_module.images]
+            pictures = (to_pil(image.float().clamp(0, 1).cpu()) for image in pl_module.images)
+            news["pictures"] = list(zip(pl_module.rows, map(_data_address, pictures), strict=True))
         self.line.report(news)
         if self.line.stopped:
             pl_module.stop()

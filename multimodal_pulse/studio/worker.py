@@ -16,8 +16,10 @@ from multimodal_pulse.base.errors import STOPS, FullDiskError, UserError
 
 STOP = "stop"
 CRASHED = (
-    "The search ended without a word, perhaps because the memory was full: choose fewer samples. Nothing else is lost."
+    "The process that works ended without a word, perhaps because the memory was full: choose fewer samples. Nothing"
+    " else is lost."
 )
+CLOSED = "The studio was closed."
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -31,8 +33,9 @@ class Worker:
 
     def __init__(self, warm_up: bool) -> None:
         self._warm_up = warm_up
-        self._lock = threading.Lock()  # held for the length of a call
         self._sending = threading.Lock()  # what two threads send at once would be mixed
+        self._calling = False
+        self._closed = self._asked_to_stop = False
         self._process: Any = None
         self._connection: Connection | None = None
 
@@ -56,35 +59,59 @@ class Worker:
 
         Returns: "done" and what it returned, or "failed" and a sentence.
         """
-        with self._lock:
+        with self._sending:
+            if self._closed:
+                return "failed", CLOSED
             self.start()
-            assert self._connection is not None
-            try:
-                with self._sending:
-                    self._connection.send((function, dict(arguments)))
-                while True:
-                    kind, content = self._connection.recv()
-                    if kind != "report":
-                        return kind, content
-                    report(content)
-            except (EOFError, OSError):
-                self.close()
-                return "failed", CRASHED
+            connection = self._connection
+            assert connection is not None
+            self._calling = True
+        try:
+            with self._sending:
+                connection.send((function, dict(arguments)))
+                if self._asked_to_stop:
+                    connection.send(STOP)
+            while True:
+                kind, content = connection.recv()
+                if kind != "report":
+                    return kind, content
+                report(content)
+        except (EOFError, OSError):
+            self._end()
+            return "failed", CLOSED if self._closed else CRASHED
+        finally:
+            with self._sending:
+                self._calling = False
 
     def stop(self) -> None:
-        """Asks the running call to end early."""
-        if self._connection is not None:
-            with self._sending, suppress(OSError):  # it has ended by itself
-                self._connection.send(STOP)
+        """Asks the call that runs, or is about to, to end early."""
+        with self._sending:
+            self._asked_to_stop = True
+            if self._calling and self._connection is not None:
+                with suppress(OSError):  # the process has just ended by itself
+                    self._connection.send(STOP)
+
+    def forget_stop(self) -> None:
+        """Forgets a stop that came too late for the call that it was meant for."""
+        with self._sending:
+            self._asked_to_stop = False
 
     def close(self) -> None:
-        """Ends the process."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.join(timeout=5)
-            if self._process.is_alive():
-                self._process.kill()
-            self._process = None
+        """Ends the process for good."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        connection, self._connection = self._connection, None
+        if process is not None:
+            process.terminate()
+            process.join(timeout=5)
+            if process.is_alive():
+                process.kill()
+                process.join()
+        if connection is not None:
+            connection.close()
 
 
 def _serve(connection: Connection, warm_up: bool) -> None:
@@ -93,7 +120,8 @@ def _serve(connection: Connection, warm_up: bool) -> None:
     from multimodal_pulse.studio import work
 
     if warm_up:
-        work.warm_up()
+        with suppress(UserError, OSError):  # a search says the same, to somebody who can read it
+            work.warm_up()
     while True:
         try:
             call = connection.recv()
@@ -102,6 +130,7 @@ def _serve(connection: Connection, warm_up: bool) -> None:
         if call == STOP:  # it came after the end of what it was meant for
             continue
         function, arguments = call
+        answer: tuple[str, Any]
         try:
             answer = ("done", getattr(work, function)(Line(connection), **arguments))
         except (UserError, FullDiskError) as error:

@@ -79,6 +79,8 @@ def test_of_an_uploads_name_plain_letters_are_left(name):
         ("../../etc/passwd.png", "passwd"),
         (r"C:\Photos\ada lovelace.JPG", "ada-lovelace"),
         ("2024.png", "picture-2024"),
+        ("1e5.png", "picture-1e5"),
+        ("null.png", "null"),
         ("", "picture"),
     ],
 )
@@ -90,6 +92,13 @@ def test_a_path_is_taken_as_it_is(tmp_path):
     file = tmp_path / "a b,${c}='d'" / "upload"
     cfg, _ = compose_job(of_upload(file, "a", None), "")
     assert str(cfg.references.path) == str(file)
+
+
+@pytest.mark.parametrize("name", ["null", "true", "1e5", "1_000", "nan", "e5", "0x1f", "ada"])
+def test_a_name_stays_a_name(name, tmp_path):
+    plain = reference_name(f"{name}.png")
+    cfg, _ = compose_job(of_upload(tmp_path / "upload", plain, None), "")
+    assert cfg.references.name == plain and isinstance(cfg.references.name, str)
 
 
 def test_frames():

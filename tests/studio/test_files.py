@@ -3,6 +3,7 @@
 import io
 import json
 import shlex
+import shutil
 import zipfile
 
 import pytest
@@ -50,8 +51,12 @@ def test_curves_have_each_step_of_a_search(outputs):
     assert runs.curves(outputs / "alone") == []
 
 
-@pytest.mark.parametrize("name", ["../elsewhere", "/etc", "sweep", "none", "sweep/../../x"])
+@pytest.mark.parametrize(
+    "name", ["../elsewhere", "/etc", "sweep", "none", "sweep/../../x", "a\0b", "studio/x", "sweep/../studio/x"]
+)
 def test_what_is_no_run_is_not_found(outputs, name):
+    shutil.copytree(outputs / "alone", outputs / "studio" / "x", dirs_exist_ok=True)  # what a visitor has
+    assert len(runs.listed(outputs)) == 3
     with pytest.raises(NotFoundError):
         runs.run_dir(outputs, name)
 

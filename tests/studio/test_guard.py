@@ -54,10 +54,23 @@ def test_elsewhere_a_token_is_asked_for_once():
     assert refused.status_code == 403 and "asks for a token" in refused.text and "secret" not in refused.text
     assert visitor.get("/?token=guess").status_code == 403
     assert visitor.get("/?token=secret").status_code == 200
-    assert visitor.cookies[TOKEN_COOKIE] == "secret"
+    assert visitor.cookies[f"{TOKEN_COOKIE}_8000"] == "secret"
     assert visitor.get("/").status_code == 200
     assert visitor.get("/", headers={"host": "studio-machine:8000"}).status_code == 200
     assert visitor.get("/", headers={"host": "evil.example:8000"}).status_code == 421
+
+
+def test_cookies_of_other_programs_are_no_trouble():
+    visitor = client("0.0.0.0", "secret", "http://192.168.1.5:8000")
+    for others in ("a/b=1; ", 'x={"a": 1}; ', "=; ;; "):
+        assert visitor.get("/", headers={"cookie": f"{others}{TOKEN_COOKIE}_8000=secret"}).status_code == 200
+    assert visitor.get("/", headers={"cookie": f"{TOKEN_COOKIE}_9000=secret"}).status_code == 403  # of another studio
+
+
+def test_a_name_with_capital_letters_is_the_same_name():
+    visitor = TestClient(Guard(Starlette(), "MyBox", "secret", ("Other-Box",)), base_url="http://mybox:8000")
+    for host in ("mybox:8000", "MyBox:8000", "other-box:8000"):
+        assert visitor.get("/?token=secret", headers={"host": host}).status_code == 404  # and not 421
 
 
 def test_too_much_is_refused_whether_it_is_announced_or_not():
@@ -79,4 +92,5 @@ def test_a_browser_loads_nothing_from_elsewhere_and_shows_it_in_no_other_page():
     policy = client().get("/").headers["content-security-policy"]
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "http" not in policy
     assert client().get("/").headers["x-content-type-options"] == "nosniff"
+    assert client().get("/").headers["cache-control"] == "private, no-store"
     assert "content-security-policy" in client().get("/", headers={"host": "evil.example"}).headers

@@ -163,6 +163,20 @@ def test_a_search_is_stopped_and_the_best_so_far_stays(page):
     assert "stopped early" in page.inner_text("#results-words") and page.locator("#gallery .found").count() == 1
 
 
+def test_a_page_that_is_loaded_again_goes_on_with_its_search(page):
+    page.click("#portraits button:nth-child(1)")
+    page.wait_for_selector("#search:not([hidden])")
+    page.fill("#num_samples", "1")
+    page.fill("#steps", "900")
+    page.click("#start")
+    page.wait_for_selector("#live img")
+    page.reload()
+    page.wait_for_selector("#live img")
+    page.click("#stop")
+    page.wait_for_selector("#results:not([hidden])")
+    assert page.locator("#gallery .found").count() == 1
+
+
 def test_vary_only_here_changes_what_was_scribbled_on(page):
     page.click("#portraits button:nth-child(3)")
     page.wait_for_selector("#search:not([hidden])")

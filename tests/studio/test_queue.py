@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -22,6 +21,9 @@ class Fake:
         report({"step": 1})
         assert self.go.wait(10)
         return ("failed", "It went wrong.") if arguments["number"] < 0 else ("done", arguments["number"])
+
+    def forget_stop(self):
+        pass
 
     def stop(self):
         self.stops += 1
@@ -89,23 +91,31 @@ def test_a_waiting_job_is_cancelled_and_a_running_one_is_told_to_stop_once():
     in_a_loop(scenario)
 
 
-def test_a_job_that_nobody_watches_any_more_is_stopped_after_a_while(monkeypatch):
-    monkeypatch.setattr(queue, "GRACE_SECONDS", 0.2)
-
+def test_a_job_that_nobody_watches_any_more_is_stopped_after_a_while():
     async def scenario(line, fake):
         job = line.add(Job("search", number=0))
         await until(lambda: job.state == "running")
+        later = []
+        asyncio.get_running_loop().call_later = lambda seconds, *call: later.append((seconds, *call)) or Handle()
         with line.watched(job):
             pass
+        [(seconds, stop, whom)] = later
+        assert seconds == queue.GRACE_SECONDS and whom is job and fake.stops == 0
         with line.watched(job):  # the browser came back in time
-            await asyncio.sleep(0.4)
-            assert fake.stops == 0
-        begun = time.monotonic()
-        await until(lambda: fake.stops == 1)
-        assert time.monotonic() - begun >= 0.15  # no sooner than that
+            assert job._leaving.cancelled
+        del asyncio.get_running_loop().call_later
+        stop(whom)
+        assert fake.stops == 1
         await job.finished()
 
     in_a_loop(scenario)
+
+
+class Handle:
+    cancelled = False
+
+    def cancel(self):
+        self.cancelled = True
 
 
 def test_who_watches_hears_of_the_end():

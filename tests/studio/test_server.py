@@ -169,6 +169,30 @@ def test_nobody_sees_what_another_visitor_has(visitor, studio):
         assert other.get("/api/outputs/picture", params=sneaking).status_code == 404
 
 
+def test_who_is_not_known_gets_no_session(studio):
+    with httpx.Client(base_url=studio.address, timeout=60) as stranger:
+        answer = stranger.get("/api/pictures/0001/lr_0.png", cookies={"studio_session": "old"})
+        assert answer.status_code == 404 and "reload the page" in answer.json()["error"]
+        assert "set-cookie" not in answer.headers
+
+
+def test_five_requests_at_once_are_one_search(visitor):
+    picture = portrait(visitor)
+    answers = []
+
+    def ask():
+        answers.append(begin(visitor, picture, knobs={"num_samples": 1, "steps": 2}))
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [200, 503, 503, 503, 503]
+    [run] = [answer.json() for answer in answers if answer.status_code == 200]
+    assert list(states(visitor, run))[-1]["state"] == "done"
+
+
 def test_a_forged_name_or_origin_is_refused(visitor):
     assert visitor.get("/api/choices", headers={"host": "evil.example"}).status_code == 421
     assert visitor.post("/api/portraits/0", headers={"origin": "http://evil.example"}).status_code == 403
@@ -188,11 +212,12 @@ def test_a_dropped_connection_ends_the_search_and_nothing_else(visitor, studio):
 
 
 def test_twenty_visitors_at_once_are_all_served(studio):
-    """Each draws a portrait and looks at it; none waits for ever, and memory does not grow with them."""
+    """Each draws a portrait and looks at it."""
     answers = []
 
     def visit(number):
         with httpx.Client(base_url=studio.address, timeout=120) as client:
+            client.get("/api/choices").raise_for_status()
             picture = portrait(client, number % 6)
             answers.append(client.get(f"/api/pictures/{picture['id']}/lr_0.png").status_code)
 

@@ -27,12 +27,22 @@ export function upload(file) {
 }
 
 // Calls `changed` with the state of a run whenever it changes, until it has ended.
-export function watch(run, changed) {
+// If the studio is gone for good, `lost` is called; while it can, the browser connects again by itself.
+export function watch(run, changed, lost) {
   const events = new EventSource(`/api/runs/${run}/events`);
   events.addEventListener("message", (event) => {
     const state = JSON.parse(event.data);
     if (["done", "failed", "cancelled"].includes(state.state)) events.close();
     changed(state);
+  });
+  let failures = 0;
+  events.addEventListener("open", () => (failures = 0));
+  events.addEventListener("error", () => {
+    failures += 1;
+    if (events.readyState === EventSource.CLOSED || failures > 3) {
+      events.close();
+      lost();
+    }
   });
   return events;
 }

@@ -50,7 +50,7 @@ export function show(reference, address, places, vary) {
   places.remarks.replaceChildren(...reference.remarks.map((remark) => element("li", {}, remark)));
 }
 
-// Sorts the tiles: as they were found, or so that each next one is the most different from those before it.
+// Sorts the tiles: as they were found, or by their distance from the mean of all, the farthest first.
 export async function order(gallery, how) {
   const tiles = [...gallery.children];
   if (how === "found") {

@@ -133,11 +133,18 @@ $("start").addEventListener("click", () => attempt("search-error", async () => {
 }, [$("start")]));
 $("stop").addEventListener("click", () => attempt("search-error", () => post(`/api/runs/${now.run.id}/stop`), [$("stop")]));
 
+// A search that went on while the page was loaded again.
+async function takeUp(run) {
+  const picture = await attempt("picture-error", () => ask(`/api/pictures/${run.picture}`));
+  if (picture) seen(picture);
+  follow(run);
+}
+
 function follow(run) {
   $("live").replaceChildren();
   $("progress").scrollIntoView({ block: "nearest" });
   progress(run);
-  watch(run.id, progress);
+  watch(run.id, progress, () => ($("search-error").textContent = "The studio does not answer: is it still running?"));
 }
 
 function progress(run) {
@@ -150,12 +157,13 @@ function progress(run) {
   const waiting = run.position ? `Waiting: ${run.position} before this one.` : "Preparing …";
   const left = seconds_left === undefined ? "" : `, ${Math.max(1, Math.round(seconds_left))} s left`;
   $("progress-words").textContent = run.stopped ? "Stopping …" : steps ? `Pass ${step} of ${steps}${left}` : waiting;
-  if (pictures) {
-    const images = pictures.map((address, k) => element("img", { src: address, alt: `Sample ${k + 1} so far` }));
-    $("live").replaceChildren(...images);
+  // A sample that is good enough leaves the search; its last picture stays.
+  for (const [row, address] of pictures || []) {
+    while ($("live").children.length <= row) $("live").append(element("img", { alt: `Sample ${$("live").children.length + 1} so far` }));
+    $("live").children[row].src = address;
   }
-  if (run.state === "failed" || run.state === "cancelled") $("search-error").textContent = run.failure;
-  if (run.state === "done") finished(run);
+  if (!running && run.failure) $("search-error").textContent = run.failure;
+  if (run.state === "done" && run.references.length) finished(run);
 }
 
 // --- 3. the samples ---
@@ -224,13 +232,15 @@ $("vary-start").addEventListener("click", () => attempt("vary-error", async () =
 // --- 5. taking it home, and what was searched before ---
 
 $("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText($("command").textContent);
-  $("copy").textContent = "Copied";
+  // Browsers have a clipboard for pages of this machine, and for others over https.
+  if (navigator.clipboard) await navigator.clipboard.writeText($("command").textContent);
+  else getSelection().selectAllChildren($("command"));
+  $("copy").textContent = navigator.clipboard ? "Copied" : "Selected: copy it with Ctrl+C";
   setTimeout(() => ($("copy").textContent = "Copy the command"), 2000);
 });
 
 function remember(run) {
-  if ($(`run-${run.id}`) || run.state !== "done") return;
+  if ($(`run-${run.id}`) || run.state !== "done" || !run.references.length) return;
   $("history").hidden = false;
   const again = button(`${run.title}, ${run.references[0].samples.length} samples`, () => finished(run));
   again.id = `run-${run.id}`;
@@ -251,4 +261,6 @@ if (offered) {
   $("method").replaceChildren(...now.methods.map((method) => element("option", { value: method.name }, method.name)));
   chooseMethod("explore");
   offered.history.forEach(remember);
+  const going = offered.history.find((run) => ["waiting", "running"].includes(run.state));
+  if (going) takeUp(going);
 }
