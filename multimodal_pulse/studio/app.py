@@ -210,7 +210,7 @@ def _add_pictures(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/pictures/{picture_id}")
     async def picture_facts(picture_id: str, session: Visitor) -> dict[str, Any]:
-        return {"id": picture_id, **session.picture(picture_id).facts}
+        return session.picture(picture_id).shown
 
     @app.get("/api/pictures/{picture_id}/{name}")
     async def picture_file(picture_id: str, name: str, session: Visitor) -> FileResponse:
@@ -258,9 +258,10 @@ async def _look(
         # The visitor knows the file by another name.
         raise WorkFailedError(str(error).replace(str(file), called)) from error
     notices = [notice.replace(str(file), called) for notice in facts["notices"]]
-    picture = Picture(picture_id, overrides, folder, file, facts | {"notices": notices, "called": called})
+    facts |= {"notices": notices, "called": called}
+    picture = Picture(picture_id, overrides, folder, file, facts)
     session.add_picture(picture)
-    return {"id": picture.id, **picture.facts}
+    return picture.shown
 
 
 def _add_runs(app: FastAPI, studio: Studio) -> None:
@@ -268,7 +269,9 @@ def _add_runs(app: FastAPI, studio: Studio) -> None:
     async def begin(asked: Asked, session: Visitor) -> dict[str, Any]:
         session.refuse_busy()
         picture = session.picture(asked.picture)
-        overrides = [*picture.overrides, *choices.overrides_of(asked.method, asked.knobs)]
+        scribbled = asked.scribble is not None
+        own = choices.overrides_of(asked.method, asked.knobs, picture.kind, scribbled)
+        overrides = [*picture.overrides, *own]
         files = {} if picture.file is None else {"picture": picture.file}
         with _new_folder(session, "run") as (run_id, folder):
             if asked.scribble is not None:
@@ -288,7 +291,7 @@ def _add_runs(app: FastAPI, studio: Studio) -> None:
             mask = await _save_scribble(studio, asked.scribble, folder, before.picture)
             overrides = choices.of_variation(parent, asked.sample, mask, asked.knobs)
             job = await _queued(studio, session, overrides, folder / "run")
-            files, title = {"mask.png": mask, "parent": parent}, f"like sample {asked.sample + 1}"
+            files, title = {"mask.png": mask, "parent": parent}, f"like sample {asked.sample}"
             run = Run(new_id, job, folder / "run", tuple(overrides), files, before.picture, title)
             session.add_run(run)
             return _of_run(run)

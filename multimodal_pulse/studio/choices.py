@@ -74,32 +74,49 @@ OF_A_VARIATION = {"num_samples": 4, "steps": 40, "seed": 0}
 """What `method=vary` starts from."""
 
 
+KINDS = {"portrait": ["references=portraits"], "photograph": ["references=image", "references.path=any.png"]}
+"""The kinds of pictures, each with overrides that choose its generator and what suits that."""
+OF_A_SCRIBBLE = {"noise.lr_std": 0.108}
+"""What a scribble adds to a method that has no noise on the reference."""
+
+
 @cache
 def offered() -> dict[str, Any]:
-    """Returns what the page offers: the methods with what each starts from, and the knobs."""
+    """Returns what the page offers: the methods with what each starts from, by kind of picture, and the knobs."""
     from multimodal_pulse.configuration.compose import compose_job
 
     methods = []
     for name, words in METHODS.items():
-        cfg, job = compose_job([f"method={name}"], "")
-        settings: dict[str, Any] = {}
-        for knob in KNOBS:
-            if knob.needs is not None and job.choices[knob.needs[0]] in knob.needs[1]:
-                continue
-            node: Any = cfg
-            for part in knob.key.split("."):
-                node = node.get(part)
-            settings[knob.key] = 20 if node is None else node  # a distance that is left to the metric
+        settings = {kind: _settings(*compose_job([f"method={name}", *of_kind], "")) for kind, of_kind in KINDS.items()}
         methods.append({"name": name, "words": words, "settings": settings})
     knobs = [
         {"key": k.key, "label": k.label, "unit": k.unit, "lowest": k.lowest, "highest": k.highest, "step": k.step}
         for k in KNOBS
     ]
-    return {"methods": methods, "knobs": knobs}
+    return {"methods": methods, "knobs": knobs, "scribble": OF_A_SCRIBBLE}
 
 
-def overrides_of(method: str, knobs: Mapping[str, float]) -> list[str]:
+def _settings(cfg: Any, job: Any) -> dict[str, Any]:
+    """Returns the knobs that a configuration reads, with their values."""
+    settings: dict[str, Any] = {}
+    for knob in KNOBS:
+        if knob.needs is not None and job.choices[knob.needs[0]] in knob.needs[1]:
+            continue
+        node = cfg
+        for part in knob.key.split("."):
+            node = node.get(part)
+        settings[knob.key] = 20 if node is None else node  # a distance that is left to the metric
+    return settings
+
+
+def overrides_of(method: str, knobs: Mapping[str, float], kind: str, scribbled: bool = False) -> list[str]:
     """Returns the overrides of a method and of knobs that differ from what it starts from.
+
+    Args:
+        method: the method.
+        knobs: the values of knobs, by their keys on the command line.
+        kind: the kind of picture, a key of KINDS.
+        scribbled: whether the reference gets noise where the visitor has scribbled.
 
     Raises:
         UserError: the method is not offered, or a knob is not one of its, or is out of range.
@@ -107,7 +124,10 @@ def overrides_of(method: str, knobs: Mapping[str, float]) -> list[str]:
     known = next((known for known in offered()["methods"] if known["name"] == method), None)
     if known is None:
         raise UserError(f"There is no method {str(method)[:40]!r} here.")
-    return [f"method={method}", *_knobs(method, knobs, known["settings"])]
+    if method == "masked_lr_noise" and kind == "photograph" and not scribbled:
+        raise UserError("Scribble first: this method adds noise only where you scribble.")
+    settings = known["settings"][kind]
+    return [f"method={method}", *_knobs(method, knobs, (OF_A_SCRIBBLE | settings) if scribbled else settings)]
 
 
 def of_variation(parent: Path, sample: int, mask: Path, knobs: Mapping[str, float]) -> list[str]:

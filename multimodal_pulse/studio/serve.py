@@ -54,6 +54,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(128)  # whoever comes before the studio is ready waits for it
     except OSError as error:
         listening.close()
         raise UserError(f"{host}:{port} cannot be listened on ({error.strerror}): choose another --port.") from error

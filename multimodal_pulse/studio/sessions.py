@@ -38,6 +38,16 @@ class Picture:
     file: Path | None
     facts: Mapping[str, Any]
 
+    @property
+    def kind(self) -> str:
+        """The kind of picture, a key of `choices.KINDS`."""
+        return "portrait" if self.file is None else "photograph"
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What the page gets."""
+        return {"id": self.id, "kind": self.kind, **self.facts}
+
 
 @dataclass
 class Run:

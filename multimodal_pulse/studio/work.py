@@ -92,8 +92,13 @@ def look(line: "Line", overrides: Sequence[str], folder: str, upload: str | None
         "resolution": parts.generator.resolution,
         "generator": job.choices["generator"],
         "factor": getattr(parts.degradation, "factor", None),
-        "notices": references.notices,
+        "notices": list(filter(None, map(_in_the_page, references.notices))),
     }
+
+
+def _in_the_page(notice: str) -> str:
+    """Returns what a notice says to somebody who has no command line before him; "" for what the page shows anyway."""
+    return "" if notice.startswith("degradation.factor=auto") else notice.split("; references.align=none")[0]
 
 
 def _frame(frame: Frame) -> list[float]:

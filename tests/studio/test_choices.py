@@ -8,6 +8,7 @@ from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.configuration.compose import compose_job
 from multimodal_pulse.configuration.validation import check_config
 from multimodal_pulse.studio.choices import (
+    KINDS,
     KNOBS,
     METHODS,
     OF_A_VARIATION,
@@ -21,16 +22,17 @@ from multimodal_pulse.studio.choices import (
 from multimodal_pulse.studio.limits import TooMuchError
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_runs_with_every_knob_that_it_shows_at_both_ends(method):
-    settings = next(known for known in offered()["methods"] if known["name"] == method)["settings"]
+def test_every_method_runs_with_every_knob_that_it_shows_at_both_ends(method, kind):
+    settings = next(known for known in offered()["methods"] if known["name"] == method)["settings"][kind]
     assert "num_samples" in settings
     for end in ("lowest", "highest"):
         values = {knob.key: getattr(knob, end) for knob in KNOBS if knob.key in settings}
-        cfg, job = compose_job(overrides_of(method, values), "")
+        cfg, job = compose_job([*KINDS[kind], *overrides_of(method, values, kind, scribbled=True)], "")
         check_config(cfg, job.choices, job.overrides)
         assert cfg.num_samples == values["num_samples"]
-    assert overrides_of(method, settings) == [f"method={method}"]  # what is as it was is not repeated
+    assert overrides_of(method, settings, kind, True) == [f"method={method}"]  # what is as it was is not repeated
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_every_method_runs_with_every_knob_that_it_shows_at_both_ends(method):
 )
 def test_everything_else_is_refused(method, knobs, message):
     with pytest.raises(UserError, match=message):
-        overrides_of(method, knobs)
+        overrides_of(method, knobs, "portrait")
 
 
 def test_a_variation_starts_from_what_its_method_says(tmp_path):
@@ -61,9 +63,21 @@ def test_a_variation_starts_from_what_its_method_says(tmp_path):
         of_variation(tmp_path, 0, tmp_path, {"noise.lr_std": 0.1})
 
 
+def test_what_a_method_starts_from_suits_the_picture():
+    explore = next(known for known in offered()["methods"] if known["name"] == "explore")["settings"]
+    assert (explore["portrait"]["steps"], explore["photograph"]["steps"]) == (20, 40)
+    assert overrides_of("explore", {"steps": 20}, "photograph") == ["method=explore", "steps=20"]
+
+
+def test_a_scribble_brings_the_knob_of_its_noise():
+    assert overrides_of("explore", {"noise.lr_std": 0.2}, "portrait", True) == ["method=explore", "noise.lr_std=0.2"]
+    with pytest.raises(UserError, match="Scribble first"):
+        overrides_of("masked_lr_noise", {}, "photograph")
+
+
 def test_a_thousand_samples_are_too_many():
     with pytest.raises(TooMuchError, match="Samples must be from 1 to 16, and 1000 was asked for"):
-        overrides_of("explore", {"num_samples": 1000})
+        overrides_of("explore", {"num_samples": 1000}, "portrait")
 
 
 @given(st.text(max_size=80))

@@ -8,7 +8,7 @@ function tile(sample, address, reference, vary) {
   const figure = element("figure", { className: "sample" });
   figure.dataset.sample = sample.sample;
   const stack = element("div", { className: "stack" });
-  const name = `Sample ${sample.sample + 1}`;
+  const name = `Sample ${sample.sample}`;
   stack.append(element("img", { src: address(sample.picture), alt: name, className: "found" }));
   stack.append(element("img", { src: reference, alt: "", className: "pixels over" }));
   const facts = element("div", { className: "facts" });
@@ -17,7 +17,7 @@ function tile(sample, address, reference, vary) {
   words.append(element("strong", {}, name), element("br"));
   words.append(element("span", { className: sample.faithful ? "good" : "bad" }, `LR-PSNR ${decibels(sample.lr_psnr)}`));
   if (sample.realistic !== null && sample.realistic !== undefined) {
-    words.append(element("br"), element("span", {}, sample.realistic ? "looks like its domain" : "looks unlike its domain"));
+    words.append(element("br"), element("span", { className: sample.realistic ? "good" : "bad" }, sample.realistic ? "looks like its domain" : "looks unlike its domain"));
   }
   facts.append(words);
   const caption = element("figcaption");
@@ -42,11 +42,12 @@ export function show(reference, address, places, vary) {
   const lr = address("lr.png");
   const samples = reference.samples.filter((sample) => sample.picture);
   places.gallery.replaceChildren(...samples.map((sample) => tile(sample, address, lr, vary)));
-  const others = [["lr.png", "The reference"], ["mean.png", "Their mean"], ["spread.png", "Where they differ"], ["hr.png", "The original, which the search has not seen"]];
+  const others = [["lr.png", "The reference"], ["mean.png", "Their mean"], ["hr.png", "The original, which the search has not seen"]];
   places.summary.replaceChildren(
     ...others.filter(([name]) => reference.pictures.includes(name)).map(([name, words]) => plain(address, name, words)),
   );
   places.summary.firstElementChild?.querySelector("img").classList.add("pixels");
+  if (samples.length > 1) spread([...places.gallery.querySelectorAll(".found")], places.summary);
   places.remarks.replaceChildren(...reference.remarks.map((remark) => element("li", {}, remark)));
 }
 
@@ -64,12 +65,40 @@ export async function order(gallery, how) {
   gallery.replaceChildren(...tiles);
 }
 
-async function pixelsOf(image) {
+async function pixelsOf(image, side = 64) {
   await image.decode();
-  const canvas = element("canvas", { width: 64, height: 64 });
+  const canvas = element("canvas", { width: side, height: side });
   const context = canvas.getContext("2d");
-  context.drawImage(image, 0, 0, 64, 64);
-  return Array.from(context.getImageData(0, 0, 64, 64).data);
+  context.drawImage(image, 0, 0, side, side);
+  return Array.from(context.getImageData(0, 0, side, side).data);
+}
+
+const MOST = 64; // grey levels that are white
+const HEAT = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
+
+// Draws where the samples differ: the standard deviation of each pixel, dark to light.
+async function spread(images, summary) {
+  const side = images[0].naturalWidth || 128;
+  const pixels = await Promise.all(images.map((image) => pixelsOf(image, side)));
+  const canvas = element("canvas", { width: side, height: side });
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "Where the samples differ");
+  const context = canvas.getContext("2d"), drawn = context.createImageData(side, side);
+  for (let i = 0; i < drawn.data.length; i += 4) {
+    let variance = 0;
+    for (let c = i; c < i + 3; c += 1) {
+      const mean = pixels.reduce((sum, one) => sum + one[c], 0) / pixels.length;
+      variance += pixels.reduce((sum, one) => sum + (one[c] - mean) ** 2, 0) / pixels.length / 3;
+    }
+    const place = Math.min(Math.sqrt(variance) / MOST, 1) * (HEAT.length - 1), low = Math.min(Math.floor(place), HEAT.length - 2);
+    HEAT[low].forEach((value, c) => (drawn.data[i + c] = value + (HEAT[low + 1][c] - value) * (place - low)));
+    drawn.data[i + 3] = 255;
+  }
+  context.putImageData(drawn, 0, 0);
+  const figure = element("figure"), stack = element("div", { className: "stack" });
+  stack.append(canvas);
+  figure.append(stack, element("figcaption", {}, `Where they differ: black not at all, white by ${MOST} grey levels`));
+  summary.append(figure);
 }
 
 function distance(a, b) {

@@ -69,10 +69,11 @@ function table() {
     const row = element("tr");
     columns.forEach(([, , valueOf], index) => {
       const cell = element("td"), content = valueOf(run);
-      if (index === 0) cell.append(button(content, () => open(run)));
+      if (index === 0) cell.append(button(content, () => {})); // for the keyboard; the click is the row's
       else cell.textContent = typeof content === "number" && !Number.isInteger(content) ? content.toPrecision(4) : content ?? "–";
       row.append(cell);
     });
+    row.addEventListener("click", () => open(run));
     body.append(row);
   }
   const whole = element("table"), top = element("thead");
@@ -112,7 +113,7 @@ function pictures(run, reference) {
   const address = (name) => "/api/outputs/picture?" + new URLSearchParams({ run: run.run, reference: reference.name, name });
   const grid = element("div", { className: "samples" });
   const tiles = [["lr.png", "reference"], ...reference.samples.filter((sample) => sample.picture)
-    .map((sample) => [sample.picture, `sample ${sample.sample + 1}, LR-PSNR ${sample.lr_psnr?.toFixed(1)} dB`]), ["hr.png", "original"]];
+    .map((sample) => [sample.picture, `sample ${sample.sample}, LR-PSNR ${sample.lr_psnr?.toFixed(1)} dB`]), ["hr.png", "original"]];
   for (const [name, caption] of tiles.filter(([name]) => reference.pictures.includes(name))) {
     const figure = element("figure"), stack = element("div", { className: "stack" });
     stack.append(element("img", { src: address(name), alt: `${caption} of ${reference.name}`, loading: "lazy", className: name === "lr.png" ? "pixels" : "" }));
@@ -134,8 +135,9 @@ try {
   const keys = [...new Set(runs.flatMap((run) => Object.keys(run.measures)))];
   choices($("across"), keys.map((key) => [key, words(key)]), "diversity.rms");
   choices($("up"), keys.map((key) => [key, words(key)]), keys.includes("psnr") && runs.some((run) => Number.isFinite(run.measures.psnr)) ? "psnr" : "lr_psnr");
+  $("tools").hidden = $("table").hidden = !runs.length;
   if (runs.length) draw();
-  else $("scatter-words").textContent = "No run has been done here yet.";
+  else $("scatter-words").textContent = "No run of the command line has been done here yet. What you search in the studio stays on its own page.";
 } catch (error) {
   $("error").textContent = error.message;
 }

@@ -49,7 +49,7 @@ function seen(picture) {
   }
   $("reference-choice").replaceChildren(
     ...(picture.references.length < 2 ? [] : picture.references.map((_, index) => {
-      const choice = button(`Face ${index + 1}`, () => showReference(index));
+      const choice = button(`Face ${index}`, () => showReference(index));
       choice.setAttribute("aria-pressed", String(index === 0));
       return choice;
     })),
@@ -104,8 +104,9 @@ function chooseMethod(name) {
 
 // The knobs of the method; a scribble adds that of the noise.
 function knobsFollow() {
-  const settings = { ...now.methods.find((known) => known.name === $("method").value).settings };
-  if (noise && !noise.empty && !("noise.lr_std" in settings)) settings["noise.lr_std"] = 0.108;
+  const method = now.methods.find((known) => known.name === $("method").value);
+  const settings = { ...method.settings[now.picture?.kind || "portrait"] };
+  if (noise && !noise.empty) for (const [key, value] of Object.entries(now.scribble)) settings[key] ??= value;
   $("knobs").replaceChildren(...now.knobs.filter((knob) => knob.key in settings).map((knob) => {
     const row = element("div", { className: "knob" });
     const label = element("label", { htmlFor: knob.key }, knob.label);
@@ -142,8 +143,8 @@ async function takeUp(run) {
 
 function follow(run) {
   $("live").replaceChildren();
-  $("progress").scrollIntoView({ block: "nearest" });
   progress(run);
+  $("progress").scrollIntoView({ block: "center" });
   watch(run.id, progress, () => ($("search-error").textContent = "The studio does not answer: is it still running?"));
 }
 
@@ -159,7 +160,7 @@ function progress(run) {
   $("progress-words").textContent = run.stopped ? "Stopping …" : steps ? `Pass ${step} of ${steps}${left}` : waiting;
   // A sample that is good enough leaves the search; its last picture stays.
   for (const [row, address] of pictures || []) {
-    while ($("live").children.length <= row) $("live").append(element("img", { alt: `Sample ${$("live").children.length + 1} so far` }));
+    while ($("live").children.length <= row) $("live").append(element("img", { alt: `Sample ${$("live").children.length} so far` }));
     $("live").children[row].src = address;
   }
   if (!running && run.failure) $("search-error").textContent = run.failure;
@@ -199,7 +200,9 @@ function showSamples(index) {
   [...$("face-choice").children].forEach((one, i) => one.setAttribute("aria-pressed", String(i === index)));
   $("order").value = "found";
   blend();
-  $("vary").hidden = true;
+  $("vary").hidden = false;
+  $("vary-board").hidden = true;
+  $("vary-words").textContent = "Choose “More like this” below a sample.";
 }
 
 function blend() {
@@ -214,8 +217,8 @@ $("order").addEventListener("change", () => order($("gallery"), $("order").value
 function begin(sample) {
   now.sample = sample;
   const reference = now.run.references[now.reference];
-  $("vary").hidden = false;
-  $("vary-words").textContent = `Scribble on sample ${sample.sample + 1} where the new samples may differ; everything else stays.`;
+  $("vary-board").hidden = false;
+  $("vary-words").textContent = `Scribble on sample ${sample.sample} where the new samples may differ; everything else stays.`;
   const scribbled = () => ($("vary-error").textContent = "");
   only = new Scribble($("vary-scribble"), now.picture.resolution, "Where the new samples may differ", scribbled);
   only.show(fileOf(now.run, reference)(sample.picture), false);
@@ -256,6 +259,7 @@ const offered = await attempt("picture-error", () => ask("/api/choices"));
 if (offered) {
   now.methods = offered.methods;
   now.knobs = offered.knobs;
+  now.scribble = offered.scribble;
   $("portraits").replaceChildren(...Array.from({ length: offered.portraits }, (_, number) =>
     button(`Portrait ${number + 1}`, () => take("Drawing the portrait …", () => post(`/api/portraits/${number}`)))));
   $("method").replaceChildren(...now.methods.map((method) => element("option", { value: method.name }, method.name)));
