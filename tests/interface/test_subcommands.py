@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import stat
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 import torch
 from file_server import FileServer, serve
 from light_command import lightly
-from places import SHARED
+from places import ROOT, SHARED
 from tiny_run import run
 
 from multimodal_pulse.generator import CheckpointError, load_generator
@@ -270,6 +271,15 @@ def test_what_cannot_be_read_leaves_nothing(say, tmp_path):
     assert not (tmp_path / "out.safetensors").exists()
     with pytest.raises(CheckpointError):
         load_generator(tmp_path / "page.pkl")
+
+
+def test_every_command_that_the_source_names_exists():
+    named = {
+        word
+        for path in (ROOT / "multimodal_pulse").rglob("*.py")
+        for word in re.findall(r"(?:`|\n  )multimodal-pulse ([a-z][\w-]*)", path.read_text(encoding="utf-8"))
+    }
+    assert named == set(COMMANDS)
 
 
 # --- wandb-report

@@ -47,7 +47,7 @@ class WandbTracker(NullTracker):
     - metrics.json as the summary, its keys joined by dots.
 
     If an agent of a W&B sweep has started the process, wandb adds the run to that sweep and its project.
-    `multimodal-pulse wandb-sweep` writes such a sweep.
+    docs/sweep.yaml is an example of such a sweep.
 
     Args:
         run_dir: the run directory.
