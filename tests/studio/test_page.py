@@ -91,7 +91,7 @@ def samples(page) -> list[np.ndarray]:
 def search(page) -> list[np.ndarray]:
     """Presses Search, watches the progress move, and returns the samples."""
     page.click("#start")
-    page.wait_for_selector("#live img")
+    page.wait_for_selector("#live img", state="attached")  # a short search may have ended
     expect(page.locator("#bar")).not_to_have_js_property("value", 0)
     page.wait_for_selector("#results:not([hidden])")
     page.wait_for_selector("#progress", state="hidden")
@@ -189,7 +189,6 @@ def test_vary_only_here_changes_what_was_scribbled_on(page):
     scribble(page, "#vary-scribble", [(0.4, 0.68), (0.5, 0.7), (0.6, 0.68)])
     keep(page, "studio-vary")
     page.click("#vary-start")
-    page.wait_for_selector("#live img")
     expect(page.locator("#results-words")).to_contain_text("where you scribbled")
     found = np.stack(samples(page)).astype(float)
     spread = found.std(axis=0).mean(axis=2)
