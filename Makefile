@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt
 	touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
-	$(INSTALL) '.[dev,docs,launchers,ray]'
+	$(INSTALL) '.[dev,docs,studio,launchers,ray]'
 	touch $@
 
 $(INSTALLED_DOCS): $(INSTALLED)

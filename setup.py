@@ -11,5 +11,6 @@ setup(
         "multimodal_pulse.generator.ops": ["*.cpp"],
         "multimodal_pulse.domains.faces": ["*.safetensors"],
         "multimodal_pulse.domains.portraits": ["*.safetensors"],
+        "multimodal_pulse.studio": ["page/*"],
     },
 )

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+INSTALLED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
 PROGRAM = """
-import atexit, os, sys
+import atexit, os, runpy, sys
 from multimodal_pulse import __main__
 from multimodal_pulse.interface import cli
 
@@ -25,27 +27,45 @@ def work():
     {end}
 
 cli.main = work
-__main__.main()
+atexit.register(print, "of another")
+{start}
 """
+COMMANDS = {
+    "console script": "__main__.{}()".format(INSTALLED["multimodal-pulse"].partition(":")[2]),
+    "python -m": "runpy.run_module('multimodal_pulse', run_name='__main__')",
+    "run.py": "runpy.run_path('run.py', run_name='__main__')",
+}
 
 
-def ended(end, **options):
-    """The process of a program whose work ends so."""
-    code = PROGRAM.format(end=end)
+def ended(end, start=COMMANDS["console script"], **options):
+    """The process of a program that starts so, and whose work ends so."""
+    code = PROGRAM.format(end=end, start=start)
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, stderr=subprocess.PIPE, **options)
 
 
 @pytest.mark.parametrize(
     ("end", "status"), [("pass", 0), ("sys.exit(3)", 3), ("raise KeyboardInterrupt", 130)], ids=str
 )
-def test_the_status_is_kept_others_close_and_nothing_is_freed(end, status):
-    done = ended(end, stdout=subprocess.PIPE)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_status_is_kept_the_run_s_own_close_and_nothing_is_freed(end, status, command):
+    done = ended(end, COMMANDS[command], stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (status, "done\nclosed\n")
+
+
+def test_a_program_that_calls_main_ends_as_it_likes():
+    done = ended("pass", "__main__.main(); sys.exit(4)", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (4, "done\nclosed\nof another\nfreed\n")
+
+
+def test_a_program_that_calls_main_may_catch_its_end():
+    start = "try: __main__.main()\nexcept SystemExit as end: print(end.code); sys.exit(5)"
+    done = ended("sys.exit(3)", start, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (5, "done\n3\nclosed\nof another\nfreed\n")
 
 
 def test_an_error_of_the_program_ends_as_python_ends_it():
     done = ended("raise ValueError('wrong')", stdout=subprocess.PIPE)
-    assert (done.returncode, done.stdout) == (1, "done\nclosed\nfreed\n")
+    assert (done.returncode, done.stdout) == (1, "done\nclosed\nof another\nfreed\n")
     assert done.stderr.endswith("ValueError: wrong\n")
 
 

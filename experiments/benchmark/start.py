@@ -114,7 +114,7 @@ def watch(began: float, report: Path) -> None:
 
     hydra_runs.say_loading = loading
     try:
-        program.main()
+        program.run_as_process()
     finally:
         clock.mark(PARTS[-1])
         report.write_text(json.dumps(clock.parts))

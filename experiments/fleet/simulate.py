@@ -60,13 +60,13 @@ class Outcome:
         makespan: seconds until the last shard has ended.
         kills: the number of kills.
         lost: seconds of machines that led to nothing: groups that were cut off, restarts, and starts after kills.
-        longest_loss: the most seconds of search that a single kill cost.
+        longest_in_flight: the most seconds that a group or a start had been under way when a kill cut it off.
     """
 
     makespan: float
     kills: int
     lost: float
-    longest_loss: float
+    longest_in_flight: float
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Machine:
     now: float = 0.0
     kills: int = 0
     lost: float = 0.0
-    longest_loss: float = 0.0
+    longest_in_flight: float = 0.0
 
     def __post_init__(self) -> None:
         self.next_kill = self._draw_kill()
@@ -123,7 +123,7 @@ class Machine:
             self.now = end
             return True
         cut_off = self.next_kill - self.now
-        self.longest_loss = max(self.longest_loss, cut_off)
+        self.longest_in_flight = max(self.longest_in_flight, cut_off)
         self.lost += cut_off + self.scenario.restart
         self.kills += 1
         self.now = self.next_kill + self.scenario.restart
@@ -167,7 +167,7 @@ def simulate(scenario: Scenario, groups: int, shards: int, machines: int, times:
         max(machine.now for machine in fleet),
         sum(machine.kills for machine in fleet),
         sum(machine.lost for machine in fleet),
-        max(machine.longest_loss for machine in fleet),
+        max(machine.longest_in_flight for machine in fleet),
     )
 
 
@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     planned = forecast(args.groups, args.shards, args.machines, times)
     print(f"forecast of the plan: {planned:.0f} s, for {args.shards} shards on {args.machines} machines\n")
     print("| scenario | makespan, s: median (5 to 95 %) | of the forecast | kills | lost, % of the machines' time |"
-          " most lost to one kill, s |")  # fmt: skip
+          " most in flight at a kill, s |")  # fmt: skip
     print("|---|---:|---:|---:|---:|---:|")
     for scenario in SCENARIOS:
         outcomes = [
@@ -214,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         low, middle, high = np.quantile([outcome.makespan for outcome in outcomes], [0.05, 0.5, 0.95])
         lost = np.median([outcome.lost / (args.machines * outcome.makespan) for outcome in outcomes])
         kills = np.median([outcome.kills for outcome in outcomes])
-        worst = max(outcome.longest_loss for outcome in outcomes)
+        worst = max(outcome.longest_in_flight for outcome in outcomes)
         cells = f"{middle:.0f} ({low:.0f} to {high:.0f}) | {middle / planned:.2f} | {kills:.0f} | {100 * lost:.1f}"
         print(f"| {scenario.name} | {cells} | {worst:.1f} |")
 

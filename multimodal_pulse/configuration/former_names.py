@@ -44,8 +44,9 @@ _ONCE_WITHOUT: dict[str, dict[str, dict[str, Any]]] = {
     "batch_diversity": {_REPULSION["_target_"]: _REPULSION},
     "generator": {"multimodal_pulse.generator.load_file": {"domain": "photographs"}},
     "references": {
+        "multimodal_pulse.references.Portraits": {"start": 0},
         "multimodal_pulse.references.Folder": {"recursive": False, "frame": None, "noise_std": None},
-        "multimodal_pulse.references.ImageFile": {"name": None, "frame": None, "noise_std": None},
+        "multimodal_pulse.references.ImageFile": {"name": None, "frame": None, "noise_std": None, "faces": None},
     },
     "trainer": {"": {"kernels": "plain", "compile": False}},  # a slot without a class
 }

@@ -29,6 +29,7 @@ class Split(StrEnum):
 
 @dataclass
 class Portraits(Option):
+    start: int = MISSING
     limit: int = MISSING
     split: Split = MISSING
 

@@ -147,6 +147,7 @@ def check_config(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequenc
     if cfg.trainer.compile is True and cfg.trainer.kernels == "fused":
         raise UserError("trainer.compile=true and trainer.kernels=fused exclude each other: leave one out.")
     refuse_frame(cfg.references.get("frame"))
+    refuse_faces(cfg.references.get("faces"), cfg.references.get("frame"))
     refuse_noise_std(cfg.references.get("noise_std"))
     for key, lowest in LOWEST.items():
         value = OmegaConf.select(cfg, key)
@@ -235,6 +236,30 @@ def refuse_frame(frame: Any) -> None:
             f"references.frame={numbers or frame}: it must be [left,top,right,bottom] in whole pixels of the picture,"
             " such as [40,25,168,153], or null for its middle."
         )
+
+
+def refuse_faces(faces: Any, frame: Any) -> None:
+    """Refuses a `references.faces` that is no list of frames, or that stands beside a `references.frame`.
+
+    Raises:
+        UserError: it is neither None nor a list of [x, y, side, roll], or there are both.
+    """
+    if faces is None:
+        return
+    frames = list(faces) if isinstance(faces, Sequence) and not isinstance(faces, str) else []
+    if not frames or not all(_is_face(of_face) for of_face in frames):
+        raise UserError(
+            f"references.faces={faces}: it must be a list of [x,y,side,roll], the centre and the side of each face's"
+            " frame in pixels and its rotation in degrees, such as [[220,180,160,0]], or null to look for them."
+        )
+    if frame is not None:
+        raise UserError("references.faces and references.frame are both set: each says what is cut out; keep one.")
+
+
+def _is_face(numbers: Any) -> bool:
+    if not isinstance(numbers, Sequence) or isinstance(numbers, str) or len(numbers) != 4:
+        return False
+    return all(isinstance(n, int | float) and math.isfinite(n) for n in numbers) and 1 <= numbers[2] <= HIGHEST
 
 
 def refuse_noise_std(noise_std: Any) -> None:

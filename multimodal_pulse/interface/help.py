@@ -22,7 +22,9 @@ match, and against the original if there is one. Pictures, records and scores go
   multimodal-pulse merge <shard> <shard> ...         make one run directory of the shards of an evaluation
   multimodal-pulse render <folder>                   draw the pictures of a run or of one reference again
   multimodal-pulse draw <folder> --count 100         draw further samples, after method=brgm_variational
-                                                     (each of these five has a --help of its own)
+  multimodal-pulse studio                            search, compare and see all runs on a page in the browser
+  multimodal-pulse wandb-report <sweep>              make a report of Weights & Biases about the runs of a sweep
+                                                     (each of these seven has a --help of its own)
 
 A command that cannot be run is refused in one line, with status 1, before anything is searched or written; so is a
 picture that cannot be read, and a sweep of which a single run cannot be done. If a run of a sweep fails later, the

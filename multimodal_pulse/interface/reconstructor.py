@@ -1,11 +1,13 @@
 """The search as a reconstruction model of deepinv: `model(y, physics)`. It needs the optional extra `deepinv`."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from deepinv.models import Reconstructor
 from deepinv.physics import GaussianNoise
+from omegaconf import DictConfig
 from torch import Tensor
 
 from multimodal_pulse.base.errors import UserError
@@ -28,13 +30,18 @@ from multimodal_pulse.run.build import (
 from multimodal_pulse.run.kernels import with_kernels
 from multimodal_pulse.search.outcome import Outcome
 
+log = logging.getLogger(__name__)
+
+Decided = tuple[DictConfig, str | None, torch.device]
+"""The configuration with its precision and operators, the reason for the precision, and the device."""
+
 
 class LatentSearch(Reconstructor):
     """Searches pictures for measurements of any linear physics of deepinv, as `upsample` does for LR pictures.
 
     Nothing is written to the disk but the bank of a method with conditioned starts, once for each operator. The noise
     of a `GaussianNoise` of the physics, of one standard deviation or one for each measurement, is known to the search
-    (see `Reference.noise`).
+    (see `Reference.noise`). Precision and operators are chosen at the first call, for a search of its size.
 
     Args:
         method: a method of the command line.
@@ -51,6 +58,7 @@ class LatentSearch(Reconstructor):
         cfg, job = composed([f"{key}={as_override(value)}" for key, value in settings.items()])
         check_config(cfg, job.choices, job.overrides)
         self._cfg, self._built = cfg, build(cfg.generator)
+        self._decided: Decided | None = None
 
     def forward(self, y: Tensor, physics: Any, **kwargs: Any) -> Tensor:
         """Returns the first sample of each measurement: y [B, 3, h, w] -> [B, 3, R, R] in [0, 1], on the device of y.
@@ -67,9 +75,7 @@ class LatentSearch(Reconstructor):
         # Copied: a tensor made in inference mode takes part in no gradient.
         references = Measurements(y.detach().cpu().float().clone(), _noise(physics, len(y)))
         references.refuse_other_shape(degradation, self._built.resolution)
-        device = torch_device(self._cfg.trainer, shard_index=0)
-        cfg, why_precision = with_precision(self._cfg, device)
-        with_kernels(cfg, device, self._built, len(y) * cfg.num_samples * total_steps(cfg))
+        cfg, why_precision, device = self._decided = self._decided or self._decide(len(y))
         lr_noise = build_lr_noise(cfg.lr_noise, references, self._built, degradation)
         synthesis_noise = build(cfg.synthesis_noise)
         parts = Parts(cfg, why_precision, device, self._built, degradation, references, lr_noise, synthesis_noise)
@@ -77,6 +83,15 @@ class LatentSearch(Reconstructor):
         groups = [[index] for index in range(len(references))]
         build_search(cfg, groups, parts).run(outcomes.append, **trainer_options(cfg.trainer, device))
         return torch.stack([outcome.samples for outcome in outcomes]).to(y)
+
+    def _decide(self, measurements: int) -> Decided:
+        """Chooses the precision and gives the generator its operators, once: building and compiling them takes time."""
+        device = torch_device(self._cfg.trainer, shard_index=0)
+        cfg, why_precision = with_precision(self._cfg, device)
+        cfg, without_fused = with_kernels(cfg, device, self._built, measurements * cfg.num_samples * total_steps(cfg))
+        if without_fused:
+            log.warning(without_fused)
+        return cfg, why_precision, device
 
 
 def _noise(physics: Any, measurements: int) -> list[Noise]:

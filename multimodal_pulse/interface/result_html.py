@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from multimodal_pulse.references.pixels import to_pil
-from multimodal_pulse.results.pictures.spread import spread_tile
+from multimodal_pulse.results.pictures.spread import spread_picture
 from multimodal_pulse.results.pictures.verdict import faithful_words
 
 _SIDE = 160
@@ -35,9 +35,8 @@ def result_html(
         figures.append(_figure(image, f"Sample {record['sample']}", [f"LR-PSNR: {said}"]))
     apart = ""
     if diversity is not None:
-        tile = spread_tile(images[[record["status"] != "failed" for record in records]])
-        least, most = tile.footers[0][0].split("\t")
-        figures.append(_figure(tile.image, tile.label, [f"black: {least}, light yellow: {most}"]))
+        label, picture, end = spread_picture(images[[record["status"] != "failed" for record in records]])
+        figures.append(_figure(picture, label, [f"black: 0, light yellow: {end} grey levels or more"]))
         apart = f"; on average two of them differ by {diversity:.1f} of 255 grey levels (RMS)"
     count = "1 sample" if len(images) == 1 else f"{len(images)} samples"
     return (

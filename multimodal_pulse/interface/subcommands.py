@@ -65,6 +65,31 @@ same command does the rest.
 """
 
 
+STUDIO_HELP = """\
+Open a page in the browser on which pictures are searched: drop a photograph or take a built-in portrait, scribble where
+samples may differ, choose a method, watch the pictures become better, compare them, and take them home with the command
+that makes them again. A second view shows the runs below outputs/. Ctrl-C ends it.
+
+  multimodal-pulse studio                           on this machine, in the default browser
+  multimodal-pulse studio --no-browser --port 8000  for a browser that is opened by hand
+  multimodal-pulse studio --host 0.0.0.0            for other machines too, which then need the address with its token
+
+It needs the extra `studio`: pip install 'multimodal-pulse[studio]'. Nothing is sent anywhere else.
+"""
+
+WANDB_REPORT_HELP = """\
+Make a report of Weights & Biases about the runs of a sweep, as the studio shows them: a table, the distance between
+samples against PSNR and against LR-PSNR with the Pareto front, the curves and the galleries; and print its address.
+
+  multimodal-pulse wandb-report outputs/.../<sweep>              the runs of a sweep, found by their group
+  multimodal-pulse wandb-report outputs/.../<run>                one run
+  multimodal-pulse wandb-report outputs/.../<sweep> --dry-run    print what would be sent, without a key or a network
+
+It needs the extra `wandb-report`: pip install 'multimodal-pulse[wandb-report]', and a key (`wandb login`). Runs that
+were tracked offline are in the report once `wandb sync` has uploaded them.
+"""
+
+
 def execute(arguments: Sequence[str]) -> None:
     """Runs the subcommand that the first argument names; `--help` after it prints its help and ends the program.
 
@@ -92,7 +117,9 @@ def _parser() -> _Parser:
 
     def add(run: Callable[..., None], text: str) -> argparse.ArgumentParser:
         layout = argparse.RawDescriptionHelpFormatter
-        command = commands.add_parser(run.__name__, description=text, formatter_class=layout, allow_abbrev=False)
+        command = commands.add_parser(
+            run.__name__.replace("_", "-"), description=text, formatter_class=layout, allow_abbrev=False
+        )
         command.set_defaults(run=run, command=command)
         return command
 
@@ -110,6 +137,19 @@ def _parser() -> _Parser:
     command = add(merge, MERGE_HELP)
     command.add_argument("folders", type=expanded, nargs="+", metavar="shard", help="the run directory of a shard")
     command.add_argument("--out", type=expanded, help="the run directory to make; default: `merged` beside the shards")
+    command = add(studio, STUDIO_HELP)
+    command.add_argument("--host", default="127.0.0.1", help="the address to listen on; default: this machine alone")
+    command.add_argument("--port", type=int, default=0, help="the port; default: a free one")
+    command.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")
+    command.add_argument(
+        "--outputs", type=expanded, default=Path("outputs"), help="the folder of runs; default: outputs"
+    )
+    command = add(wandb_report, WANDB_REPORT_HELP)
+    command.add_argument("folder", type=expanded, help="the folder of a sweep, or a run directory")
+    command.add_argument("--entity", help="the user or team that has the project; default: that of the key")
+    command.add_argument("--project", help="the W&B project; default: tracking.project of the runs")
+    command.add_argument("--title", help="default: the folder's name")
+    command.add_argument("--dry-run", action="store_true", help="print the report's specification and send nothing")
     return parser
 
 
@@ -198,5 +238,40 @@ def merge(folders: Sequence[Path], out: Path | None) -> None:
         )
 
 
-COMMANDS = ("weights", "convert", "render", "draw", "merge")
+def studio(host: str, port: int, browser: bool, outputs: Path) -> None:
+    """Serves the page on which pictures are searched, until Ctrl-C."""
+    if not 0 <= port < 2**16:
+        raise UserError(f"--port={port} must be from 0 to {2**16 - 1}.")
+    from multimodal_pulse.studio.serve import serve
+
+    serve(host, port, browser, outputs)
+
+
+def wandb_report(folder: Path, entity: str | None, project: str | None, title: str | None, dry_run: bool) -> None:
+    """Makes a W&B report about the runs of a sweep, or prints its specification."""
+    say_loading("PyTorch and W&B's library")
+    try:
+        from multimodal_pulse.results.tracking import wandb_report
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"A W&B report needs {error.name}, which is not installed: pip install 'multimodal-pulse[wandb-report]', or"
+            " in a checkout pip install -e '.[wandb-report]'."
+        ) from error
+    from multimodal_pulse.results.json_files import to_json
+
+    runs = wandb_report.tracked_runs(folder)
+    project = project or runs.project
+    title = title or folder.resolve().name
+    if (length := len(title)) > (longest := wandb_report.LONGEST_TITLE):
+        raise UserError(
+            f"the title has {length} characters, and W&B takes {longest} at the most: give another --title."
+        )
+    if dry_run:
+        report = wandb_report.make_report(runs, project, title, entity=entity or "")
+        show(to_json(wandb_report.specification(report)).rstrip())
+    else:
+        show(wandb_report.publish(runs, project, title, entity))
+
+
+COMMANDS = ("weights", "convert", "render", "draw", "merge", "studio", "wandb-report")
 """What the first argument may be, besides Hydra's own."""

@@ -80,15 +80,24 @@ class Faces:
     Attributes:
         frames: the frames of all of them.
         framed: whether the picture is framed already, so that it is used as it is.
+        given: whether the user gave the frames, so that nobody has looked for them.
     """
 
     frames: Sequence[Frame]
     framed: bool
+    given: bool = False
 
     @property
     def cut_out(self) -> Sequence[Frame]:
         """The frames that become references."""
         return () if self.framed else self.frames
+
+
+def given_faces(frames: Iterable[Sequence[float]] | None) -> list[Faces] | None:
+    """Returns the faces of one picture from the user's own frames, [x, y, side, roll] each; None if there are none."""
+    if frames is None:
+        return None
+    return [Faces([Frame(*map(float, numbers)) for numbers in frames], framed=False, given=True)]
 
 
 def find_all_faces(photographs: Sequence[Callable[[], Tensor]], align: Align) -> list[Faces]:
@@ -190,7 +199,8 @@ class AlignedFaces(References):
         sources = [pictures.names[index] for index, _ in self._parts]
         named = zip(names, sources, strict=True)
         self.files = {name: pictures.files[source] for name, source in named if source in pictures.files}
-        self._say([name for name, of_picture in zip(pictures.names, faces, strict=True) if not of_picture.frames])
+        if not any(of_picture.given for of_picture in faces):
+            self._say([name for name, of_picture in zip(pictures.names, faces, strict=True) if not of_picture.frames])
 
     def __getitem__(self, index: int) -> Reference:
         source, aligned = self._parts[index]

@@ -8,7 +8,7 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.references.alignment import Align
+from multimodal_pulse.references.alignment import Align, Faces, given_faces
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name, unique_names
 from multimodal_pulse.references.noise import said_noise
@@ -36,6 +36,9 @@ class PictureFiles(References):
     Raises:
         UserError: some files cannot be used, by their headers; they are named.
     """
+
+    given_faces: list[Faces] | None = None
+    """The faces that the user has framed; None: they are looked for."""
 
     def __init__(
         self,
@@ -147,6 +150,7 @@ class ImageFile(PictureFiles):
         noise_std: see `Pairing`.
         name: the name of the reference, which fixes all random draws together with the seed; None: the file's. A file
             that was renamed has the same samples as before if its former name is given here.
+        faces: frames of its faces, [x, y, side, roll] each, in place of those that are found.
     Raises:
         UserError: as `PictureFiles`.
     """
@@ -161,6 +165,8 @@ class ImageFile(PictureFiles):
         align: str = "auto",
         name: str | None = None,
         noise_std: float | str | None = None,
+        faces: Sequence[Sequence[float]] | None = None,
     ) -> None:
         file = expanded(path)
+        self.given_faces = given_faces(faces)
         super().__init__(resolution, degradation, [file], [safe_name(name or file.stem)], as_, frame, align, noise_std)

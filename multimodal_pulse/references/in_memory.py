@@ -12,7 +12,7 @@ from torch import Tensor
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.base.files import expanded
 from multimodal_pulse.degradation import Degradation
-from multimodal_pulse.references.alignment import Align
+from multimodal_pulse.references.alignment import Align, given_faces
 from multimodal_pulse.references.base import Reference, References
 from multimodal_pulse.references.names import safe_name
 from multimodal_pulse.references.noise import said_noise
@@ -38,6 +38,7 @@ class InMemory(References):
         image: the picture.
         as_, frame, noise_std: see `Pairing`.
         align: the word of an `Align`; `AlignedFaces` reads it.
+        faces: frames of its faces, [x, y, side, roll] each, in place of those that are found.
         name: the name of the reference, which fixes all random draws together with the seed; None: the name of the file
             that the picture was given as, or that Pillow opened, and "image" for any other picture.
     Raises:
@@ -54,7 +55,9 @@ class InMemory(References):
         name: str | None = None,
         noise_std: float | str | None = None,
         align: str = "auto",
+        faces: Sequence[Sequence[float]] | None = None,
     ) -> None:
+        self.given_faces = given_faces(faces)
         path = expanded(image) if isinstance(image, str | Path) else None
         opened = path or Path(os.fsdecode(getattr(image, "filename", "")))
         name = safe_name(name or opened.stem or "image")

@@ -29,7 +29,7 @@ from multimodal_pulse.generator import Generator, Space
 from multimodal_pulse.metrics.deep_features import FeatureNetwork
 from multimodal_pulse.metrics.lpips import SMALLEST, NullLpips, backbone_file, load_lpips
 from multimodal_pulse.references import AlignedFaces, InMemory, PictureFiles, References
-from multimodal_pulse.references.alignment import Align, Faces, find_all_faces
+from multimodal_pulse.references.alignment import Align, Faces, find_all_faces, given_faces
 from multimodal_pulse.references.auto_factor import chosen_factor
 from multimodal_pulse.references.base import in_words, outside
 from multimodal_pulse.references.held import NOTHING, Held, NothingHeld
@@ -206,11 +206,12 @@ def with_factor(
     if cfg.degradation.get("factor") != AUTO:
         return cfg, None, None
     node, given = cfg.references, None if picture is None else picture_size(picture)
-    faces: list[Faces] | None = None
+    faces = given_faces(node.get("faces"))
     frames: list[list[int]] | None = None
-    if "align" in node and _looks_for_faces(node, align := Align.of(node.align), generator):
+    if faces is None and "align" in node and _looks_for_faces(node, align := Align.of(node.align), generator):
         files = picture_files(node) if picture is None else [picture]
         faces = find_all_faces([partial(as_rgb, file) for file in files], align)
+    if faces is not None:
         frames = [[round(frame.side) for frame in of_picture.cut_out] for of_picture in faces]
     decided = cfg.copy()
     decided.degradation.factor, why = chosen_factor(
@@ -246,14 +247,17 @@ def build_references(
     if node.get("name") is not None:
         arguments["name"] = str(node.name)  # a picture may be called 2024
     if picture is not None:
-        settings = {"as_": node["as"], "frame": node.frame, "noise_std": node.noise_std, "align": node.align}
+        settings = {key: node[key] for key in ("frame", "noise_std", "align", "faces")} | {"as_": node["as"]}
         references: References = InMemory(image=picture, **settings, **arguments)
     else:
         if "path" in node:
             arguments["path"] = str(node.path)  # and so may a folder
         references = build(node, **arguments)
     knows = generator.domain
-    if isinstance(references, PictureFiles | InMemory) and _looks_for_faces(node, references.align, generator):
+    if isinstance(references, PictureFiles | InMemory) and (
+        references.given_faces or _looks_for_faces(node, references.align, generator)
+    ):
+        faces = references.given_faces or faces
         references = AlignedFaces(references, generator.resolution, degradation, faces)
     if knows and (strange := outside(knows, references.domain)):
         references.add_notice(f"{strange}: the samples will look like {in_words(knows)}.")

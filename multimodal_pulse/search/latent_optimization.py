@@ -84,7 +84,7 @@ class LatentOptimization(pl.LightningModule):
         stage: the current stage.
         outcomes: the outcomes of the last finished group.
         images: the images of the last pass, [A, 3, R, R], not clamped, for a callback that watches the search, in
-            `on_train_batch_end`; None before the first pass of a group.
+            `on_train_batch_end`; None before the first pass of a group and after `run`.
         rows: the numbers of these A samples within the batch.
         stopped: whether `stop` was called.
     """
@@ -333,6 +333,7 @@ class LatentOptimization(pl.LightningModule):
                 while not self._fits(**trainer_options):
                     self._halve()
         finally:
+            self.images = None
             # Precision 64-true leaves the generator in float64, and the next search would run in it.
             self.to(dtype=dtype)
 

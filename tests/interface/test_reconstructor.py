@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Bicubic
+from multimodal_pulse.generator.ops.build import BuildError
 from multimodal_pulse.metrics.functional import psnr
 
 deepinv = pytest.importorskip("deepinv", reason="deepinv is not installed: pip install -e '.[deepinv]'")
@@ -52,6 +53,23 @@ def test_deepinv_evaluates_it_as_one_of_its_models() -> None:
         show_progress_bar=False, device="cpu",
     )  # fmt: skip
     assert scores["PSNR"] == pytest.approx(float(psnr(found[:, 0], originals).mean()), abs=0.01)
+
+
+def test_operators_are_built_once_and_what_is_against_them_is_said_once(monkeypatch, caplog) -> None:
+    tried = []
+
+    def broken() -> None:
+        tried.append("once")
+        raise BuildError("no luck today")
+
+    monkeypatch.setattr("multimodal_pulse.generator.ops.fused.library", broken)
+    wide = tiny_run.GENERATOR | {"generator.channel_max": 16}
+    model = LatentSearch("explore", **wide, **QUICK | {"trainer.precision": "32-true"})
+    measured = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    first, again = (model(measured, downsampling(32, 4)) for _ in range(2))
+    assert torch.equal(first, again) and tried == ["once"]
+    [said] = [record.message for record in caplog.records if "fused operators" in record.message]
+    assert said.startswith("The fused operators cannot be built (no luck today): the search runs without")
 
 
 def test_known_noise_is_not_projected_onto() -> None:

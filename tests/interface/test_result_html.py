@@ -84,6 +84,13 @@ def test_its_numbers_are_those_of_the_result(result):
     assert "faithful, 78.6 dB" in text and "not faithful, 26.9 dB" in text and "LR-PSNR: faithful, 27.0 dB" in text
 
 
+@pytest.mark.parametrize(("apart", "end"), [(4, 8), (40, 32), (400, 128)])  # two samples: a deviation of 0.71 of it
+def test_the_scale_of_the_spread_is_said(result, apart, end):
+    images = torch.stack([torch.zeros(3, 32, 32), torch.full((3, 32, 32), min(1.0, apart / 255))])
+    text = Page(replace(result, images=images, records=result.records[:2])._repr_html_()).text
+    assert f"black: 0, light yellow: {end} grey levels or more" in text
+
+
 def test_nothing_is_asked_for_from_elsewhere(result):
     page = Page(result._repr_html_())
     assert len(page.addresses) == 5 and all(address.startswith("data:image/png;base64,") for address in page.addresses)

@@ -3,7 +3,9 @@
 import errno
 import hashlib
 import os
+import re
 import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 from file_server import FileServer, serve
 from light_command import lightly
-from places import SHARED
+from places import ROOT, SHARED
 from tiny_run import run
 
 from multimodal_pulse.generator import CheckpointError, load_generator
@@ -269,3 +271,25 @@ def test_what_cannot_be_read_leaves_nothing(say, tmp_path):
     assert not (tmp_path / "out.safetensors").exists()
     with pytest.raises(CheckpointError):
         load_generator(tmp_path / "page.pkl")
+
+
+def test_every_command_that_the_source_names_exists():
+    named = {
+        word
+        for path in (ROOT / "multimodal_pulse").rglob("*.py")
+        for word in re.findall(r"(?:`|\n  )multimodal-pulse ([a-z][\w-]*)", path.read_text(encoding="utf-8"))
+    }
+    assert named == set(COMMANDS)
+
+
+# --- wandb-report
+
+
+def test_a_report_without_its_library_says_what_to_install(say, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
+    monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
+    monkeypatch.delitem(sys.modules, "multimodal_pulse.results.tracking.wandb_report", raising=False)
+    monkeypatch.delattr("multimodal_pulse.results.tracking.wandb_report", raising=False)
+    status, _, said = say("wandb-report", tmp_path)
+    assert status == 1 and "pip install 'multimodal-pulse[wandb-report]'" in said
+    assert "wandb_workspaces" in said and said.count("\n") == 1

@@ -18,6 +18,7 @@ from places import SHARED
 from multimodal_pulse.base.errors import UserError
 from multimodal_pulse.degradation import Bicubic, Grayscale, Inpainting
 from multimodal_pulse.degradation.resize import bicubic_resize
+from multimodal_pulse.domains.portraits.factors import SPLITS
 from multimodal_pulse.references import Folder, ImageFile, InMemory, Portraits, Reference, files
 from multimodal_pulse.references.names import MAX_LENGTH, unique_names
 from multimodal_pulse.references.pixels import Decoded, from_uint8, load, quantise
@@ -432,6 +433,11 @@ class TestPortraits:
         _ = several[2]
         assert torch.equal(several[0].lr, alone[0].lr)
 
+    def test_they_begin_at_any_portrait(self) -> None:
+        later, all_of_them = (Portraits(RESOLUTION, DEGRADATION, limit=n, start=5 - n) for n in (2, 5))
+        assert later.names == ["test_000003", "test_000004"] == all_of_them.names[3:]
+        assert torch.equal(later[1].lr, all_of_them[4].lr)
+
     def test_splits_differ(self) -> None:
         test, validation = (Portraits(RESOLUTION, DEGRADATION, split=split)[0] for split in ("test", "validation"))
         assert (test.lr - validation.lr).abs().max() > 0.1
@@ -451,5 +457,11 @@ class TestPortraits:
         for limit, shown in ((0, "0"), (None, "null"), (10**9, "1000000000")):
             with pytest.raises(UserError, match=f"references.limit={shown} must be a number"):
                 Portraits(RESOLUTION, DEGRADATION, limit=limit)
+        last = len(SPLITS["test"]) - 1
+        for start in (-1, last + 1):
+            with pytest.raises(UserError, match=f"references.start={start} must be the number of a portrait"):
+                Portraits(RESOLUTION, DEGRADATION, start=start)
+        with pytest.raises(UserError, match="references.limit=2 must be a number of portraits from 1 to 1"):
+            Portraits(RESOLUTION, DEGRADATION, limit=2, start=last)
         with pytest.raises(UserError, match="does not divide"):
             Portraits(RESOLUTION, Bicubic(5))

@@ -22,7 +22,7 @@ needs_compiler = pytest.mark.skipif(
 @pytest.fixture
 def broken_compiler(tmp_path, monkeypatch) -> None:
     path = tmp_path / "broken-c++"
-    path.write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "sorry: error: no luck today" >&2\nexit 1\n')
+    path.write_text('#!/bin/sh\necho "sorry: error: no luck today" >&2\nexit 1\n')
     path.chmod(0o755)
     monkeypatch.setenv("CXX", str(path))
     monkeypatch.setenv("MULTIMODAL_PULSE_CACHE", str(tmp_path / "cache"))

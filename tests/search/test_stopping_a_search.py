@@ -64,3 +64,9 @@ def test_a_watcher_sees_the_pictures_of_every_pass():
     pictures = torch.stack([images for _, images in watcher.seen])
     assert not pictures.requires_grad
     assert torch.equal(pictures.clamp(0, 1), outcome.film)
+
+
+def test_the_pictures_of_the_last_pass_are_not_kept_in_memory():
+    search = tiny_search(tiny_references(1), [[0]], steps=2)
+    run(search, callbacks=[watcher := Watcher()])
+    assert watcher.seen[-1][1] is not None and search.images is None

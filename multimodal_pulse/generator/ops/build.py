@@ -8,10 +8,12 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -30,37 +32,40 @@ class BuildError(Exception):
 
 @cache
 def library() -> ctypes.CDLL:
-    """Returns the library, compiled unless the cache has it for this source, compiler, PyTorch and processor.
+    """Returns the library, compiled unless the cache has one that loads for this source, PyTorch and processor.
 
     Raises:
-        BuildError: there is no compiler, it fails, or the cache cannot be written.
+        BuildError: it has to be compiled, and there is no compiler, it fails, or the cache cannot be written.
     """
-    compiler = _compiler()
     try:
-        path = cache_folder() / f"operators-{_key(compiler)}.so"
-        if not path.exists():
-            print("note: building the fused operators (once)", file=sys.stderr, flush=True)
-            _build(compiler, path)
+        path = cache_folder() / f"operators-{_key()}.so"
+        with suppress(OSError):  # absent, damaged, or linked with a newer C library than this machine has
+            return ctypes.CDLL(str(path))
+        _build(path)
         return ctypes.CDLL(str(path))
-    except subprocess.CalledProcessError as error:
-        raise BuildError(_last_words(error, compiler)) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BuildError(" ".join(str(error).split())) from error
 
 
-def _compiler() -> str:
-    """Returns the path of the C++ compiler: `CXX`, else the system's."""
-    named = os.environ.get(COMPILER_VARIABLE)
-    for name in [named] if named else ["c++", "g++"]:
+def _compiler() -> list[str]:
+    """Returns the C++ compiler, its path and what follows it: the words of `CXX`, else the system's."""
+    named = os.environ.get(COMPILER_VARIABLE, "")
+    try:
+        commands = [words] if (words := shlex.split(named)) else [["c++"], ["g++"]]
+    except ValueError as error:
+        raise BuildError(f"{COMPILER_VARIABLE}={named} is no command: {error}") from error
+    for name, *rest in commands:
         if found := shutil.which(name):
-            return found
-    raise BuildError(f"there is no C++ compiler {named}" if named else "there is no C++ compiler")
+            return [found, *rest]
+    raise BuildError(f"there is no C++ compiler {named}" if words else "there is no C++ compiler")
 
 
-def _key(compiler: str) -> str:
-    """Returns what a library was made from, as a hex digest."""
-    version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=60).stdout
-    parts = [SOURCE.read_bytes(), version, *map(str.encode, [*COMPILE, torch.__version__, _processor()])]
+def _key() -> str:
+    """Returns what a library is made from, as a hex digest.
+
+    The compiler is not part of it, so that a machine without one uses what another, or an earlier time, has built.
+    """
+    parts = [SOURCE.read_bytes(), *map(str.encode, [*COMPILE, torch.__version__, _processor()])]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -73,22 +78,25 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU"))}))
 
 
-def _build(compiler: str, path: Path) -> None:
-    """Compiles the library to `path`, which is whole or absent at any time."""
+def _build(path: Path) -> None:
+    """Compiles the library to `path`, which is whole or as it was before at any time."""
+    compiler = _compiler()
+    print("note: building the fused operators (once)", file=sys.stderr, flush=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=PARTIAL) as folder:
         compiled, linked = Path(folder) / "fused.o", Path(folder) / path.name
         for command in (
-            [compiler, *COMPILE, str(SOURCE), "-o", str(compiled)],
-            [compiler, "-shared", str(compiled), "-o", str(linked)],
+            [*compiler, *COMPILE, str(SOURCE), "-o", str(compiled)],
+            [*compiler, "-shared", str(compiled), "-o", str(linked)],
         ):
-            subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+            done = subprocess.run(command, capture_output=True, timeout=300)
+            if done.returncode:
+                name = " ".join([Path(compiler[0]).name, *compiler[1:]])
+                raise BuildError(f"{name} says: {_last_words(done)}")
         move_into_place(linked, path)
 
 
-def _last_words(error: subprocess.CalledProcessError, compiler: str) -> str:
-    """Returns the compiler's first error, else the last line it wrote, else its status."""
-    words = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else error.stderr or ""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
-    said = next((line for line in lines if "error" in line), lines[-1] if lines else f"status {error.returncode}")
-    return f"{Path(compiler).name} says: {said}"
+def _last_words(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """Returns a compiler's first error, else the last line it wrote, else its status."""
+    lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+    return next((line for line in lines if "error" in line), lines[-1] if lines else f"status {done.returncode}")

@@ -55,7 +55,9 @@ class CompiledOperators(PlainOperators):
 
     def _rehearse(self, network: "SynthesisNetwork", w_plus: Tensor, noise_maps: Sequence[Tensor]) -> None:
         """Compiles both directions for inputs of new shapes, so that a failure comes here and not in the search."""
-        shapes = (w_plus.shape, *((x.shape, x.requires_grad) for x in noise_maps), torch.is_autocast_enabled("cpu"))
+        device = w_plus.device.type
+        mixed = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        shapes = (mixed, *((x.shape, x.requires_grad) for x in (w_plus, *noise_maps)))
         if shapes in self._known:
             return
         self._known.add(shapes)

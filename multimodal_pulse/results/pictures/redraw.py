@@ -233,7 +233,9 @@ def read_entry(folder: Path) -> dict[str, Any]:
     path = folder / "record.json"
     entry = read_json(path)
     if entry is None:
-        raise UserError(f"{folder} is not the folder of a finished reference: it has no record.json.")
+        inside = sorted(path.parent for path in (folder / "references").glob("*/record.json"))
+        instead = f"; did you mean {inside[0]}?" if inside else "."
+        raise UserError(f"{folder} is not the folder of a finished reference: it has no record.json{instead}")
     try:
         values = (entry["reference"], entry["settings"], max(record["steps"] for record in entry["records"]))
         intact = [type(value) for value in values] == [str, dict, int] and "weights_sha256" in entry

@@ -1,5 +1,7 @@
 """The picture of the spread: where the samples of one reference differ, and by how much."""
 
+from typing import NamedTuple
+
 import torch
 from PIL import Image
 from torch import Tensor
@@ -18,17 +20,35 @@ _COLOURS = torch.tensor(
 ) / 255  # fmt: skip
 
 
-def spread_tile(samples: Tensor) -> Tile:
-    """Makes the tile of the standard deviation of each pixel over samples [K, 3, R, R], with its scale; K is over 1.
+class SpreadPicture(NamedTuple):
+    """The standard deviation of each pixel, in colours.
+
+    Attributes:
+        label: what is shown.
+        image: [3, R, R] in [0, 1].
+        end: the grey levels at which the scale, which begins at 0, ends: these and more have the brightest colour.
+    """
+
+    label: str
+    image: Tensor
+    end: int
+
+
+def spread_picture(samples: Tensor) -> SpreadPicture:
+    """Draws the standard deviation of each pixel over samples [K, 3, R, R]; K is over 1.
 
     The scale ends at the first of `_ENDS` that 99 % of the pixels do not exceed.
     """
     levels = spread(samples).float().cpu()
     most = levels.flatten().sort().values[int(0.99 * levels.numel())].item()
     end = next((end for end in _ENDS if most <= end), _ENDS[-1])
-    footer = (f"0\t{end} grey levels or more", INK)
-    scale = _coloured(torch.linspace(0, 1, 256)[None])
-    return Tile(f"Where the {len(samples)} samples differ", _coloured(levels / end), [footer], scale)
+    return SpreadPicture(f"Where the {len(samples)} samples differ", _coloured(levels / end), end)
+
+
+def spread_tile(samples: Tensor) -> Tile:
+    """Makes the tile of `spread_picture`, with its scale."""
+    label, image, end = spread_picture(samples)
+    return Tile(label, image, [(f"0\t{end} grey levels or more", INK)], _coloured(torch.linspace(0, 1, 256)[None]))
 
 
 def spread_page(name: str, samples: Tensor) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Tracking by Weights & Biases. The only module that imports wandb."""
+"""Tracking by Weights & Biases. The only module that imports wandb; `wandb_report` has its library of reports."""
 
 import netrc
 import os
@@ -47,7 +47,7 @@ class WandbTracker(NullTracker):
     - metrics.json as the summary, its keys joined by dots.
 
     If an agent of a W&B sweep has started the process, wandb adds the run to that sweep and its project.
-    `multimodal-pulse wandb-sweep` writes such a sweep.
+    docs/sweep.yaml is an example of such a sweep.
 
     Args:
         run_dir: the run directory.
@@ -87,7 +87,7 @@ class WandbTracker(NullTracker):
         if _disabled_outside():
             self._mode = "disabled"
         if self._mode == "online":
-            _refuse_without_key(wandb.setup().settings.base_url)
+            refuse_without_key("tracking.mode=online", "use tracking.mode=offline")
 
     def __enter__(self) -> Self:
         wandb = self._wandb
@@ -159,7 +159,7 @@ class WandbTracker(NullTracker):
         records = [record for entry in entries for record in entry["records"]]
         with _whole_tables(self._wandb):
             self.run.log({"references": self._table(list(map(_row, entries))), "records": self._table(records)})
-        self.run.summary.update({name: value for name, value in _flat(metrics) if value is not None})
+        self.run.summary.update({name: value for name, value in flat(metrics) if value is not None})
 
     def _table(self, rows: Sequence[Mapping[str, Any]]) -> Any:
         """Makes a table with a column for each key of the rows; a missing value is None."""
@@ -195,15 +195,15 @@ def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
         "reference": entry["reference"],
         **{name: fmean(values) if values else None for name, values in known.items()},
         "lr_psnr_worst": min(known["lr_psnr"], default=None),
-        **dict(_flat({name: value for name, value in entry.items() if name not in NOT_MEASURED})),
+        **dict(flat({name: value for name, value in entry.items() if name not in NOT_MEASURED})),
     }
 
 
-def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yields ("lr_psnr.mean", 30.1) for {"lr_psnr": {"mean": 30.1}}."""
     for name, value in content.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
@@ -219,26 +219,29 @@ def _whole_tables(wandb: Any) -> Iterator[None]:
         wandb.Table.MAX_ROWS = before
 
 
-def _refuse_without_key(base_url: str) -> None:
+def refuse_without_key(what: str, otherwise: str) -> None:
     """Looks for a key where wandb looks for it, since wandb would ask for a missing one on the terminal.
+
+    Args:
+        what: what needs the key, for the sentence.
+        otherwise: what to do without one.
 
     Raises:
         UserError: there is none.
     """
+    import wandb
+
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return
     named = os.environ.get("NETRC")
-    host = urlsplit(base_url).netloc
+    host = urlsplit(wandb.setup().settings.base_url).netloc
     for path in [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]:
         try:
             if netrc.netrc(path).authenticators(host):
                 return
         except (OSError, netrc.NetrcParseError):
             continue
-    raise UserError(
-        "tracking.mode=online needs a W&B key and none is set up; run `wandb login`, set WANDB_API_KEY, or use"
-        " tracking.mode=offline."
-    )
+    raise UserError(f"{what} needs a W&B key and none is set up; run `wandb login`, set WANDB_API_KEY, or {otherwise}.")
 
 
 def _disabled_outside() -> bool:

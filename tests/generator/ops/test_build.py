@@ -55,6 +55,35 @@ def test_another_source_or_pytorch_has_a_library_of_its_own(cache, tmp_path, mon
 
 
 @needs_compiler
+def test_a_machine_without_a_compiler_uses_what_the_cache_has(monkeypatch, capsys):
+    build.library()
+    capsys.readouterr()
+    monkeypatch.setenv("CXX", "no-c++")
+    assert build.library().halve and capsys.readouterr().err == ""
+
+
+@needs_compiler
+def test_a_library_that_does_not_load_is_built_again_and_stays_without_a_compiler(cache, capsys, monkeypatch):
+    made = cache / f"operators-{build._key()}.so"
+    cache.mkdir()
+    made.write_bytes(b"nonsense")
+    with monkeypatch.context() as without:
+        without.setenv("CXX", "no-c++")
+        with pytest.raises(BuildError, match="no-c"):
+            build.library()
+    assert made.read_bytes() == b"nonsense"
+    assert build.library().halve
+    assert capsys.readouterr().err == "note: building the fused operators (once)\n"
+    assert list(cache.iterdir()) == [made] and made.read_bytes() != b"nonsense"
+
+
+@needs_compiler
+def test_a_compiler_may_be_several_words(monkeypatch):
+    monkeypatch.setenv("CXX", f"env 'LABEL=two words' {os.environ.get('CXX') or shutil.which('c++') or 'g++'}")
+    assert build.library().halve
+
+
+@needs_compiler
 def test_processes_that_build_at_once_do_no_harm(cache):
     program = "from multimodal_pulse.generator.ops.build import library; library().halve; print('ready')"
     processes = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -73,11 +102,21 @@ def test_it_has_no_openmp_of_its_own(cache):
 
 
 def test_a_failing_compiler_is_quoted(cache, tmp_path, monkeypatch):
-    body = '[ "$1" = --version ] && exit 0\necho "fused.cpp:3: error: no such luck" >&2\necho "1 error" >&2\nexit 1'
+    body = 'echo "fused.cpp:3: error: no such luck" >&2\necho "1 error" >&2\nexit 1'
     monkeypatch.setenv("CXX", fake_compiler(tmp_path, body))
     with pytest.raises(BuildError, match=r"^fake-c\+\+ says: fused.cpp:3: error: no such luck$"):
         build.library()
     assert list(cache.iterdir()) == []
+
+
+def test_a_compiler_of_several_words_is_quoted_in_whatever_it_writes(tmp_path, monkeypatch):
+    """A message in Latin-1, as older systems' are."""
+    monkeypatch.setenv("CXX", fake_compiler(tmp_path, "printf 'error: caf\\351\\n' >&2\nexit 1") + " -v")
+    with pytest.raises(BuildError, match="^fake-c\\+\\+ -v says: error: caf\ufffd$"):
+        build.library()
+    monkeypatch.setenv("CXX", "g++ 'open")
+    with pytest.raises(BuildError, match="^CXX=g\\+\\+ 'open is no command: "):
+        build.library()
 
 
 def test_a_compiler_that_says_nothing_is_named(tmp_path, monkeypatch):
