@@ -20,7 +20,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.base.errors import UserError, listed
 from multimodal_pulse.base.faithfulness import OK_LR_PSNR_DB
 from multimodal_pulse.base.files import atomic_file
 from multimodal_pulse.references.pixels import load_rgb
@@ -120,7 +120,9 @@ class _Finished:
     @classmethod
     def read(cls, folder: Path) -> "_Finished":
         if not (folder / "record.json").is_file():
-            raise UserError(f"{folder} is not a finished reference: start its run again, which does what is missing.")
+            there = listed(sorted(path.parent.name for path in folder.parent.glob("*/record.json")))
+            has = f"its run has {there}" if there else "its run has none yet"
+            raise UserError(f"{folder} is not a finished reference: {has}. The same run again does what is missing.")
         entry = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         lr, original = load_rgb(folder / "lr.png"), load_if_there(folder / "hr.png")
         label = "Reference" if original is None else "Original"

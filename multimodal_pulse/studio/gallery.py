@@ -8,7 +8,7 @@ from typing import Any
 from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.studio.limits import NotFoundError
 
-PICTURE = re.compile(r"(sr_\d+(_lr)?|photo_\d+|lr_noisy_\d+|grid|mean|spread|hr|lr|film)\.png")
+PICTURE = re.compile(r"(sr_\d+(_lr)?|photo_\d+|lr_noisy_\d+|grid|mean|spread|hr|lr|film|parent|may_change)\.png")
 """The names of the pictures in the folder of a reference."""
 
 

@@ -190,6 +190,7 @@ def test_vary_only_here_changes_what_was_scribbled_on(page):
     keep(page, "studio-vary")
     page.click("#vary-start")
     expect(page.locator("#results-words")).to_contain_text("where you scribbled")
+    assert page.locator("#summary img[alt='The sample that these are like']").count() == 1
     found = np.stack(samples(page)).astype(float)
     spread = found.std(axis=0).mean(axis=2)
     rows, columns = np.mgrid[:128, :128] / 128

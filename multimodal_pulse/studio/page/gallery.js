@@ -42,7 +42,7 @@ export function show(reference, address, places, vary) {
   const lr = address("lr.png");
   const samples = reference.samples.filter((sample) => sample.picture);
   places.gallery.replaceChildren(...samples.map((sample) => tile(sample, address, lr, vary)));
-  const others = [["lr.png", "The reference"], ["mean.png", "Their mean"], ["hr.png", "The original, which the search has not seen"]];
+  const others = [["lr.png", "The reference"], ["parent.png", "The sample that these are like"], ["may_change.png", "White: where they may differ from it"], ["mean.png", "Their mean"], ["hr.png", "The original, which the search has not seen"]];
   places.summary.replaceChildren(
     ...others.filter(([name]) => reference.pictures.includes(name)).map(([name, words]) => plain(address, name, words)),
   );
