@@ -102,8 +102,9 @@ class Worker:
         self._end()
 
     def _end(self) -> None:
-        process, self._process = self._process, None
-        connection, self._connection = self._connection, None
+        with self._sending:  # the page and the thread of a call may come at once
+            process, self._process = self._process, None
+            connection, self._connection = self._connection, None
         if process is not None:
             process.terminate()
             process.join(timeout=5)

@@ -121,12 +121,20 @@ def test_a_training_stopped_by_a_signal_and_resumed_ends_like_an_uninterrupted_o
             os.kill(os.getpid(), number)
         return item(batches, step)
 
-    handler = signal.getsignal(number)
-    with monkeypatch.context() as patch:
-        patch.setattr(scripts.training.Batches, "__getitem__", stopping)
-        with pytest.raises(error) as stop:
-            train(tmp_path / "stopped", *options)
-    assert signal.getsignal(number) is handler
+    # A shell that runs the tests in the background has them ignore SIGINT.
+    before, handler = (
+        signal.getsignal(number),
+        signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL,
+    )
+    signal.signal(number, handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(scripts.training.Batches, "__getitem__", stopping)
+            with pytest.raises(error) as stop:
+                train(tmp_path / "stopped", *options)
+        assert signal.getsignal(number) is handler
+    finally:
+        signal.signal(number, before)
     begun = torch.load(tmp_path / "stopped" / "resume.pt", weights_only=True)["counters"][0]
     assert 8 <= begun < 24  # the loader fetches a batch before its step
     assert f"stopped after {begun} images" in stop.value.__notes__[0]

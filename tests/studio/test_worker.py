@@ -19,16 +19,17 @@ class Threaded(Worker):
     def start(self):
         if self._connection is None:
             self.starts += 1
-            self._connection, self.theirs = multiprocessing.Pipe()
-            threading.Thread(target=self.serve, args=(self.theirs,), daemon=True).start()
+            self._connection, theirs = multiprocessing.Pipe()
+            self.over = threading.Event()
+            threading.Thread(target=self.serve, args=(theirs, self.over), daemon=True).start()
 
     def _end(self):
         if self.starts:
-            self.theirs.close()  # as the end of a process does
+            self.over.set()  # as a process that is ended, it closes its side of the pipe
         super()._end()
 
     @staticmethod
-    def serve(connection):
+    def serve(connection, over):
         with connection, suppress(OSError, EOFError):
             while (call := connection.recv()) == STOP:
                 pass
@@ -36,7 +37,8 @@ class Threaded(Worker):
                 line = Line(connection)
                 line.report({"begun": True})
                 while call[0] == "wait" and not line.stopped:
-                    pass
+                    if over.is_set():
+                        return
                 connection.send(("done", line.stopped))
                 while (call := connection.recv()) == STOP:
                     pass
