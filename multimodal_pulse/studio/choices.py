@@ -57,7 +57,7 @@ KNOBS = (
         60,
         1,
         ("batch_diversity", ("none", "pairwise", "averaged")),
-    ),  # fmt: skip
+    ),
     Knob("noise.lr_std", "Noise on the reference", "of the range from 0 to 1", 0, 0.5, 0.002, ("lr_noise", ("none",))),
     Knob(
         "noise.synthesis_std",
@@ -67,7 +67,7 @@ KNOBS = (
         1,
         0.01,
         ("synthesis_noise", ("none", "unit", "pulse")),
-    ),  # fmt: skip
+    ),
     Knob("seed", "Seed", "", 0, 2**31 - 1, 1),
 )
 OF_A_VARIATION = {"num_samples": 4, "steps": 40, "seed": 0}

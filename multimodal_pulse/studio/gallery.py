@@ -41,7 +41,6 @@ def _reference(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         "remarks": entry.get("remarks", []),
         "vary": entry.get("vary"),
         "stopped": entry.get("stopped", False),
-        "seconds": entry.get("seconds"),
     }
 
 

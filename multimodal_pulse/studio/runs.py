@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from multimodal_pulse.base.errors import UserError
+from multimodal_pulse.configuration.run_config import CONFIG_FILE, OVERRIDES_FILE, read_config
 from multimodal_pulse.results.json_files import read_json
 from multimodal_pulse.studio.limits import NotFoundError
 
@@ -28,7 +29,7 @@ def _run_dirs(outputs: Path) -> Iterator[Path]:
     for folder, below, names in os.walk(outputs):
         if Path(folder) == outputs and OF_VISITORS in below:
             below.remove(OF_VISITORS)
-        if "metrics.json" in names and "config.yaml" in names:
+        if "metrics.json" in names and CONFIG_FILE in names:
             yield Path(folder)
             below.clear()
 
@@ -36,14 +37,12 @@ def _run_dirs(outputs: Path) -> Iterator[Path]:
 def _row(outputs: Path, run: Path) -> dict[str, Any] | None:
     """Returns what the table shows of a run; None if its files are another program's or damaged."""
     try:
-        metrics = read_json(run / "metrics.json") or {}
-        overrides = yaml.safe_load((run / "overrides.yaml").read_text(encoding="utf-8"))
-        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        metrics, config = read_json(run / "metrics.json") or {}, read_config(run / CONFIG_FILE)
+        overrides = yaml.safe_load((run / OVERRIDES_FILE).read_text(encoding="utf-8"))
     except (UserError, OSError, yaml.YAMLError, UnicodeDecodeError):
         return None
-    if not isinstance(config, dict):
+    if config is None:
         return None
-    names = sorted(path.parent.name for path in (run / "references").glob("*/grid.png"))
     return {
         "run": run.relative_to(outputs).as_posix(),
         "sweep": run.parent.relative_to(outputs).as_posix() if (run.parent / "sweep.csv").is_file() else None,
@@ -51,9 +50,7 @@ def _row(outputs: Path, run: Path) -> dict[str, Any] | None:
         "overrides": [str(word) for word in overrides or ()],
         "references": metrics.get("num_references"),
         "samples": metrics.get("num_records"),
-        "failures": metrics.get("failures"),
         "measures": _measures(metrics),
-        "first": names[0] if names else None,
         "time": run.stat().st_mtime,
     }
 

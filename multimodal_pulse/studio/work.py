@@ -105,7 +105,7 @@ def _frame(frame: Frame) -> list[float]:
     return [round(value, 1) for value in (frame.x, frame.y, frame.side, frame.roll)]
 
 
-def check(line: "Line", overrides: Sequence[str]) -> dict[str, Any]:
+def check(line: "Line", overrides: Sequence[str]) -> None:
     """Composes a configuration, which is refused here if it would be refused later.
 
     Raises:
@@ -113,7 +113,6 @@ def check(line: "Line", overrides: Sequence[str]) -> dict[str, Any]:
     """
     cfg, job = composed([*overrides, "tracking=none"], Path())
     check_config(cfg, job.choices, job.overrides)
-    return {"steps": cfg.steps, "num_samples": cfg.num_samples, "choices": dict(job.choices)}
 
 
 def scribble(line: "Line", data: bytes, path: str, side: int) -> None:

@@ -82,6 +82,20 @@ def scribble(page, board: str, points: list[tuple[float, float]]) -> None:
     page.mouse.up()
 
 
+def take_portrait(page, number: int) -> None:
+    """Takes a built-in portrait, from 1."""
+    page.click(f"#portraits button:nth-child({number})")
+    page.wait_for_selector("#search:not([hidden])")
+
+
+def begin_long_search(page) -> None:
+    """Begins a search of 900 passes, and waits for its first pictures."""
+    page.fill("#num_samples", "1")
+    page.fill("#steps", "900")
+    page.click("#start")
+    page.wait_for_selector("#live img")
+
+
 def samples(page) -> list[np.ndarray]:
     """The pixels of the samples in the gallery."""
     addresses = page.eval_on_selector_all("#gallery .found", "images => images.map(image => image.src)")
@@ -152,24 +166,16 @@ def test_a_photograph_with_a_scribble(page, tmp_path):
 
 
 def test_a_search_is_stopped_and_the_best_so_far_stays(page):
-    page.click("#portraits button:nth-child(1)")
-    page.wait_for_selector("#search:not([hidden])")
-    page.fill("#num_samples", "1")
-    page.fill("#steps", "900")
-    page.click("#start")
-    page.wait_for_selector("#live img")
+    take_portrait(page, 1)
+    begin_long_search(page)
     page.click("#stop")
     page.wait_for_selector("#results:not([hidden])")
     assert "stopped early" in page.inner_text("#results-words") and page.locator("#gallery .found").count() == 1
 
 
 def test_a_page_that_is_loaded_again_goes_on_with_its_search(page):
-    page.click("#portraits button:nth-child(1)")
-    page.wait_for_selector("#search:not([hidden])")
-    page.fill("#num_samples", "1")
-    page.fill("#steps", "900")
-    page.click("#start")
-    page.wait_for_selector("#live img")
+    take_portrait(page, 1)
+    begin_long_search(page)
     page.reload()
     page.wait_for_selector("#live img")
     page.click("#stop")
@@ -178,8 +184,7 @@ def test_a_page_that_is_loaded_again_goes_on_with_its_search(page):
 
 
 def test_vary_only_here_changes_what_was_scribbled_on(page):
-    page.click("#portraits button:nth-child(3)")
-    page.wait_for_selector("#search:not([hidden])")
+    take_portrait(page, 3)
     page.fill("#num_samples", "2")
     search(page)
     page.click("#gallery .sample:nth-child(1) button")
@@ -254,8 +259,7 @@ def test_everybody_can_use_it(where, width, page, studio, sweep):
 
 
 def test_the_keyboard_alone_reaches_every_control(page):
-    page.click("#portraits button:nth-child(1)")
-    page.wait_for_selector("#search:not([hidden])")
+    take_portrait(page, 1)
     page.focus("#file")
     reached = set()
     for _ in range(40):

@@ -40,10 +40,10 @@ class CompiledOperators(PlainOperators):
         deviations: Mapping[int, Tensor] | None,
     ) -> Tensor:
         """Returns what `SynthesisNetwork.forward` does."""
-        if self._failed or deviations or not torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return super().__call__(network, w_plus, noise_maps, deviations)
-        self._rehearse(network, w_plus, noise_maps)
-        if self._failed:
+        wanted = torch.is_grad_enabled() and not (self._failed or deviations or torch.compiler.is_compiling())
+        if wanted:
+            self._rehearse(network, w_plus, noise_maps)
+        if not wanted or self._failed:
             return super().__call__(network, w_plus, noise_maps, deviations)
         image: Tensor = self._compiled(network)(w_plus, list(noise_maps))
         return image
